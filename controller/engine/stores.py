@@ -1,0 +1,183 @@
+"""Protocols of what the loop keeps between passes and between runs. `controller/store/` implements them on SQLite.
+
+Everything here is called from several threads. A call that returns has kept what it was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from resources.conditions import Status
+from resources.meta import Key
+from resources.plan import Action, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the inventory knows of one thing that we own.
+
+    `intent` is the action that was begun and not yet confirmed; after a crash the mark in the world tells how far it
+    got. `applied` is the last applied resource as canonical JSON, empty before the first confirmation.
+    """
+
+    key: Key
+    source: str
+    generation: int
+    digest: str = ""  # of the desired state last applied
+    handle: str = ""  # the system's own id
+    applied: str = ""
+    file: str = ""  # where it was declared last
+    dependencies: frozenset[Key] = frozenset()
+    owner: Key | None = None
+    intent: Action | None = None
+    retain: bool = False  # sticky: the last declaration said Retain
+    adopted: bool = False
+    kept: str = ""  # the agent's note of what an adoption put aside
+
+
+class Inventory(Protocol):
+    """What we own, per source. Reading is from memory; `intend`, `confirm` and `forget` are durable when they return."""
+
+    def records(self, source: str) -> Mapping[Key, Record]: ...
+
+    def find(self, key: Key) -> Record | None:
+        """The record of a key, whatever its source."""
+
+    def sources(self) -> Sequence[str]:
+        """All sources that own something."""
+
+    def intend(self, records: Iterable[Record]) -> None:
+        """Write-ahead: kept before the first change is made."""
+
+    def confirm(self, records: Iterable[Record]) -> None:
+        """The change is made."""
+
+    def forget(self, keys: Iterable[Key]) -> None: ...
+
+
+class Statuses(Protocol):
+    def find(self, key: Key) -> Status | None: ...
+
+    def all(self) -> Mapping[Key, Status]: ...
+
+    def save(self, statuses: Mapping[Key, Status]) -> None: ...
+
+    def forget(self, keys: Iterable[Key]) -> None: ...
+
+
+class Level(StrEnum):
+    NORMAL = "Normal"
+    WARNING = "Warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A record for the user. Equal ones in a row are one with a count."""
+
+    at: float  # seconds since the epoch
+    key: Key | None  # None: about a source or an agent
+    level: Level
+    reason: str
+    message: str
+    count: int = 1
+    first: float = 0.0
+
+
+class Events(Protocol):
+    def record(self, event: Event) -> None: ...
+
+    def since(self, at: float = 0.0, key: Key | None = None, limit: int = 1000) -> Sequence[Event]:
+        """Oldest first."""
+
+
+class Overrides(Protocol):
+    """What the user said outside git: suspended keys, and confirmations of what was held back."""
+
+    def suspended(self) -> frozenset[Key]: ...
+
+    def suspend(self, keys: Iterable[Key]) -> None: ...
+
+    def resume(self, keys: Iterable[Key]) -> None: ...
+
+    def confirmed(self) -> frozenset[Key]:
+        """Keys whose held deletion or replacement the user has confirmed."""
+
+    def confirm(self, keys: Iterable[Key]) -> None: ...
+
+    def use(self, keys: Iterable[Key]) -> None:
+        """A confirmation serves once: forget those of `keys`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Deletions that are held back, and why. Shown until released or no longer needed."""
+
+    reason: str
+    message: str
+    keys: frozenset[Key]
+    at: float = 0.0
+
+
+class Holds(Protocol):
+    def all(self, source: str) -> Sequence[Hold]: ...
+
+    def replace(self, source: str, holds: Sequence[Hold]) -> None:
+        """Makes `holds` all there is for a source."""
+
+
+class Listener(Protocol):
+    """Told of everything that happens: the CLI's progress, the metrics and the log are listeners. Must not block."""
+
+    def queued(self, keys: Sequence[Key]) -> None: ...
+
+    def started(self, plan: Plan) -> None: ...
+
+    def progressed(self, key: Key, fraction: float | None, message: str) -> None: ...
+
+    def finished(self, plan: Plan, outcome: str, seconds: float) -> None:
+        """`outcome`: done, retry, stalled or started."""
+
+    def settled(self, key: Key, status: Status) -> None:
+        """A pass over a key has ended with this status."""
+
+    def converged(self, key: Key, seconds: float) -> None:
+        """From the edit to Ready."""
+
+    def corrected(self, key: Key, seconds: float) -> None:
+        """From the first hint of drift to Ready."""
+
+    def recorded(self, event: Event) -> None: ...
+
+
+class Silent:
+    """A listener to inherit from: does nothing."""
+
+    def queued(self, keys: Sequence[Key]) -> None: ...
+
+    def started(self, plan: Plan) -> None: ...
+
+    def progressed(self, key: Key, fraction: float | None, message: str) -> None: ...
+
+    def finished(self, plan: Plan, outcome: str, seconds: float) -> None: ...
+
+    def settled(self, key: Key, status: Status) -> None: ...
+
+    def converged(self, key: Key, seconds: float) -> None: ...
+
+    def corrected(self, key: Key, seconds: float) -> None: ...
+
+    def recorded(self, event: Event) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """All that the loop keeps, in one hand."""
+
+    inventory: Inventory
+    statuses: Statuses
+    events: Events
+    overrides: Overrides
+    holds: Holds

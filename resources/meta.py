@@ -1,0 +1,292 @@
+"""What every resource has in common: key, metadata, the base spec, claims and secret references.
+
+Each kind in `resources/kinds/` subclasses `Spec` and `Resource`; the loader, the index and the agents use only what is
+here, so a new kind needs no change in any of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+
+API_VERSION = "pegasus2.dev/v1"
+DEFAULT_NAMESPACE = "default"
+
+# DNS-1123 label: https://datatracker.ietf.org/doc/html/rfc1123#section-2.1, as Kubernetes demands of names.
+DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+Name = Annotated[str, Field(pattern=DNS_LABEL, min_length=1, max_length=63)]
+
+
+class Key(NamedTuple):
+    """The identity of a resource: `Kind/namespace/name`."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.namespace}/{self.name}"
+
+    @property
+    def short(self) -> str:
+        """`Kind/name` in the default namespace, the whole key elsewhere: what people read and type."""
+        return f"{self.kind}/{self.name}" if self.namespace == DEFAULT_NAMESPACE else str(self)
+
+    @classmethod
+    def parse(cls, text: str, namespace: str = DEFAULT_NAMESPACE) -> Key:
+        """`Kind/name` (in `namespace`) or `Kind/namespace/name`. Raises ValueError for anything else."""
+        match text.split("/"):
+            case [kind, name] if kind and name:
+                return cls(kind, namespace, name)
+            case [kind, space, name] if kind and space and name:
+                return cls(kind, space, name)
+        raise ValueError(f'cannot read the reference "{text}": write Kind/name or Kind/namespace/name')
+
+
+class Model(BaseModel):
+    """A frozen part of a resource. Unknown fields are errors; the loader names the nearest known one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_timedelta="iso8601")
+
+
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
+
+
+def seconds(text: str) -> float:
+    """Seconds in a duration as Go and Kubernetes write it (`1h30m`, `10s`, `500ms`). Raises ValueError."""
+    found = _DURATION.fullmatch(text)
+    if not text or not found:
+        raise ValueError(f'cannot read the duration "{text}": write it like 30s, 5m, 1h30m or 500ms')
+    hours, minutes, secs, millis = (float(part or 0) for part in found.groups())
+    return hours * 3600 + minutes * 60 + secs + millis / 1000
+
+
+def _valid_duration(text: str) -> str:
+    seconds(text)
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_valid_duration), Field(json_schema_extra={"format": "duration"})]
+
+
+def _reference(text: str) -> str:
+    Key.parse(text)
+    return text
+
+
+Reference = Annotated[str, AfterValidator(_reference)]
+
+
+def _beside_the_manifest(path: str, info: ValidationInfo) -> str:
+    """`~` and paths relative to the file that declares the resource, made absolute (validation context: `base`)."""
+    expanded = Path(path).expanduser()
+    base = (info.context or {}).get("base")
+    if not expanded.is_absolute() and base is None:
+        raise ValueError(f'cannot resolve the relative path "{path}" here: write an absolute path')
+    return str(expanded if expanded.is_absolute() else (Path(base) / expanded))
+
+
+# A path on this machine that the spec refers to; relative ones start at the file that declares the resource.
+LocalPath = Annotated[str, Field(min_length=1), AfterValidator(_beside_the_manifest)]
+
+
+class SecretKey(Model):
+    """One entry of a named secret."""
+
+    name: Name = Field(description="Name of the secret: a directory in $PEGASUS2_HOME/secrets, or a Kubernetes Secret.")
+    key: str = Field(min_length=1, description="Entry of the secret: a file in that directory, or a key of the Secret.")
+
+
+class SecretRef(Model):
+    """Where a secret value is found. Exactly one of the three is given; the value itself never stands in a spec."""
+
+    env: str | None = Field(default=None, description="Environment variable of the controller.")
+    file: LocalPath | None = Field(default=None, description="File whose content, less one final newline, is the value.")
+    secret: SecretKey | None = Field(default=None, description="Entry of a named secret.")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if sum(part is not None for part in (self.env, self.file, self.secret)) != 1:
+            raise ValueError("give exactly one of env, file and secret")
+        return self
+
+    def __str__(self) -> str:
+        if self.env is not None:
+            return f"(secret from env {self.env})"
+        if self.file is not None:
+            return f"(secret from file {self.file})"
+        assert self.secret is not None
+        return f"(secret {self.secret.name}/{self.secret.key})"
+
+
+class DriftPolicy(StrEnum):
+    CORRECT = "Correct"
+    REPORT = "Report"
+
+
+class DeletionPolicy(StrEnum):
+    DELETE = "Delete"
+    RETAIN = "Retain"
+
+
+class Spec(Model):
+    """Fields that every kind has. In a kind's spec a field that is None is not managed: it is neither set nor compared."""
+
+    # What a field is in the world when nobody sets it; a field dropped from a spec goes back to this (absent: empty).
+    unset: ClassVar[dict[str, Any]] = {}
+
+    dependsOn: tuple[Reference, ...] = Field(
+        default=(), description="Resources (Kind/name or Kind/namespace/name) that must be Ready before this one is created or updated."
+    )
+    suspend: bool = Field(default=False, description="Observe and report, but change nothing.")
+    driftPolicy: DriftPolicy = Field(
+        default=DriftPolicy.CORRECT, description="What to do with a difference that no edit made: Correct it, or only Report it."
+    )
+    deletionPolicy: DeletionPolicy = Field(
+        default=DeletionPolicy.DELETE, description="What becomes of the thing when its resource is gone: Delete it, or Retain it."
+    )
+    adopt: bool = Field(default=False, description="Take over a thing of this name that Pegasus2 did not create.")
+    ignore: tuple[str, ...] = Field(
+        default=(), description="Paths of fields, below spec, whose differences are neither shown nor corrected (env.TZ, memory)."
+    )
+    interval: Duration = Field(default="10m", description="How often to look at the thing when nothing hints at a change.")
+
+
+COMMON_FIELDS = frozenset(Spec.model_fields)
+
+
+class Metadata(Model):
+    """Name, place and labels of a resource."""
+
+    name: Name = Field(description="Name of the resource: lower-case letters, digits and hyphens, at most 63.")
+    namespace: Name = Field(default=DEFAULT_NAMESPACE, description="Keeps equal names apart.")
+    labels: dict[str, str] = Field(default_factory=dict, description="Labels to select by.")
+    annotations: dict[str, str] = Field(default_factory=dict, description="Notes that Pegasus2 carries and does not read.")
+
+
+class Claim(NamedTuple):
+    """One thing in the world that only one resource can have.
+
+    Two claims collide when `what` and `value` are equal and their scopes are equal or either is "*".
+    """
+
+    what: str
+    value: str
+    scope: str = "*"
+
+    def collides(self, other: Claim) -> bool:
+        return (
+            self.what == other.what
+            and self.value == other.value
+            and (self.scope == other.scope or "*" in (self.scope, other.scope))
+        )
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.value}" if self.scope == "*" else f"{self.what} {self.scope}:{self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a kind tells the surfaces about itself."""
+
+    plural: str
+    short: tuple[str, ...] = ()
+    columns: tuple[tuple[str, str], ...] = ()  # (heading, dotted path below the resource) for `p2 get -o wide`
+    holds_data: bool = False  # never replaced without `p2 confirm`
+
+
+class Resource(Model):
+    """One declared object. Subclasses narrow `kind` and `spec` and say what they claim and refer to."""
+
+    about: ClassVar[About]
+
+    apiVersion: Literal["pegasus2.dev/v1"] = Field(description="Version of the format: pegasus2.dev/v1.")
+    kind: str
+    metadata: Metadata
+    spec: Spec
+
+    @cached_property
+    def key(self) -> Key:
+        return Key(self.kind, self.metadata.namespace, self.metadata.name)
+
+    @property
+    def world_name(self) -> str:
+        """Name of the thing in the world unless the spec names it: `name`, or `namespace-name` outside `default`."""
+        meta = self.metadata
+        return meta.name if meta.namespace == DEFAULT_NAMESPACE else f"{meta.namespace}-{meta.name}"
+
+    def claims(self) -> Iterable[Claim]:
+        """What in the world this resource needs for itself alone."""
+        return ()
+
+    def references(self) -> Iterable[Key]:
+        """Resources that the spec names without `dependsOn`; they are dependencies all the same."""
+        return ()
+
+    def inputs(self) -> Iterable[Path]:
+        """Files whose content is part of the desired state: an edit of one is an edit of this resource."""
+        return ()
+
+    def expand(self) -> Iterable[Resource]:
+        """Children that this resource stands for. Pure."""
+        return ()
+
+    def dependencies(self) -> frozenset[Key]:
+        """All that must be Ready first: `dependsOn` and `references()`."""
+        written = (Key.parse(text, self.metadata.namespace) for text in self.spec.dependsOn)
+        return frozenset((*written, *self.references()))
+
+    @property
+    def resync(self) -> timedelta:
+        return timedelta(seconds=seconds(self.spec.interval))
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a resource was declared. `document` counts from 0 within the file."""
+
+    file: str
+    document: int = 0
+
+    def __str__(self) -> str:
+        return self.file
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A resource with its place and the digest of its desired state (spec, labels, and the content of its inputs)."""
+
+    resource: Resource
+    origin: Origin
+    digest: str
+
+    @property
+    def key(self) -> Key:
+        return self.resource.key
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why something in the source can't be used. Lines and columns count from 1; 0 is unknown.
+
+    Prints as `file:line:column: field: message`, the form editors jump to.
+    """
+
+    file: str
+    message: str
+    line: int = 0
+    column: int = 0
+    field: str = ""
+    key: Key | None = None
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+        return ": ".join(part for part in (place, self.field, self.message) if part)
