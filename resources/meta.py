@@ -88,10 +88,12 @@ Reference = Annotated[str, AfterValidator(_reference)]
 def _beside_the_manifest(path: str, info: ValidationInfo) -> str:
     """`~` and paths relative to the file that declares the resource, made absolute (validation context: `base`)."""
     expanded = Path(path).expanduser()
+    if expanded.is_absolute():
+        return str(expanded)
     base = (info.context or {}).get("base")
-    if not expanded.is_absolute() and base is None:
+    if base is None:
         raise ValueError(f'cannot resolve the relative path "{path}" here: write an absolute path')
-    return str(expanded if expanded.is_absolute() else (Path(base) / expanded))
+    return str(Path(base) / expanded)
 
 
 # A path on this machine that the spec refers to; relative ones start at the file that declares the resource.
@@ -109,7 +111,9 @@ class SecretRef(Model):
     """Where a secret value is found. Exactly one of the three is given; the value itself never stands in a spec."""
 
     env: str | None = Field(default=None, description="Environment variable of the controller.")
-    file: LocalPath | None = Field(default=None, description="File whose content, less one final newline, is the value.")
+    file: LocalPath | None = Field(
+        default=None, description="File whose content, less one final newline, is the value."
+    )
     secret: SecretKey | None = Field(default=None, description="Entry of a named secret.")
 
     @model_validator(mode="after")
@@ -144,20 +148,26 @@ class Spec(Model):
     unset: ClassVar[dict[str, Any]] = {}
 
     dependsOn: tuple[Reference, ...] = Field(
-        default=(), description="Resources (Kind/name or Kind/namespace/name) that must be Ready before this one is created or updated."
+        default=(),
+        description="Resources (Kind/name or Kind/namespace/name) that must be Ready before this one is created or updated.",
     )
     suspend: bool = Field(default=False, description="Observe and report, but change nothing.")
     driftPolicy: DriftPolicy = Field(
-        default=DriftPolicy.CORRECT, description="What to do with a difference that no edit made: Correct it, or only Report it."
+        default=DriftPolicy.CORRECT,
+        description="What to do with a difference that no edit made: Correct it, or only Report it.",
     )
     deletionPolicy: DeletionPolicy = Field(
-        default=DeletionPolicy.DELETE, description="What becomes of the thing when its resource is gone: Delete it, or Retain it."
+        default=DeletionPolicy.DELETE,
+        description="What becomes of the thing when its resource is gone: Delete it, or Retain it.",
     )
     adopt: bool = Field(default=False, description="Take over a thing of this name that Pegasus2 did not create.")
     ignore: tuple[str, ...] = Field(
-        default=(), description="Paths of fields, below spec, whose differences are neither shown nor corrected (env.TZ, memory)."
+        default=(),
+        description="Paths of fields, below spec, whose differences are neither shown nor corrected (env.TZ, memory).",
     )
-    interval: Duration = Field(default="10m", description="How often to look at the thing when nothing hints at a change.")
+    interval: Duration = Field(
+        default="10m", description="How often to look at the thing when nothing hints at a change."
+    )
 
 
 COMMON_FIELDS = frozenset(Spec.model_fields)
@@ -169,7 +179,9 @@ class Metadata(Model):
     name: Name = Field(description="Name of the resource: lower-case letters, digits and hyphens, at most 63.")
     namespace: Name = Field(default=DEFAULT_NAMESPACE, description="Keeps equal names apart.")
     labels: dict[str, str] = Field(default_factory=dict, description="Labels to select by.")
-    annotations: dict[str, str] = Field(default_factory=dict, description="Notes that Pegasus2 carries and does not read.")
+    annotations: dict[str, str] = Field(
+        default_factory=dict, description="Notes that Pegasus2 carries and does not read."
+    )
 
 
 class Claim(NamedTuple):

@@ -74,7 +74,9 @@ def _differences(path: str, want: Any, had: Any, have: Any, unset: Any, applied:
         yield Change(path, plain(have), plain(want), _cause(want, had, applied))
 
 
-def _map_differences(path: str, want: Mapping[str, Any], had: Any, have: Mapping[str, Any], applied: bool) -> Iterator[Change]:
+def _map_differences(
+    path: str, want: Mapping[str, Any], had: Any, have: Mapping[str, Any], applied: bool
+) -> Iterator[Change]:
     before = had if isinstance(had, Mapping) else {}
     for name in sorted({*want, *(before.keys() & have.keys())}):
         if name not in want:

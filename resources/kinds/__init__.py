@@ -34,8 +34,7 @@ def _third_party() -> dict[str, type[Resource]]:
 def model_of(kind: str) -> type[Resource] | None:
     """The model of a kind by its exact name, or None."""
     if module := built_in().get(kind):
-        model = getattr(importlib.import_module(module), kind)
-        assert issubclass(model, Resource)
+        model: type[Resource] = getattr(importlib.import_module(module), kind)
         return model
     return _third_party().get(kind)
 
