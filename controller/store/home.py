@@ -1,0 +1,202 @@
+"""The directory in which Pegasus2 keeps what must survive it: `$PEGASUS2_HOME`. Wiring opens one for every command.
+
+    config.yaml, agents/<system>.yaml   written by the user
+    id, digest.key, p2.db               written once, or by us alone
+    secrets/<name>/<key>                written by the user, read by secrets.py
+    run/lock, run/poke                  who is running, and how it is told that something changed
+
+Everything is made when it is first needed, and nothing at all by a home that was opened read-only.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from controller.store.lock import Holder
+    from controller.store.poke import Pokes
+
+
+class HomeError(Exception):
+    """The home, or something in it, is in a state that a person must put right; the message says how."""
+
+
+class Home:
+    """One Pegasus2 home. Opened read-only it never creates or changes anything.
+
+    `agents_config` is the directory of the agents' configuration files when it is not `<home>/agents`.
+    """
+
+    def __init__(self, path: Path, agents_config: Path | None = None, *, read_only: bool = False) -> None:
+        self.path = path
+        self.read_only = read_only
+        self._agents_config = agents_config or path / "agents"
+
+    @property
+    def database(self) -> Path:
+        return self.path / "p2.db"
+
+    @property
+    def secrets(self) -> Path:
+        return self.path / "secrets"
+
+    def prepare(self) -> None:
+        """Makes the home (mode 0700) if it is not there yet. Raises HomeError when it can't be used."""
+        if not self.read_only:
+            with told(self.path, "create"):
+                self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with told(self.path, "use"):
+            if self.path.exists():
+                self._inspect(self.path.stat())
+
+    def _inspect(self, found: os.stat_result) -> None:
+        if not stat.S_ISDIR(found.st_mode):
+            raise HomeError(f"cannot use {self.path}: it is not a directory; set PEGASUS2_HOME to one of your own")
+        if found.st_uid != os.geteuid():
+            raise HomeError(
+                f"cannot use {self.path}: it belongs to the user {_user(found.st_uid)} and you are "
+                f"{_user(os.geteuid())}; become that user, or set PEGASUS2_HOME to a directory of your own"
+            )
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise HomeError(f"cannot use {self.path}: others can write to it; run: chmod 700 {self.path}")
+
+    @cached_property
+    def installation(self) -> str:
+        """The id of this installation (16 hex digits), made at the first start and the same ever after."""
+        return self._made_once("id", 8)
+
+    @cached_property
+    def digest_key(self) -> bytes:
+        """The key for digests of secrets. Without it a digest says nothing about the secret."""
+        return bytes.fromhex(self._made_once("digest.key", 32))
+
+    def _made_once(self, name: str, size: int) -> str:
+        """`size` random bytes in hex from the file `name`; of several first starts at once all see the same."""
+        fresh = os.urandom(size).hex()
+        path = self.path / name
+        if self.read_only and not path.exists():
+            return fresh
+        self.prepare()
+        with told(path, "read"):
+            if not path.exists():
+                _publish(path, fresh + "\n")
+            text = path.read_text().strip()
+        if len(text) != 2 * size or any(letter not in "0123456789abcdef" for letter in text):
+            raise HomeError(
+                f"cannot use {path}: it is damaged (expected {2 * size} hex digits); put it back from a backup. "
+                "Without it Pegasus2 does not recognise what it has made"
+            )
+        return text
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Held by the one process that changes things. Raises HomeError that names the process holding it."""
+        from controller.store.lock import hold
+
+        return hold(self._run_directory() / "lock")
+
+    def holder(self) -> Holder | None:
+        """Who holds the lock now, or None."""
+        from controller.store.lock import holder
+
+        return holder(self.path / "run" / "lock")
+
+    def poke(self) -> None:
+        """Tells a running controller that something it keeps was changed by another process (p2 suspend, p2 confirm)."""
+        path = self._run_directory() / "poke"
+        with told(path, "write"):
+            path.touch(mode=0o600)
+
+    def pokes(self) -> Pokes:
+        """The pokes from now on, to be waited for."""
+        from controller.store.poke import Pokes
+
+        return Pokes(self._run_directory() / "poke")
+
+    def _run_directory(self) -> Path:
+        self.prepare()
+        path = self.path / "run"
+        with told(path, "create"):
+            path.mkdir(mode=0o700, exist_ok=True)
+        return path
+
+    def config(self) -> Mapping[str, Any]:
+        """`config.yaml`; empty when there is none. Raises HomeError naming file and line."""
+        return _mapping(self.path / "config.yaml")
+
+    def agent_config(self, system: str) -> Mapping[str, Any]:
+        """`agents/<system>.yaml`; empty when there is none. Raises HomeError naming file and line."""
+        return _mapping(self._agents_config / f"{system}.yaml")
+
+
+@contextmanager
+def told(path: Path, verb: str) -> Iterator[None]:
+    """Turns an OSError into a HomeError that says what could not be done to `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise HomeError(
+            f"cannot {verb} {error.filename or path}: {error.strerror or error}; "
+            "make it accessible, or set PEGASUS2_HOME to a directory of your own"
+        ) from error
+
+
+def _publish(path: Path, text: str) -> None:
+    """Writes a file that appears complete or not at all; one that is already there stays."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        publish(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def publish(draft: Path, path: Path) -> None:
+    """Gives a finished draft its name unless somebody was faster; theirs stays. The draft keeps its own name."""
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return
+
+
+def _mapping(path: Path) -> Mapping[str, Any]:
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise HomeError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}") from error
+    import yaml
+
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise HomeError(f"cannot read {path}{_place(error)}: it is not valid YAML; correct it") from error
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise HomeError(f"cannot read {path}: expected fields (name: value), found a {type(found).__name__}")
+    return found
+
+
+def _place(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+
+
+def _user(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

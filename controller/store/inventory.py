@@ -1,0 +1,142 @@
+"""The inventory on SQLite: what we own. The reconciler writes it before and after each change, prune reads it.
+
+All of it is loaded at the first question and answered from memory from then on: ten thousand records take a few MB and
+no parsing (`applied` stays the text it is). One process changes it at a time, the one that holds the home's lock.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import RLock
+from typing import Any
+
+from controller.engine.stores import Record
+from controller.store.database import Database
+from controller.store.keys import join, read, split
+from resources.meta import Key
+from resources.plan import Action
+
+_COLUMNS = "key, source, generation, digest, handle, applied, file, dependencies, owner, intent, retain, adopted, kept"
+_PUT = f"INSERT OR REPLACE INTO inventory ({_COLUMNS}) VALUES ({', '.join('?' * 13)})"
+
+
+class SqliteInventory:
+    """Implements `engine.stores.Inventory`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = RLock()
+        self._loaded: dict[Key, Record] | None = None
+        self._by_source: dict[str, dict[Key, Record]] = {}
+
+    def records(self, source: str) -> Mapping[Key, Record]:
+        """What `source` owns, as it is now: later changes do not show in the answer."""
+        with self._lock:
+            self._all()
+            return dict(self._by_source.get(source, {}))
+
+    def find(self, key: Key) -> Record | None:
+        with self._lock:
+            return self._all().get(key)
+
+    def sources(self) -> Sequence[str]:
+        with self._lock:
+            self._all()
+            return sorted(self._by_source)
+
+    def intend(self, records: Iterable[Record]) -> None:
+        self._keep(list(records))
+
+    def confirm(self, records: Iterable[Record]) -> None:
+        self._keep(list(records))
+
+    def forget(self, keys: Iterable[Key]) -> None:
+        gone = list(keys)
+        with self._lock:
+            self._all()
+            with self._database.write() as connection:
+                connection.executemany("DELETE FROM inventory WHERE key = ?", ((str(key),) for key in gone))
+            for key in gone:
+                self._drop(key)
+
+    def _keep(self, records: Sequence[Record]) -> None:
+        with self._lock:
+            self._all()
+            with self._database.write() as connection:
+                connection.executemany(_PUT, map(_row, records))
+            # Memory follows the disk: a write that failed is not remembered.
+            for record in records:
+                self._drop(record.key)
+                self._remember(record)
+
+    def _all(self) -> dict[Key, Record]:
+        if self._loaded is None:
+            with self._database.read() as connection, _collector_paused():
+                self._loaded = {}
+                for row in connection.execute(f"SELECT {_COLUMNS} FROM inventory"):
+                    self._remember(_record(row))
+        return self._loaded
+
+    def _remember(self, record: Record) -> None:
+        assert self._loaded is not None
+        self._loaded[record.key] = record
+        self._by_source.setdefault(record.source, {})[record.key] = record
+
+    def _drop(self, key: Key) -> None:
+        assert self._loaded is not None
+        if old := self._loaded.pop(key, None):
+            siblings = self._by_source[old.source]
+            del siblings[key]
+            if not siblings:
+                del self._by_source[old.source]
+
+
+def _row(record: Record) -> tuple[Any, ...]:
+    return (
+        str(record.key),
+        record.source,
+        record.generation,
+        record.digest,
+        record.handle,
+        record.applied,
+        record.file,
+        join(record.dependencies),
+        record.owner and str(record.owner),
+        record.intent,
+        record.retain,
+        record.adopted,
+        record.kept,
+    )
+
+
+def _record(row: tuple[Any, ...]) -> Record:
+    key, source, generation, digest, handle, applied, file, dependencies, owner, intent, retain, adopted, kept = row
+    return Record(
+        read(key),
+        source,
+        generation,
+        digest,
+        handle,
+        applied,
+        file,
+        split(dependencies),
+        read(owner) if owner else None,
+        Action(intent) if intent else None,
+        bool(retain),
+        bool(adopted),
+        kept,
+    )
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Loading makes thousands of objects that stay; looking for garbage among them triples the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

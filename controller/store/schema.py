@@ -1,0 +1,58 @@
+"""The tables of the database, as the list of steps that made them. `database.py` carries out those that are missing.
+
+A step that was released is never edited; a change of the schema is a new step at the end. The number of steps done is
+the database's `user_version`. Keys are text as `str(Key)` writes them.
+"""
+
+from __future__ import annotations
+
+Migration = tuple[str, ...]
+
+_FIRST: Migration = (
+    """
+    CREATE TABLE inventory (
+        key TEXT PRIMARY KEY,
+        source TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        digest TEXT NOT NULL,
+        handle TEXT NOT NULL,
+        applied TEXT NOT NULL,
+        file TEXT NOT NULL,
+        dependencies TEXT NOT NULL, -- keys, one a line
+        owner TEXT,
+        intent TEXT,
+        retain INTEGER NOT NULL,
+        adopted INTEGER NOT NULL,
+        kept TEXT NOT NULL
+    )
+    """,
+    "CREATE TABLE status (key TEXT PRIMARY KEY, ready TEXT NOT NULL, body TEXT NOT NULL)",
+    """
+    CREATE TABLE event (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, -- rises with `at`
+        key TEXT,
+        at REAL NOT NULL,
+        level TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        message TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        first REAL NOT NULL
+    )
+    """,
+    "CREATE INDEX event_by_key ON event (key, number)",
+    "CREATE TABLE suspended (key TEXT PRIMARY KEY) WITHOUT ROWID",
+    "CREATE TABLE confirmed (key TEXT PRIMARY KEY) WITHOUT ROWID",
+    """
+    CREATE TABLE hold (
+        source TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        message TEXT NOT NULL,
+        keys TEXT NOT NULL, -- one a line
+        at REAL NOT NULL,
+        PRIMARY KEY (source, position)
+    ) WITHOUT ROWID
+    """,
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST,)
