@@ -113,7 +113,7 @@ def _connect_to_write(path: Path, migrations: Sequence[Migration]) -> sqlite3.Co
 
 
 def _connect_read_only(path: Path, migrations: Sequence[Migration]) -> sqlite3.Connection:
-    connection = _connect(f"{path.absolute().as_uri()}?mode=ro")
+    connection = _connect(f"{path.absolute().as_uri()}?mode=ro{'' if _can_change(path) else '&immutable=1'}")
     try:
         if _version(connection, path, migrations) < len(migrations):
             return _upgraded_copy(connection, migrations)
@@ -121,6 +121,11 @@ def _connect_read_only(path: Path, migrations: Sequence[Migration]) -> sqlite3.C
         connection.close()
         raise
     return connection
+
+
+def _can_change(path: Path) -> bool:
+    """Whether somebody may be writing. A reader in WAL mode makes files beside the database; where it can't, nobody can."""
+    return os.access(path.parent, os.W_OK) or path.with_name(f"{path.name}-wal").exists()
 
 
 def _upgraded_copy(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> sqlite3.Connection:
