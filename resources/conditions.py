@@ -73,6 +73,7 @@ class Status:
     observed_generation: int  # the last one worked off
     conditions: tuple[Condition, ...] = ()
     drift: tuple[Change, ...] = ()
+    digest: str = ""  # of the desired state that `generation` counts
     handle: str = ""  # the system's own id of the thing
     at: float = 0.0  # seconds since the epoch of the last look
 

@@ -20,7 +20,8 @@ class Record:
     """What the inventory knows of one thing that we own.
 
     `intent` is the action that was begun and not yet confirmed; after a crash the mark in the world tells how far it
-    got. `applied` is the last applied resource as canonical JSON, empty before the first confirmation.
+    got. `applied` is the last applied resource as JSON; before the first confirmation, when `digest` is still empty, the one
+    that is being created.
     """
 
     key: Key

@@ -1,0 +1,294 @@
+"""Desired state in memory: which resource is in force for each key, and what is wrong across resources.
+
+The manager feeds it revisions and gets back what they changed. All work is proportional to the revision, not to the index:
+claims, dependents and duplicates are kept as maps that a revision updates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from resources.load import digest_of
+
+from controller.engine.graph import cycle_through
+from controller.engine.revision import Condition, Revision
+from resources.conditions import Reason
+from resources.meta import Claim, Declared, Key, Problem, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The declaration in force for one key."""
+
+    declared: Declared
+    generation: int
+    dependencies: frozenset[Key]
+    owner: Key | None = None
+
+    @property
+    def resource(self) -> Resource:
+        return self.declared.resource
+
+    @property
+    def digest(self) -> str:
+        return self.declared.digest
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """What a revision changed. `touched`: not edited, but what is wrong with them, or around them, has changed."""
+
+    edited: frozenset[Key] = frozenset()  # new, or with another digest
+    moved: frozenset[Key] = frozenset()  # the same in another file
+    removed: frozenset[Key] = frozenset()
+    touched: frozenset[Key] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Why a resource can't be worked on although its own document is in order."""
+
+    reason: Reason
+    message: str
+
+
+# (key, digest) -> the generation of that desired state, going on from what earlier runs have counted.
+Generations = Callable[[Key, str], int]
+# file -> its last good declarations as an earlier run has applied them.
+Recall = Callable[[str], Sequence[Declared]]
+Subscriber = Callable[[Sequence[Resource], Sequence[Resource]], None]
+
+
+class Index:
+    """Not safe for concurrent writing: one thread takes revisions. Reading single keys from others is safe."""
+
+    def __init__(self, generations: Generations, recall: Recall = lambda file: ()) -> None:
+        self._generations = generations
+        self._recall = recall
+        self._files: dict[str, tuple[Declared, ...]] = {}
+        self._broken: dict[str, tuple[Problem, ...]] = {}
+        self._declarations: dict[Key, list[Declared]] = {}  # more than one: declared twice, the first is in force
+        self._entries: dict[Key, Entry] = {}
+        self._dependents: dict[Key, set[Key]] = {}
+        self._claims: dict[tuple[str, str], list[tuple[Claim, Key]]] = {}
+        self._claimed: dict[Key, tuple[Claim, ...]] = {}
+        self._children: dict[Key, tuple[Key, ...]] = {}
+        self._conflicts: dict[Key, Conflict] = {}
+        self._subscribers: dict[str, list[Subscriber]] = {}
+        self.condition = Condition.OK
+        self.message = ""
+
+    # -- taking revisions in ---------------------------------------------------------------------------------------
+
+    def take(self, revision: Revision) -> Edits:
+        """Makes `revision` what is desired. A file with problems keeps its last good documents in force."""
+        self.condition, self.message = revision.condition, revision.message
+        if revision.condition is not Condition.OK:
+            return Edits()  # nothing is known of the source now: all that was in force stays so
+        before: dict[Key, Entry | None] = {}
+        self._take_files(revision, before)
+        self._settle_entries(before)
+        removed = {key for key, old in before.items() if old and key not in self._entries}
+        edited, moved = set(), set()
+        for key, old in before.items():
+            if new := self._entries.get(key):
+                if old is None or old.digest != new.digest:
+                    edited.add(key)
+                elif old.declared.origin != new.declared.origin:
+                    moved.add(key)
+        touched = self._recheck(edited | removed) - edited - removed
+        self._tell_subscribers(edited, removed, before)
+        return Edits(frozenset(edited), frozenset(moved), frozenset(removed), frozenset(touched))
+
+    def _take_files(self, revision: Revision, before: dict[Key, Entry | None]) -> None:
+        named = revision.documents.keys() | revision.problems.keys()
+        gone = (self._files.keys() | self._broken.keys()) - named if revision.whole else revision.gone
+        for file in gone:
+            self._broken.pop(file, None)
+            self._replace_file(file, (), before)
+        for file, problems in revision.problems.items():
+            if file not in self._files:  # broken since before this process started
+                self._replace_file(file, tuple(self._recall(file)), before)
+            self._broken[file] = problems
+        for file, documents in revision.documents.items():
+            if file not in revision.problems:
+                self._broken.pop(file, None)
+                self._replace_file(file, documents, before)
+
+    def _replace_file(self, file: str, documents: tuple[Declared, ...], before: dict[Key, Entry | None]) -> None:
+        old = self._files.pop(file, ())
+        if documents:
+            self._files[file] = documents
+        kept = {id(declared) for declared in documents}
+        for declared in old:
+            if id(declared) not in kept:
+                before.setdefault(declared.key, self._entries.get(declared.key))
+                self._declarations[declared.key].remove(declared)
+        known = {id(declared) for declared in old}
+        for declared in documents:
+            if id(declared) not in known:
+                before.setdefault(declared.key, self._entries.get(declared.key))
+                self._declarations.setdefault(declared.key, []).append(declared)
+
+    def _settle_entries(self, before: dict[Key, Entry | None]) -> None:
+        for key in list(before):
+            declarations = self._declarations.get(key)
+            if declarations:
+                self._enter(declarations[0], None, before)
+            else:
+                self._declarations.pop(key, None)
+                self._leave(key, before)
+
+    def _enter(self, declared: Declared, owner: Key | None, before: dict[Key, Entry | None]) -> None:
+        key, old = declared.key, self._entries.get(declared.key)
+        before.setdefault(key, old)
+        if old and old.digest == declared.digest:
+            self._entries[key] = replace(old, declared=declared)
+            return
+        if old:
+            self._unlink(key, old)
+        resource = declared.resource
+        entry = Entry(declared, self._generations(key, declared.digest), resource.dependencies(), owner)
+        self._entries[key] = entry
+        for dependency in entry.dependencies:
+            self._dependents.setdefault(dependency, set()).add(key)
+        if claims := tuple(resource.claims()):
+            self._claimed[key] = claims
+            for claim in claims:
+                self._claims.setdefault((claim.what, claim.value), []).append((claim, key))
+        self._expand(declared, before)
+
+    def _expand(self, declared: Declared, before: dict[Key, Entry | None]) -> None:
+        children = [Declared(child, declared.origin, digest_of(child)) for child in declared.resource.expand()]
+        for lost in set(self._children.get(declared.key, ())) - {child.key for child in children}:
+            if (entry := self._entries.get(lost)) and entry.owner == declared.key:
+                self._leave(lost, before)
+        if children:
+            self._children[declared.key] = tuple(child.key for child in children)
+            for child in children:
+                self._enter(child, declared.key, before)
+        else:
+            self._children.pop(declared.key, None)
+
+    def _leave(self, key: Key, before: dict[Key, Entry | None]) -> None:
+        if entry := self._entries.pop(key, None):
+            before.setdefault(key, entry)
+            self._unlink(key, entry)
+        for child in self._children.pop(key, ()):
+            self._leave(child, before)
+
+    def _unlink(self, key: Key, entry: Entry) -> None:
+        for dependency in entry.dependencies:
+            dependents = self._dependents[dependency]
+            dependents.discard(key)
+            if not dependents:
+                del self._dependents[dependency]
+        for claim in self._claimed.pop(key, ()):
+            bucket = self._claims[claim.what, claim.value]
+            bucket.remove((claim, key))
+            if not bucket:
+                del self._claims[claim.what, claim.value]
+
+    # -- what is wrong across resources ----------------------------------------------------------------------------
+
+    def _recheck(self, changed: Iterable[Key]) -> set[Key]:
+        """Works out conflicts again around `changed`; returns the keys whose conflict is another than before."""
+        around = set(changed) | self._conflicts.keys()
+        for key in changed:
+            around |= self._dependents.get(key, set())
+        touched = set()
+        for key in around:
+            conflict = self._conflict(key) if key in self._entries else None
+            if conflict != self._conflicts.get(key):
+                touched.add(key)
+                if conflict:
+                    self._conflicts[key] = conflict
+                else:
+                    del self._conflicts[key]
+        return touched
+
+    def _conflict(self, key: Key) -> Conflict | None:
+        entry = self._entries[key]
+        for dependency in sorted(entry.dependencies):
+            if dependency not in self._entries:
+                message = f"cannot find {dependency.short}, which {key.short} needs: declare it, or drop the reference"
+                return Conflict(Reason.DEPENDENCY_MISSING, message)
+        if entry.dependencies and (cycle := cycle_through(key, self.dependencies)):
+            path = " -> ".join(step.short for step in cycle)
+            return Conflict(
+                Reason.DEPENDENCY_CYCLE, f"cannot order a cycle of dependencies: {path}; remove one of them"
+            )
+        for claim in self._claimed.get(key, ()):
+            for other, holder in self._claims[claim.what, claim.value]:
+                if holder == key:
+                    break  # what comes after has claimed it later than this one
+                if claim.collides(other):
+                    place = self._entries[holder].declared.origin
+                    message = f"cannot use {claim}: {holder.short} ({place}) has it; give one of them another"
+                    return Conflict(Reason.CLAIMED, message)
+        return None
+
+    def problems(self) -> list[Problem]:
+        """All that is wrong with the source: in files, and across resources; in the order of files."""
+        found = [problem for problems in self._broken.values() for problem in problems]
+        for key, conflict in self._conflicts.items():
+            origin = self._entries[key].declared.origin
+            found.append(Problem(origin.file, conflict.message, field=key.short, key=key))
+        for key, declarations in self._declarations.items():
+            for again in declarations[1:]:
+                first = declarations[0].origin
+                where = (
+                    f"{first.file}"
+                    if first.file != again.origin.file
+                    else f"document {first.document + 1} of this file"
+                )
+                message = f"cannot declare {key.short} twice: {where} declares it already; rename or remove one"
+                found.append(Problem(again.origin.file, message, field=key.short, key=key))
+        return sorted(found, key=lambda problem: (problem.file, problem.line, problem.column))
+
+    # -- asking ----------------------------------------------------------------------------------------------------
+
+    def find(self, key: Key) -> Entry | None:
+        return self._entries.get(key)
+
+    def entries(self) -> Mapping[Key, Entry]:
+        return self._entries
+
+    def conflict(self, key: Key) -> Conflict | None:
+        return self._conflicts.get(key)
+
+    def dependencies(self, key: Key) -> Collection[Key]:
+        entry = self._entries.get(key)
+        return entry.dependencies if entry else ()
+
+    def dependents(self, key: Key) -> frozenset[Key]:
+        """The keys that need `key`, whether it is there or not."""
+        return frozenset(self._dependents.get(key, ()))
+
+    def claimant(self, claim: Claim) -> Key | None:
+        """Whose claim this is: the first that made one colliding with it."""
+        bucket = self._claims.get((claim.what, claim.value), ())
+        return next((key for other, key in bucket if claim.collides(other)), None)
+
+    def declared_in(self, file: str) -> tuple[Key, ...]:
+        """Keys that a file declares."""
+        return tuple(declared.key for declared in self._files.get(file, ()))
+
+    def broken(self) -> Mapping[str, tuple[Problem, ...]]:
+        """Files that can't be used, with the reasons."""
+        return self._broken
+
+    def of_kind(self, kind: str) -> list[Resource]:
+        return [entry.resource for key, entry in list(self._entries.items()) if key.kind == kind]
+
+    def subscribe(self, kind: str, subscriber: Subscriber) -> None:
+        """Calls `subscriber(added or edited, removed)` for resources of `kind` at the end of each revision."""
+        self._subscribers.setdefault(kind, []).append(subscriber)
+
+    def _tell_subscribers(self, edited: set[Key], removed: set[Key], before: Mapping[Key, Entry | None]) -> None:
+        for kind, subscribers in self._subscribers.items():
+            arrived = [self._entries[key].resource for key in edited if key.kind == kind]
+            left = [old.resource for key in removed if key.kind == kind and (old := before[key])]
+            for subscriber in subscribers if arrived or left else ():
+                subscriber(arrived, left)

@@ -1,0 +1,141 @@
+"""The threads of one system of agents: one that looks, a few that change, and a few for what takes minutes.
+
+The manager makes a lane for each system it meets. A lane never waits for another one; within it, looking goes on while
+changes are in flight, and long work holds up nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from threading import Event as Flag
+from threading import Thread
+from typing import Any, Protocol
+
+from controller.engine.agent import Agent
+from controller.engine.breaker import Breaker
+from controller.engine.parts import Parts
+from controller.engine.passes import Pass, Verdict, ended
+from controller.engine.queue import Queue
+from controller.engine.reconcile import Reconciler
+from resources.conditions import Reason
+from resources.meta import Key
+
+log = logging.getLogger(__name__)
+
+LOOK_AT_ONCE = 1024  # keys in one observation
+LONG_WORKERS = 2
+
+
+class Desk(Protocol):
+    """Where a lane hands in what it did: the manager."""
+
+    def settle(self, lane: str, passes: Sequence[Pass]) -> None:
+        """These passes have ended."""
+
+    def starting(self, each: Pass) -> None:
+        """The step of this pass is about to be carried out."""
+
+    def carried(self, each: Pass, seconds: float) -> None:
+        """A step was carried out; `each` is the pass after it."""
+
+    def lost(self, lane: str, message: str) -> None:
+        """The system can't be reached any more; its breaker has opened."""
+
+    def regained(self, lane: str) -> None:
+        """The system answers again."""
+
+
+class Lane:
+    """`agent` is any agent of the system: those of one system agree on the number of workers."""
+
+    def __init__(self, agent: Agent[Any, Any], queue: Queue, reconciler: Reconciler, desk: Desk, parts: Parts) -> None:
+        self.name = agent.system
+        self.breaker = Breaker(parts.clock.monotonic)
+        self._queue = queue
+        self._reconciler = reconciler
+        self._desk = desk
+        self._clock = parts.clock
+        self._context = parts.context
+        self._stopped = Flag()
+        self._pool = ThreadPoolExecutor(agent.workers, f"{self.name}-apply")
+        self._long_pool = ThreadPoolExecutor(LONG_WORKERS, f"{self.name}-long")
+        self._thread = Thread(target=self._work, name=f"{self.name}-look", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends after what is in flight; the queue must be closed already."""
+        self._stopped.set()
+        self._thread.join()
+        self._pool.shutdown()
+        self._long_pool.shutdown()
+
+    def _work(self) -> None:
+        while not self._stopped.wait(self.breaker.wait()):
+            taken = self._queue.take(self.name, 1 if self.breaker.open else LOOK_AT_ONCE)
+            if not taken:
+                return
+            try:
+                self._look([key for key, _ in taken])
+            except Exception:  # a lane that dies would leave its whole system unwatched
+                log.exception("a pass failed", extra={"agent": self.name})
+                self._desk.settle(self.name, [_failed(key) for key, _ in taken])
+
+    def _look(self, keys: list[Key]) -> None:
+        passes = self._reconciler.look(keys, self._context)
+        self._note_reachability(passes)
+        work = [each for each in passes if each.verdict is Verdict.WORK]
+        self._desk.settle(self.name, [each for each in passes if each.verdict is not Verdict.WORK])
+        for chunk in _chunks(work):
+            pool = self._long_pool if _slow(chunk[0]) else self._pool
+            pool.submit(self._carry_out, chunk)
+
+    def _carry_out(self, chunk: list[Pass]) -> None:
+        if self._stopped.is_set():
+            return
+        begun = self._clock.monotonic()
+        try:
+            for each in chunk:
+                self._desk.starting(each)
+            after = self._reconciler.carry_out(chunk, self._context)
+        except Exception:  # as above: these keys must come back
+            log.exception("carrying out failed", extra={"agent": self.name})
+            after = [_failed(each.key) for each in chunk]
+        seconds = self._clock.monotonic() - begun
+        for each in after:
+            self._desk.carried(each, seconds)
+        self._desk.settle(self.name, after)
+
+    def _note_reachability(self, passes: Sequence[Pass]) -> None:
+        asked = [each for each in passes if each.subject is not None]
+        unreachable = [each for each in asked if each.reason == Reason.AGENT_UNAVAILABLE]
+        if unreachable:
+            if self.breaker.failed():
+                self._desk.lost(self.name, unreachable[0].message)
+        elif asked and self.breaker.succeeded():
+            self._desk.regained(self.name)
+
+
+def _slow(each: Pass) -> bool:
+    assert each.subject is not None and each.step is not None
+    return each.subject.agent.slow(each.plan, each.step.desired)
+
+
+def _chunks(work: Sequence[Pass]) -> Iterator[list[Pass]]:
+    """Passes of one agent together, as many as it takes at once; slow ones and quick ones apart."""
+    groups: dict[tuple[str, bool], list[Pass]] = {}
+    for each in work:
+        groups.setdefault((each.key.kind, _slow(each)), []).append(each)
+    for passes in groups.values():
+        assert passes[0].subject is not None
+        rest = iter(passes)
+        while chunk := list(islice(rest, passes[0].subject.agent.batch)):
+            yield chunk
+
+
+def _failed(key: Key) -> Pass:
+    return ended(key, Verdict.RETRY, Reason.AGENT_ERROR, "cannot go on: a mistake in Pegasus2; the log has the details")

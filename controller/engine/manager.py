@@ -1,0 +1,290 @@
+"""The loop: takes what sources and watches say, keeps the queue, and settles what the lanes have done.
+
+`converge` works a set of keys until nothing more can be done about them (`p2 apply`); `run` goes on until it is told to stop
+(`p2 run`). Both are the same lanes over the same queue; they differ in who adds keys and when it ends.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Sequence
+from threading import Condition, Thread
+from threading import Event as Flag
+
+from controller.engine.agent import Relist, Retry, Watches
+from controller.engine.index import Edits
+from controller.engine.lane import Lane
+from controller.engine.parts import Parts
+from controller.engine.passes import Pass, Verdict, ended
+from controller.engine.prune import Pruning
+from controller.engine.pruner import Pruner
+from controller.engine.queue import Priority, Queue
+from controller.engine.reconcile import Reconciler
+from controller.engine.revision import Source
+from controller.engine.scope import LiveScope
+from controller.engine.stores import Level
+from resources.conditions import Reason
+from resources.meta import Key
+from resources.plan import Action, Plan
+
+log = logging.getLogger(__name__)
+
+TRIES = 5  # failures of one key before a one-off run gives it up
+WATCH_AGAIN = 2.0  # seconds after a watch has broken
+
+# What a one-off run has nothing more to do about.
+_FINAL = {Verdict.READY, Verdict.REPORTED, Verdict.SUSPENDED, Verdict.HELD, Verdict.STALLED, Verdict.GONE}
+
+
+class Manager:
+    """One per process. Implements the lanes' `Desk`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._index = parts.index
+        self._agent_of = parts.agent_of
+        self._overrides = parts.stores.overrides
+        self._board = parts.board
+        self._listener = parts.listener
+        self._clock = parts.clock
+        self.reconciler = Reconciler(parts)
+        self._pruner = Pruner(parts)
+        self._queue = Queue(parts.clock.monotonic)
+        self._lanes: dict[str, Lane] = {}
+        self._lock = Condition()
+        self._patient = True  # whether keys are tried for ever
+        self._open: set[Key] = set()  # not settled for good, in a one-off run
+        self._blocked: set[Key] = set()
+        self._edited_at: dict[Key, float] = {}
+        self._hinted_at: dict[Key, float] = {}
+        self._healed: set[Key] = set()  # corrected, not Ready yet
+        self.done: list[Plan] = []  # carried out, in order
+
+    # -- one-off -----------------------------------------------------------------------------------------------
+
+    def converge(self, keys: Collection[Key], timeout: float, cancelled: Flag) -> bool:
+        """Works until `keys` are settled. Returns whether they were, within `timeout` seconds and uncancelled."""
+        self._patient = False
+        self._open = set(keys)
+        give_up = self._clock.monotonic() + timeout
+        self._add(keys, Priority.EDIT)
+        with self._lock:
+            while self._unsettled() and not cancelled.is_set() and self._clock.monotonic() < give_up:
+                # The cancelling flag is set by a signal, which does not notify; so look at it now and then.
+                self._lock.wait(min(0.2, max(0.0, give_up - self._clock.monotonic())))
+            settled = not self._unsettled()
+        self.stop()
+        return settled
+
+    def _unsettled(self) -> bool:
+        """Whether more can come of waiting: keys that wait for one another alone will wait for ever."""
+        return bool(self._open - self._blocked)
+
+    # -- for ever ----------------------------------------------------------------------------------------------
+
+    def run(self, source: Source, stop: Flag, pokes: Callable[[], None]) -> None:
+        """Watches `source` and the world until `stop` is set. `pokes` blocks until the user has said something."""
+        threads = [Thread(target=self._obey, args=(pokes, stop), name="pokes", daemon=True)]
+        watched: set[str] = set()
+        threads[0].start()
+        for revision in source.watch(stop):
+            edits = self._index.take(revision)
+            self._take(edits, revision.at)
+            for kind in {key.kind for key in edits.edited} - watched:
+                watched.add(kind)
+                if (agent := self._agent_of(kind)) and isinstance(agent, Watches):
+                    threads.append(
+                        Thread(target=self._watch, args=(kind, agent, stop), name=f"{kind}-watch", daemon=True)
+                    )
+                    threads[-1].start()
+        self.stop()
+
+    def _take(self, edits: Edits, at: float) -> None:
+        for key in edits.edited:
+            self._queue.reset(key)
+            if not self._applied(key):
+                self._edited_at.setdefault(key, at)
+        self._add(edits.edited, Priority.EDIT)
+        self._add(edits.touched, Priority.EDIT)
+        self._add(edits.moved | edits.removed, Priority.RESYNC)
+        self._pruner.note(edits)
+        self.prune()
+
+    def _applied(self, key: Key) -> bool:
+        """Whether what is desired of `key` was applied before, by an earlier run: then it is no edit to be measured."""
+        entry, record = self._index.find(key), self._parts.stores.inventory.find(key)
+        return entry is not None and record is not None and record.digest == entry.digest
+
+    def prune(self) -> Pruning:
+        """Decides again what may be deleted, and tells what is held."""
+        pruning, news = self._pruner.decide()
+        self.reconciler.prune(pruning)
+        self._parts.stores.holds.replace(self._parts.identity.source, pruning.holds)
+        for hold in news:
+            message = f"kept {len(hold.keys)} that left the source: {hold.message}"
+            self._board.record(None, Level.WARNING, hold.reason, message)
+            self._add(hold.keys, Priority.RESYNC)
+        self._add(pruning.deletes, Priority.EDIT)
+        return pruning
+
+    def _obey(self, pokes: Callable[[], None], stop: Flag) -> None:
+        """What the user says (suspend, resume, confirm) while the controller runs."""
+        before = self._overrides.suspended() | self._overrides.confirmed()
+        while not stop.is_set():
+            pokes()
+            now = self._overrides.suspended() | self._overrides.confirmed()
+            self._add(before ^ now, Priority.EDIT)
+            before = now
+            self.prune()
+
+    def _watch(self, kind: str, agent: Watches, stop: Flag) -> None:
+        scope = LiveScope(self._index, kind)
+        while not stop.is_set():
+            try:
+                for hint in agent.watch(scope, stop):
+                    self._hint([resource.key for resource in scope.resources()] if isinstance(hint, Relist) else [hint])
+            except Retry as lost:
+                log.info("watch lost", extra={"kind": kind, "reason": lost.reason, "cause": lost.message})
+            except Exception:  # a watch that dies silently is the complaint heard most
+                log.exception("watch failed", extra={"kind": kind})
+            stop.wait(WATCH_AGAIN)
+
+    def _hint(self, keys: list[Key]) -> None:
+        now = self._clock.monotonic()
+        for key in keys:
+            self._hinted_at.setdefault(key, now)
+        self._add(keys, Priority.DRIFT)
+
+    # -- queue and lanes ---------------------------------------------------------------------------------------
+
+    def _add(self, keys: Iterable[Key], priority: Priority) -> None:
+        by_lane: dict[str, list[Key]] = {}
+        for key in keys:
+            if lane := self._lane_of(key):
+                by_lane.setdefault(lane.name, []).append(key)
+        for name, own in by_lane.items():
+            self._listener.queued(own)
+            self._queue.add_all(name, own, priority)
+
+    def _lane_of(self, key: Key) -> Lane | None:
+        agent = self._agent_of(key.kind)
+        if agent is None:
+            message = f"cannot find an agent for the kind {key.kind}: install the package that brings it"
+            self.settle("", [ended(key, Verdict.STALLED, Reason.UNKNOWN_KIND, message)])
+            return None
+        with self._lock:
+            lane = self._lanes.get(agent.system)
+            if lane is None:
+                lane = Lane(agent, self._queue, self.reconciler, self, self._parts)
+                self._lanes[agent.system] = lane
+                lane.start()
+        return lane
+
+    def stop(self) -> None:
+        """Finishes what is in flight, begins nothing new."""
+        self._queue.close()
+        for lane in self._lanes.values():
+            lane.stop()
+
+    def depth(self) -> int:
+        return self._queue.depth()
+
+    # -- the lanes' desk ---------------------------------------------------------------------------------------
+
+    def starting(self, each: Pass) -> None:
+        self._listener.started(each.plan)
+
+    def carried(self, each: Pass, seconds: float) -> None:
+        outcome = {Verdict.RETRY: "retry", Verdict.STALLED: "stalled"}.get(each.verdict, "done")
+        self._listener.finished(each.plan, outcome, seconds)
+        if outcome == "done":
+            self.done.append(each.plan)
+
+    def lost(self, lane: str, message: str) -> None:
+        mine = [key for key in self._index.entries() if (agent := self._agent_of(key.kind)) and agent.system == lane]
+        self._board.record(None, Level.WARNING, Reason.AGENT_UNAVAILABLE, message)
+        self._board.unknown(mine, message)
+
+    def regained(self, lane: str) -> None:
+        mine = [key for key in self._index.entries() if (agent := self._agent_of(key.kind)) and agent.system == lane]
+        self._board.record(None, Level.NORMAL, "AgentAvailable", f"the {lane} agent reaches its system again")
+        self._add(mine, Priority.DRIFT)
+
+    def settle(self, lane: str, passes: Sequence[Pass]) -> None:
+        """Keeps the statuses, says when each key comes next, and wakes those that waited for it."""
+        if not passes:
+            return
+        turned = self._board.settle(passes)
+        for each in passes:
+            self._measure(each)
+            if lane:
+                self._queue.done(lane, each.key)
+                self._schedule(lane, each)
+        with self._lock:
+            for each in passes:
+                if self._final(each, lane):
+                    self._open.discard(each.key)
+                if each.verdict is Verdict.BLOCKED and each.after is None:
+                    self._blocked.add(each.key)
+                else:
+                    self._blocked.discard(each.key)
+            woken = self._woken(turned, passes)
+            self._blocked -= woken
+            self._add(woken, Priority.EDIT)
+            self._lock.notify_all()
+
+    def _final(self, each: Pass, lane: str) -> bool:
+        if each.verdict in _FINAL:
+            return True
+        if each.verdict is not Verdict.RETRY:
+            return False
+        if each.reason == Reason.AGENT_UNAVAILABLE:
+            return lane not in self._lanes or not self._lanes[lane].breaker.answered
+        return self._queue.failures(each.key) >= TRIES
+
+    def _schedule(self, lane: str, each: Pass) -> None:
+        entry = self._index.find(each.key)
+        match each.verdict:
+            case Verdict.GONE:
+                self._queue.reset(each.key)
+                return
+            case Verdict.RETRY:
+                pause = self._queue.back_off(each.key)
+                self._queue.add(lane, each.key, Priority.RETRY, pause if each.after is None else each.after)
+                return
+            case Verdict.WAITING:
+                pause = each.after or self._queue.back_off(each.key)
+                self._queue.add(lane, each.key, Priority.RETRY, pause)
+                return
+            case Verdict.READY:
+                self._queue.reset(each.key)
+            case _:
+                pass
+        if each.after is not None:
+            self._queue.add(lane, each.key, Priority.RETRY, each.after)
+        elif entry and self._patient:
+            self._queue.add(lane, each.key, Priority.RESYNC, entry.resource.resync.total_seconds())
+
+    def _woken(self, turned: Sequence[Key], passes: Sequence[Pass]) -> set[Key]:
+        """Keys that waited for what turned Ready or was deleted; and those whose dependency did while they were looked at."""
+        woken = {dependent for key in turned for dependent in self._index.dependents(key)}
+        for each in passes:
+            if each.verdict is Verdict.GONE and each.subject and each.subject.record:
+                woken |= each.subject.record.dependencies
+            elif each.reason == Reason.DEPENDENCY_NOT_READY and self.reconciler.waits_for(each.key) is None:
+                woken.add(each.key)
+        return woken & self._blocked
+
+    def _measure(self, each: Pass) -> None:
+        now = self._clock.monotonic()
+        if each.carried_out is not Action.NONE and each.subject and not each.subject.edited:
+            self._healed.add(each.key)
+        if each.verdict not in (Verdict.READY, Verdict.GONE):
+            return
+        if (edited := self._edited_at.pop(each.key, None)) is not None:
+            self._listener.converged(each.key, now - edited)
+        hinted = self._hinted_at.pop(each.key, None)
+        if each.key in self._healed:
+            self._healed.discard(each.key)
+            if hinted is not None:
+                self._listener.corrected(each.key, now - hinted)

@@ -1,0 +1,34 @@
+"""What every part of the loop works with, made once by wiring and handed to each of them whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from controller.engine.agent import Agent, Context
+from controller.engine.board import Board
+from controller.engine.clock import Clock
+from controller.engine.index import Index
+from controller.engine.stores import Listener, Stores
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who reconciles: this installation, and the source whose desired state it works off."""
+
+    installation: str
+    source: str
+    source_exists: Callable[[str], bool]  # whether another source is still there, and so still owns what it declared
+
+
+@dataclass(frozen=True)
+class Parts:
+    index: Index
+    agent_of: Callable[[str], Agent[Any, Any] | None]
+    stores: Stores
+    board: Board
+    listener: Listener
+    clock: Clock
+    context: Context
+    identity: Identity

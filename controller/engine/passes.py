@@ -1,0 +1,71 @@
+"""What one pass over one key found out and decided: the reconciler makes passes, the board and the manager read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from controller.engine.agent import Agent, Seen, Step
+from controller.engine.index import Entry
+from controller.engine.stores import Record
+from resources.conditions import Reason
+from resources.meta import Key, Resource
+from resources.plan import Action, Plan
+
+
+class Verdict(StrEnum):
+    """How a pass ended, and so what happens next to its key."""
+
+    WORK = "work"  # a step is to be carried out
+    READY = "ready"  # as declared, and healthy
+    WAITING = "waiting"  # as declared, not healthy yet
+    REPORTED = "reported"  # differs, and is only to be reported
+    SUSPENDED = "suspended"  # looked at only
+    BLOCKED = "blocked"  # waits for another key
+    HELD = "held"  # left the desired state, and is held back
+    RETRY = "retry"
+    STALLED = "stalled"  # waits for an edit
+    GONE = "gone"  # nothing desired, nothing there
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One key with what is known of it before looking: `entry` what is desired, `record` what we own."""
+
+    key: Key
+    entry: Entry | None
+    record: Record | None
+    agent: Agent[Any, Any]
+    resource: Resource  # desired; for a deletion, what was applied last
+    last: Resource | None  # as applied last
+
+    @property
+    def edited(self) -> bool:
+        """Whether the desired state is another than the one applied last."""
+        return self.entry is not None and (self.record is None or self.record.digest != self.entry.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """`after`: seconds until the next look where the agent knows; `step` and `subject` are there when there is work."""
+
+    key: Key
+    verdict: Verdict
+    plan: Plan
+    reason: str = Reason.CONVERGED
+    message: str = ""
+    after: float | None = None
+    generation: int = 0
+    digest: str = ""
+    seen: Seen[Any] | None = None
+    subject: Subject | None = None
+    step: Step[Any, Any] | None = None
+    carried_out: Action = Action.NONE
+
+
+def ended(
+    key: Key, verdict: Verdict, reason: str = Reason.CONVERGED, message: str = "", after: float | None = None
+) -> Pass:
+    """A pass that ended without a look at the world."""
+    return Pass(key, verdict, Plan(key, Action.NONE), reason, message, after)

@@ -1,0 +1,47 @@
+"""Keeps track of what has left the desired state, and decides with `prune.decide` what of it may go.
+
+The manager tells it of every revision; the preview asks it once. Work is proportional to what has left, not to what there is.
+"""
+
+from __future__ import annotations
+
+from controller.engine.index import Edits
+from controller.engine.parts import Parts
+from controller.engine.prune import Pruning, SourceHealth, decide
+from controller.engine.stores import Hold
+from resources.meta import Key
+
+
+class Pruner:
+    """Used by one thread at a time."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._stale: set[Key] | None = None  # None: not worked out yet
+        self._holds: tuple[Hold, ...] = ()
+
+    def note(self, edits: Edits) -> None:
+        """Takes in what a revision changed."""
+        if self._stale is not None:
+            self._stale -= edits.edited | edits.moved
+            self._stale |= edits.removed
+
+    def decide(self) -> tuple[Pruning, tuple[Hold, ...]]:
+        """What may be deleted and what is held, and those holds that are new since the last time."""
+        inventory, source = self._parts.stores.inventory, self._parts.identity.source
+        owned, index = inventory.records(source), self._parts.index
+        if self._stale is None:
+            self._stale = {key for key in owned if index.find(key) is None}
+        self._stale &= owned.keys()
+        overrides = self._parts.stores.overrides
+        pruning = decide(
+            {key: owned[key] for key in self._stale},
+            len(owned),
+            SourceHealth(index.condition, index.message, index.broken()),
+            confirmed=overrides.confirmed(),
+            suspended=overrides.suspended(),
+            needed_by=index.dependents,
+        )
+        news = tuple(hold for hold in pruning.holds if hold not in self._holds)
+        self._holds = pruning.holds
+        return pruning, news
