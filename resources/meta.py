@@ -51,6 +51,11 @@ class Key(NamedTuple):
         raise ValueError(f'cannot read the reference "{text}": write Kind/name or Kind/namespace/name')
 
 
+def world_name(namespace: str, name: str) -> str:
+    """What a resource's thing is called in the world unless its spec names it: `name`, or `namespace-name` elsewhere."""
+    return name if namespace == DEFAULT_NAMESPACE else f"{namespace}-{name}"
+
+
 class Model(BaseModel):
     """A frozen part of a resource. Unknown fields are errors; the loader names the nearest known one."""
 
@@ -85,7 +90,7 @@ def _reference(text: str) -> str:
 Reference = Annotated[str, AfterValidator(_reference)]
 
 
-def _beside_the_manifest(path: str, info: ValidationInfo) -> str:
+def beside_the_manifest(path: str, info: ValidationInfo) -> str:
     """`~` and paths relative to the file that declares the resource, made absolute (validation context: `base`)."""
     expanded = Path(path).expanduser()
     if expanded.is_absolute():
@@ -97,7 +102,7 @@ def _beside_the_manifest(path: str, info: ValidationInfo) -> str:
 
 
 # A path on this machine that the spec refers to; relative ones start at the file that declares the resource.
-LocalPath = Annotated[str, Field(min_length=1), AfterValidator(_beside_the_manifest)]
+LocalPath = Annotated[str, Field(min_length=1), AfterValidator(beside_the_manifest)]
 
 
 class SecretKey(Model):
@@ -232,8 +237,7 @@ class Resource(Model):
     @property
     def world_name(self) -> str:
         """Name of the thing in the world unless the spec names it: `name`, or `namespace-name` outside `default`."""
-        meta = self.metadata
-        return meta.name if meta.namespace == DEFAULT_NAMESPACE else f"{meta.namespace}-{meta.name}"
+        return world_name(self.metadata.namespace, self.metadata.name)
 
     def claims(self) -> Iterable[Claim]:
         """What in the world this resource needs for itself alone."""

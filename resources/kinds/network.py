@@ -1,0 +1,107 @@
+"""Kind `Network`: a network of the Docker engine. Its agent is `controller/agents/docker/network.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from resources.kinds.container import BUILT_IN_NETWORKS, Labels
+from resources.meta import About, Claim, Resource, Spec
+
+EXAMPLE = """\
+apiVersion: pegasus2.dev/v1
+kind: Network
+metadata:
+  name: backend
+spec:
+  driver: bridge
+  subnet: 10.89.7.0/24
+  gateway: 10.89.7.1
+  internal: true
+  labels: {tier: data}
+"""
+
+
+def _subnet(text: str) -> str:
+    try:
+        return str(ip_network(text))
+    except ValueError as error:
+        raise ValueError(f'cannot use the subnet "{text}": {error}; write it like 10.89.7.0/24') from None
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError as error:
+        raise ValueError(f'cannot use the address "{text}": {error}') from None
+
+
+class NetworkSpec(Spec):
+    """A network. The engine can't change one: any change replaces it and reconnects its containers."""
+
+    driver: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, description="bridge, macvlan, ipvlan or another driver of the engine. Unset: bridge."
+    )
+    subnet: Annotated[str, AfterValidator(_subnet)] | None = Field(
+        default=None, description="Its addresses, such as 10.89.7.0/24. Unset: the engine chooses."
+    )
+    gateway: Annotated[str, AfterValidator(_address)] | None = Field(
+        default=None, description="Address of this machine in it. Unset: the first of the subnet."
+    )
+    internal: bool | None = Field(default=None, description="Whether it has no way out of this machine.")
+    attachable: bool | None = Field(
+        default=None, description="Whether containers outside of a swarm's services may join (overlay networks)."
+    )
+    options: dict[str, str] | None = Field(
+        default=None, description='Options of the driver, such as com.docker.network.driver.mtu: "1400".'
+    )
+    labels: Labels | None = Field(default=None, description="Labels on the network.")
+
+    @model_validator(mode="after")
+    def _gateway_lies_in_the_subnet(self) -> Self:
+        if self.gateway is not None:
+            if self.subnet is None:
+                raise ValueError("cannot set the gateway without subnet: give both")
+            if ip_address(self.gateway) not in ip_network(self.subnet):
+                raise ValueError(f"cannot use the gateway {self.gateway}: it is not in the subnet {self.subnet}")
+        return self
+
+
+@dataclass(frozen=True)
+class NetworkObserved:
+    """A network as it is, in the words of its spec. `containers` are the names of those connected or configured so."""
+
+    driver: str | None = None
+    subnet: str | None = None
+    gateway: str | None = None
+    internal: bool | None = None
+    attachable: bool | None = None
+    options: dict[str, str] | None = None
+    labels: dict[str, str] | None = None
+    containers: tuple[str, ...] = ()
+
+
+class Network(Resource):
+    """A network of the Docker engine."""
+
+    about: ClassVar[About] = About(
+        plural="networks",
+        short=("net",),
+        columns=(("Driver", "spec.driver"), ("Subnet", "spec.subnet")),
+    )
+
+    kind: Literal["Network"]
+    spec: NetworkSpec
+
+    @model_validator(mode="after")
+    def _is_not_built_in(self) -> Self:
+        if self.world_name in BUILT_IN_NETWORKS:
+            raise ValueError(f"cannot declare the network {self.world_name}: every engine has it already")
+        return self
+
+    def claims(self) -> Iterable[Claim]:
+        yield Claim("network name", self.world_name)

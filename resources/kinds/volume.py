@@ -1,0 +1,68 @@
+"""Kind `Volume`: a named volume of the Docker engine. Its agent is `controller/agents/docker/volume.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from resources.kinds.container import Labels
+from resources.meta import About, Claim, DeletionPolicy, Resource, Spec
+
+EXAMPLE = """\
+apiVersion: pegasus2.dev/v1
+kind: Volume
+metadata:
+  name: scratch
+spec:
+  driver: local
+  options:
+    type: tmpfs
+    device: tmpfs
+    o: size=64m
+  labels: {backup: "no"}
+  deletionPolicy: Delete
+"""
+
+
+class VolumeSpec(Spec):
+    """A named volume. The engine can't change one: any change would replace it and lose what it holds."""
+
+    unset: ClassVar[dict[str, Any]] = {"driver": "local"}
+
+    deletionPolicy: DeletionPolicy = Field(
+        default=DeletionPolicy.RETAIN,
+        description="What becomes of the volume when its resource is gone: Retain it with all it holds, or Delete it.",
+    )
+    driver: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, description="Driver of the engine. Unset: local."
+    )
+    options: dict[str, str] | None = Field(
+        default=None, description="Options of the driver; those of local are mount options: type, device, o."
+    )
+    labels: Labels | None = Field(default=None, description="Labels on the volume.")
+
+
+@dataclass(frozen=True)
+class VolumeObserved:
+    """A volume as it is, in the words of its spec."""
+
+    driver: str | None = None
+    options: dict[str, str] | None = None
+    labels: dict[str, str] | None = None
+
+
+class Volume(Resource):
+    """A named volume of the Docker engine."""
+
+    about: ClassVar[About] = About(
+        plural="volumes", short=("vol",), columns=(("Driver", "spec.driver"),), holds_data=True
+    )
+
+    kind: Literal["Volume"]
+    spec: VolumeSpec
+
+    def claims(self) -> Iterable[Claim]:
+        yield Claim("volume name", self.world_name)

@@ -1,0 +1,143 @@
+"""How quantities are written in a spec, each in one canonical form: sizes, durations, ports, devices, capabilities.
+
+The kinds' models bring what a user wrote into this form when they are loaded, and agents report in the same form, so
+that equal things are equal text: `1m` and `60s`, `1Gi` and `1024m`, `8080:80/tcp` and `8080:80`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from resources.meta import seconds
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(b|[kmgt](?:i?b?)?)?", re.IGNORECASE)
+_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+PROTOCOLS = ("tcp", "udp", "sctp")
+_PORT = re.compile(
+    r"(?:(?P<ip>\[[0-9a-fA-F:.]+\]|[0-9.]+):)?"
+    r"(?P<host>\d+)(?:-(?P<host_end>\d+))?:(?P<inner>\d+)(?:-(?P<inner_end>\d+))?(?:/(?P<protocol>\w+))?"
+)
+
+
+def size(text: str) -> int:
+    """Bytes in `512m`, `1Gi`, `1.5g` or `4096`; every unit is a power of 1024, as Docker reads it. Raises ValueError."""
+    found = _SIZE.fullmatch(text)
+    if not found:
+        raise ValueError(f'cannot read the size "{text}": write it like 512m, 1g, 1Gi or 4096 (bytes)')
+    return int(float(found[1]) * _UNITS[(found[2] or "")[:1].lower()])
+
+
+def size_text(count: int) -> str:
+    """`count` bytes in the largest unit that leaves no fraction."""
+    for unit in ("t", "g", "m", "k"):
+        if count and count % _UNITS[unit] == 0:
+            return f"{count // _UNITS[unit]}{unit}"
+    return f"{count}b"
+
+
+def duration_text(secs: float) -> str:
+    """`secs` as Go writes durations, without zero parts: `1h30m`, `10s`, `500ms`."""
+    millis = round(secs * 1000)
+    if not millis:
+        return "0s"
+    hours, rest = divmod(millis, 3_600_000)
+    minutes, rest = divmod(rest, 60_000)
+    whole, rest = divmod(rest, 1000)
+    parts = ((hours, "h"), (minutes, "m"), (whole, "s"), (rest, "ms"))
+    return "".join(f"{count}{unit}" for count, unit in parts if count)
+
+
+def canonical_size(text: str) -> str:
+    return size_text(size(text))
+
+
+def canonical_duration(text: str) -> str:
+    return duration_text(seconds(text))
+
+
+class Port(NamedTuple):
+    """One published port. An empty `ip` means every address of the machine."""
+
+    inner: int
+    protocol: str
+    host: int
+    ip: str = ""
+
+    def __str__(self) -> str:
+        ip = f"[{self.ip}]:" if ":" in self.ip else f"{self.ip}:" if self.ip else ""
+        return f"{ip}{self.host}:{self.inner}" + ("" if self.protocol == "tcp" else f"/{self.protocol}")
+
+
+def ports(text: str) -> list[Port]:
+    """The ports in `[ip:]host:container[/udp]`, where both may be ranges of one length. Raises ValueError."""
+    found = _PORT.fullmatch(text)
+    if not found:
+        raise ValueError(
+            f'cannot read the port "{text}": write [ip:]host:container[/udp], such as "8080:80" or "127.0.0.1:53:53/udp"'
+        )
+    host, inner = _span(text, found["host"], found["host_end"]), _span(text, found["inner"], found["inner_end"])
+    if len(host) != len(inner):
+        raise ValueError(f'cannot publish "{text}": {len(host)} host ports cannot serve {len(inner)} container ports')
+    protocol = (found["protocol"] or "tcp").lower()
+    if protocol not in PROTOCOLS:
+        raise ValueError(f'cannot publish "{text}": the protocol is tcp, udp or sctp')
+    ip = (found["ip"] or "").strip("[]").lower()
+    return [Port(inner_port, protocol, host_port, ip) for host_port, inner_port in zip(host, inner, strict=True)]
+
+
+def _span(text: str, first: str, last: str | None) -> range:
+    low, high = int(first), int(last or first)
+    if not 1 <= low <= high <= 65535:
+        raise ValueError(f'cannot publish "{text}": ports go from 1 to 65535, and ranges upwards')
+    return range(low, high + 1)
+
+
+def canonical_ports(texts: Iterable[str]) -> tuple[str, ...]:
+    """One entry a port, sorted by container port, each once."""
+    return tuple(str(port) for port in sorted({port for text in texts for port in ports(text)}))
+
+
+def canonical_capability(text: str) -> str:
+    """`NET_ADMIN` for `net_admin` and `CAP_NET_ADMIN`."""
+    return text.upper().removeprefix("CAP_")
+
+
+def canonical_signal(text: str) -> str:
+    """`SIGTERM` for `TERM`, `sigterm` and `15`; real-time and unknown numbers stay as they are."""
+    if text.isdigit():
+        from signal import Signals
+
+        return next((known.name for known in Signals if known.value == int(text)), text)
+    return "SIG" + text.upper().removeprefix("SIG")
+
+
+def canonical_device(text: str) -> str:
+    """`/dev/a:/dev/b:rwm` for `/dev/a`, `/dev/a:/dev/b` and `/dev/a:rwm`. Raises ValueError."""
+    source, *rest = text.split(":")
+    permissions = rest.pop() if rest and re.fullmatch(r"[rwm]{1,3}", rest[-1]) else "rwm"
+    target = rest.pop() if rest else source
+    if rest or not source.startswith("/") or not target.startswith("/"):
+        raise ValueError(f'cannot read the device "{text}": write /dev/host[:/dev/inside][:rwm]')
+    return f"{source}:{target}:{permissions}"
+
+
+def canonical_security_option(text: str) -> str:
+    """`name=value` for `name:value`; `no-new-privileges` alone means true."""
+    name, separator, value = text.partition("=") if "=" in text else text.partition(":")
+    if name == "no-new-privileges":
+        return name if value in ("", "true") else f"{name}=false"
+    return f"{name}={value}" if separator else name
+
+
+def canonical_image(text: str) -> str:
+    """The full name an engine means by `text`: `docker.io/library/nginx:latest` for `nginx`."""
+    name, at, digest = text.partition("@")
+    first, slash, _ = name.partition("/")
+    if not slash or not ("." in first or ":" in first or first == "localhost"):
+        name = f"docker.io/{name}" if slash else f"docker.io/library/{name}"
+    if not at and ":" not in name.rpartition("/")[2]:
+        name += ":latest"
+    return f"{name}{at}{digest}"
