@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from collections.abc import Callable
 from functools import cache
@@ -25,7 +26,11 @@ def _docker_missing() -> str:
     return ""
 
 
-SYSTEMS: dict[str, Callable[[], str]] = {"docker": cache(_docker_missing)}
+def _promtool_missing() -> str:
+    return "" if shutil.which("promtool") else "no promtool on the PATH (Debian package prometheus)"
+
+
+SYSTEMS: dict[str, Callable[[], str]] = {"docker": cache(_docker_missing), "promtool": _promtool_missing}
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -17,7 +17,7 @@ from controller.store.home import told
 
 
 class Pokes:
-    """Iterate to wait for pokes; several in a burst are one. `close`, from any thread, ends the iteration."""
+    """Several pokes in a burst are one. `close`, from any thread, ends the wait."""
 
     def __init__(self, path: Path) -> None:
         self._inotify = INotify()
@@ -25,12 +25,20 @@ class Pokes:
             path.touch(mode=0o600)
             self._watch = self._inotify.add_watch(path, flags.ATTRIB | flags.CLOSE_WRITE)
 
+        self._closed = False
+
+    def wait(self) -> bool:
+        """Blocks until somebody pokes (True) or the wait is over (False)."""
+        if not self._closed:
+            self._closed = any(event.mask & flags.IGNORED for event in self._inotify.read())
+        return not self._closed
+
     def __iter__(self) -> Iterator[None]:
-        while not any(event.mask & flags.IGNORED for event in self._inotify.read()):
+        while self.wait():
             yield
 
     def close(self) -> None:
-        # The kernel answers the removal of a watch with an IGNORED event, which wakes and ends the iteration.
+        # The kernel answers the removal of a watch with an IGNORED event, which ends the wait.
         with suppress(OSError):
             self._inotify.rm_watch(self._watch)
 
