@@ -1,0 +1,1 @@
+"""A kind and its agent as another package would bring them; `scale.py` measures the loop with it, without a disk."""
