@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from threading import Condition, Thread
 from threading import Event as Flag
 
@@ -48,7 +48,7 @@ class Manager:
         self._listener = parts.listener
         self._clock = parts.clock
         self.reconciler = Reconciler(parts)
-        self._pruner = Pruner(parts)
+        self.pruner = Pruner(parts)
         self._queue = Queue(parts.clock.monotonic)
         self._lanes: dict[str, Lane] = {}
         self._lock = Condition()
@@ -82,9 +82,9 @@ class Manager:
 
     # -- for ever ----------------------------------------------------------------------------------------------
 
-    def run(self, source: Source, stop: Flag, pokes: Callable[[], None]) -> None:
-        """Watches `source` and the world until `stop` is set. `pokes` blocks until the user has said something."""
-        threads = [Thread(target=self._obey, args=(pokes, stop), name="pokes", daemon=True)]
+    def run(self, source: Source, stop: Flag, pokes: Iterable[None]) -> None:
+        """Watches `source` and the world until `stop` is set. `pokes` yields whenever the user has said something."""
+        threads = [Thread(target=self._obey, args=(pokes,), name="pokes", daemon=True)]
         watched: set[str] = set()
         threads[0].start()
         for revision in source.watch(stop):
@@ -107,7 +107,7 @@ class Manager:
         self._add(edits.edited, Priority.EDIT)
         self._add(edits.touched, Priority.EDIT)
         self._add(edits.moved | edits.removed, Priority.RESYNC)
-        self._pruner.note(edits)
+        self.pruner.note(edits)
         self.prune()
 
     def _applied(self, key: Key) -> bool:
@@ -117,7 +117,7 @@ class Manager:
 
     def prune(self) -> Pruning:
         """Decides again what may be deleted, and tells what is held."""
-        pruning, news = self._pruner.decide()
+        pruning, news = self.pruner.decide()
         self.reconciler.prune(pruning)
         self._parts.stores.holds.replace(self._parts.identity.source, pruning.holds)
         for hold in news:
@@ -127,11 +127,10 @@ class Manager:
         self._add(pruning.deletes, Priority.EDIT)
         return pruning
 
-    def _obey(self, pokes: Callable[[], None], stop: Flag) -> None:
+    def _obey(self, pokes: Iterable[None]) -> None:
         """What the user says (suspend, resume, confirm) while the controller runs."""
         before = self._overrides.suspended() | self._overrides.confirmed()
-        while not stop.is_set():
-            pokes()
+        for _ in pokes:
             now = self._overrides.suspended() | self._overrides.confirmed()
             self._add(before ^ now, Priority.EDIT)
             before = now

@@ -228,8 +228,8 @@ class Reconciler:
 
     def _intended(self, each: Pass) -> Record:
         subject, action = _subject_of(each), each.plan.action
-        if subject.record:
-            return replace(subject.record, intent=action)
+        if record := self._stores.inventory.find(each.key):
+            return replace(record, intent=action)
         assert subject.entry is not None
         new = self._record(subject.entry, each.seen.handle if each.seen and action is Action.ADOPT else "", None)
         return replace(new, digest="", intent=action, adopted=action is Action.ADOPT)
@@ -315,26 +315,23 @@ class Reconciler:
         )
 
     def keep(self, passes: Sequence[Pass]) -> None:
-        """Brings the inventory up to date with what was looked at and found to need no change."""
-        confirmed, gone = [], []
-        for each in passes:
-            subject = each.subject
-            if each.verdict is Verdict.GONE:
-                gone.append(each.key)
-            elif subject and subject.entry and each.seen and each.verdict is not Verdict.WORK:
-                confirmed.extend(self._kept_record(each, subject, subject.entry, each.seen))
-        if confirmed:
-            self._stores.inventory.confirm(confirmed)
+        """Brings the inventory up to date with what was looked at."""
+        gone = [each.key for each in passes if each.verdict is Verdict.GONE]
+        changed = [record for each in passes for record in self._changed_record(each)]
+        if changed:
+            self._stores.inventory.confirm(changed)
         if gone:
             self._stores.inventory.forget(gone)
 
-    def _kept_record(self, each: Pass, subject: Subject, entry: Entry, seen: Seen[Any]) -> Iterator[Record]:
-        """The record that this pass makes necessary, if any. Protection is written down even where work waits."""
-        before = subject.record
-        if each.verdict in (Verdict.READY, Verdict.WAITING):
-            if self._outdated(before, entry, seen.handle):
-                yield self._record(entry, seen.handle, before)
-        elif before is not None:
+    def _changed_record(self, each: Pass) -> Iterator[Record]:
+        """The record that this pass makes necessary, if any. Protection is written down even where work waits or fails."""
+        entry, before = self._index.find(each.key), self._stores.inventory.find(each.key)
+        if entry is None:
+            return
+        if each.verdict in (Verdict.READY, Verdict.WAITING) and each.seen:
+            if self._outdated(before, entry, each.seen.handle):
+                yield self._record(entry, each.seen.handle, before)
+        elif before and before.source == self._identity.source:
             retain = entry.resource.spec.deletionPolicy is DeletionPolicy.RETAIN
             record = replace(before, retain=retain, file=entry.declared.origin.file)
             if record != before:

@@ -1,0 +1,278 @@
+"""Stories of the loop on a small world: what is declared comes to be, stays so, and goes; nothing else is touched.
+
+They end on the state of the world, and steady ones look again and see that nothing moves.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+import resources.kinds
+from controller.engine.agent import Health, Mark
+from controller.engine.revision import Condition, Revision
+from resources.conditions import Reason
+from resources.meta import DeletionPolicy, DriftPolicy, Key, Problem
+from tests.unit.world import Gadget, GadgetAgent, Loop, Thing, Vault, declare, gadget
+
+
+@pytest.fixture(autouse=True)
+def _gadgets_are_a_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"Gadget": Gadget, "Vault": Vault}
+    monkeypatch.setattr("controller.engine.reconcile.model_of", lambda kind: known.get(kind) or resources.kinds.model_of(kind))
+
+
+@pytest.fixture
+def loop() -> Loop:
+    return Loop()
+
+
+def key(name: str, kind: str = "Gadget") -> Key:
+    return Key(kind, "default", name)
+
+
+def colors(loop: Loop) -> dict[str, str | None]:
+    return {name: thing.color for name, thing in loop.agent.world.items()}
+
+
+def test_what_is_declared_comes_to_be_and_then_nothing_moves(loop: Loop) -> None:
+    assert loop.apply(gadget("a", color="red"), gadget("b", color="blue"))
+    assert colors(loop) == {"a": "red", "b": "blue"}
+    assert loop.reason("a") == Reason.CONVERGED
+    done = list(loop.agent.log)
+    assert loop.converge()
+    assert loop.agent.log == done
+
+
+def test_an_edit_updates_only_what_was_edited(loop: Loop) -> None:
+    loop.apply(gadget("a", color="red"), gadget("b", color="blue"))
+    loop.apply(gadget("a", color="green"), gadget("b", color="blue"))
+    assert colors(loop) == {"a": "green", "b": "blue"}
+    assert loop.agent.log[2:] == ["update a"]
+
+
+def test_drift_is_corrected_and_a_removed_thing_made_again(loop: Loop) -> None:
+    loop.apply(gadget("a", color="red"), gadget("b", color="blue"))
+    loop.agent.world["a"].color = "pink"
+    del loop.agent.world["b"]
+    assert loop.converge()
+    assert colors(loop) == {"a": "red", "b": "blue"}
+
+
+def test_drift_is_only_reported_when_the_policy_says_so(loop: Loop) -> None:
+    quiet = gadget("a", color="red", driftPolicy=DriftPolicy.REPORT)
+    loop.apply(quiet)
+    loop.agent.world["a"].color = "pink"
+    assert loop.converge()
+    assert colors(loop) == {"a": "pink"}
+    assert loop.reason("a") == Reason.DRIFTED
+    loop.apply(gadget("a", color="green", driftPolicy=DriftPolicy.REPORT))
+    assert colors(loop) == {"a": "green"}, "an edit is applied all the same"
+
+
+def test_a_dropped_field_goes_back_to_nothing(loop: Loop) -> None:
+    loop.apply(gadget("a", color="red", size=3))
+    loop.apply(gadget("a", color="red"))
+    assert loop.agent.world["a"].size is None
+
+
+def test_a_field_never_declared_is_left_alone(loop: Loop) -> None:
+    loop.apply(gadget("a", color="red"))
+    loop.agent.world["a"].size = 7
+    loop.converge()
+    assert loop.agent.world["a"].size == 7
+
+
+def test_what_has_left_the_desired_state_is_deleted_and_forgotten(loop: Loop) -> None:
+    loop.apply(gadget("a"), gadget("b"))
+    loop.apply(gadget("a"))
+    assert set(loop.agent.world) == {"a"}
+    assert loop.stores.inventory.find(key("b")) is None
+
+
+def test_deletes_run_dependents_first(loop: Loop) -> None:
+    loop.apply(gadget("base"), gadget("app", dependsOn=["Gadget/base"]), gadget("other"))
+    loop.apply(gadget("other"))
+    assert loop.agent.log[-2:] == ["delete app", "delete base"]
+
+
+def test_dependencies_are_made_first_and_dependents_wait_until_they_are_ready(loop: Loop) -> None:
+    loop.agent.unhealthy["base"] = Health(ready=False, reason="Starting", message="not yet", again=30)
+    assert not loop.apply(gadget("app", dependsOn=["Gadget/base"]), gadget("base"), timeout=0.5)
+    assert set(loop.agent.world) == {"base"}
+    assert loop.reason("app") == Reason.DEPENDENCY_NOT_READY
+    loop.agent.unhealthy.clear()
+    assert loop.converge()
+    assert loop.agent.log == ["create base", "create app"]
+
+
+def test_a_dependency_that_is_not_ready_never_stops_healing(loop: Loop) -> None:
+    loop.apply(gadget("app", color="red", dependsOn=["Gadget/base"]), gadget("base"))
+    loop.agent.unhealthy["base"] = Health(ready=False, message="ill", stalled=True)
+    del loop.agent.world["app"]
+    loop.converge()
+    assert "app" in loop.agent.world
+
+
+def test_a_missing_dependency_and_a_cycle_stall_with_the_way_out(loop: Loop) -> None:
+    loop.apply(gadget("a", dependsOn=["Gadget/nowhere"]), gadget("b", dependsOn=["Gadget/c"]), gadget("c", dependsOn=["Gadget/b"]))
+    assert loop.agent.world == {}
+    assert loop.reason("a") == Reason.DEPENDENCY_MISSING and "Gadget/nowhere" in loop.message("a")
+    assert "Gadget/b -> Gadget/c -> Gadget/b" in loop.message("b")
+
+
+def test_of_two_claimants_the_older_keeps_the_thing(loop: Loop) -> None:
+    loop.apply(gadget("a", slot="1"))
+    loop.apply(gadget("a", slot="1"), gadget("b", slot="1"))
+    assert set(loop.agent.world) == {"a"}
+    assert loop.reason("b") == Reason.CLAIMED and "Gadget/a" in loop.message("b")
+    loop.apply(gadget("b", slot="1"))
+    assert set(loop.agent.world) == {"b"}
+
+
+def test_a_strangers_thing_is_left_alone_until_adopted(loop: Loop) -> None:
+    loop.agent.world["a"] = Thing("old", 1, None, 99)
+    loop.apply(gadget("a", color="red"))
+    assert colors(loop) == {"a": "old"} and loop.reason("a") == Reason.NOT_OWNED
+    assert "adopt: true" in loop.message("a")
+    loop.apply(gadget("a", color="red", adopt=True))
+    assert colors(loop) == {"a": "red"} and loop.reason("a") == Reason.CONVERGED
+
+
+def test_a_thing_of_another_installation_is_a_strangers(loop: Loop) -> None:
+    loop.agent.world["a"] = Thing("old", 1, Mark(key("a"), "elsewhere", 1), 99)
+    loop.apply(gadget("a", color="red"))
+    assert loop.reason("a") == Reason.NOT_OWNED and "elsewhere" in loop.message("a")
+
+
+def test_our_own_thing_is_known_by_its_mark_when_the_inventory_is_lost(loop: Loop) -> None:
+    loop.apply(gadget("a", color="red"))
+    again = Loop(loop.agent)
+    assert again.apply(gadget("a", color="red"))
+    assert loop.agent.log == ["create a"]
+
+
+def test_a_suspended_resource_is_looked_at_and_not_changed(loop: Loop) -> None:
+    loop.apply(gadget("a", color="red"))
+    loop.stores.overrides.suspend([key("a")])
+    loop.apply(gadget("a", color="green"))
+    assert colors(loop) == {"a": "red"} and loop.reason("a") == Reason.SUSPENDED
+    loop.stores.overrides.resume([key("a")])
+    loop.converge()
+    assert colors(loop) == {"a": "green"}
+
+
+def test_retained_things_stay_even_when_the_protecting_file_is_deleted(loop: Loop) -> None:
+    loop.apply(gadget("a", deletionPolicy=DeletionPolicy.RETAIN), gadget("b"))
+    loop.apply(gadget("b"))
+    assert set(loop.agent.world) == {"a", "b"} and loop.reason("a") == Reason.RETAINED
+
+
+def test_protection_is_written_down_even_while_the_resource_cannot_be_applied(loop: Loop) -> None:
+    loop.apply(gadget("a", color="red"), gadget("b"))
+    loop.agent.refused["a"] = "no"
+    loop.apply(gadget("a", color="red", size=1, deletionPolicy=DeletionPolicy.RETAIN), gadget("b"))
+    loop.apply(gadget("b"))
+    assert "a" in loop.agent.world
+
+
+def test_a_broken_file_keeps_its_last_good_documents_and_holds_all_deletions(loop: Loop) -> None:
+    loop.take(declare(gadget("a", color="red"), file="/desired/a.yaml"))
+    both = {**declare(gadget("a", color="red"), file="/desired/a.yaml").documents}
+    both |= declare(gadget("b"), file="/desired/b.yaml").documents
+    loop.take(Revision(both))
+    loop.converge()
+    problem = Problem("/desired/a.yaml", "cannot read it")
+    loop.take(Revision({}, problems={"/desired/a.yaml": (problem,)}))
+    loop.agent.world["a"].color = "pink"
+    loop.converge()
+    assert colors(loop) == {"a": "red", "b": None}, "healed by its last good version, and b is held"
+    assert loop.reason("b") == Reason.SOURCE_INVALID
+    loop.take(declare(gadget("a", color="red"), file="/desired/a.yaml"))
+    loop.converge()
+    assert set(loop.agent.world) == {"a"}
+
+
+def test_an_empty_source_deletes_nothing(loop: Loop) -> None:
+    loop.apply(gadget("a"))
+    loop.take(Revision({}, condition=Condition.EMPTY, message="no YAML files in /desired"))
+    loop.converge()
+    assert "a" in loop.agent.world
+
+
+def test_a_resource_that_moved_to_another_file_is_the_same(loop: Loop) -> None:
+    loop.apply(gadget("a", color="red"))
+    loop.take(declare(gadget("a", color="red"), file="/desired/elsewhere.yaml"))
+    loop.converge()
+    assert loop.agent.log == ["create a"]
+    record = loop.stores.inventory.find(key("a"))
+    assert record is not None and record.file == "/desired/elsewhere.yaml"
+
+
+def test_a_thing_that_holds_data_is_not_replaced_until_confirmed() -> None:
+    from resources.plan import Action, Plan
+
+    class Strict(GadgetAgent):
+        def diff(self, desired, last, observed):  # type: ignore[no-untyped-def]
+            plan = super().diff(desired, last, observed)
+            return Plan(plan.key, Action.REPLACE, plan.changes) if plan.action is Action.UPDATE else plan
+
+        def replace(self, step, ctx):  # type: ignore[no-untyped-def]
+            return self._make(step, "replace")
+
+    loop = Loop(Strict())
+    loop.apply(gadget("v", Vault, color="red"))
+    loop.apply(gadget("v", Vault, color="blue"))
+    assert colors(loop) == {"v": "red"} and loop.reason("v", "Vault") == Reason.IMMUTABLE
+    loop.stores.overrides.confirm([key("v", "Vault")])
+    loop.converge()
+    assert colors(loop) == {"v": "blue"}
+    assert not loop.stores.overrides.confirmed(), "a confirmation serves once"
+
+
+def test_what_an_apply_cannot_make_equal_stalls_and_names_the_field(loop: Loop) -> None:
+    loop.agent.lies.add("a")
+    loop.apply(gadget("a", color="red"))
+    assert loop.reason("a") == Reason.DIFF_PERSISTS
+    assert "color is 'gray', not 'red'" in loop.message("a")
+    assert loop.agent.log.count("create a") + loop.agent.log.count("update a") == 3
+
+
+def test_a_refusal_of_one_resource_stops_no_other(loop: Loop) -> None:
+    loop.agent.refused["a"] = "cannot make a: it is Monday"
+    loop.apply(gadget("a"), gadget("b"))
+    assert set(loop.agent.world) == {"b"}
+    assert (loop.reason("a"), loop.message("a")) == ("Refused", "cannot make a: it is Monday")
+
+
+def test_an_unreachable_system_is_said_at_once_and_nothing_is_lost(loop: Loop) -> None:
+    loop.agent.unreachable = True
+    assert loop.apply(gadget("a"), timeout=5)
+    assert loop.reason("a") == Reason.AGENT_UNAVAILABLE
+    loop.agent.unreachable = False
+    loop.converge()
+    assert set(loop.agent.world) == {"a"}
+
+
+def test_children_of_an_expanding_resource_are_made_edited_and_pruned_with_it(loop: Loop) -> None:
+    loop.apply(gadget("set", color="red", parts=("x", "y")))
+    assert colors(loop) == {"set": "red", "set-x": "red", "set-y": "red"}
+    loop.apply(gadget("set", color="blue", parts=("x",)))
+    assert colors(loop) == {"set": "blue", "set-x": "blue"}
+    loop.apply(gadget("other"))
+    assert set(loop.agent.world) == {"other"}
+
+
+def test_two_hundred_converged_resources_cost_one_look(loop: Loop) -> None:
+    many = [gadget(f"g{n}", color="red") for n in range(200)]
+    loop.apply(*many)
+    loop.agent.looks.clear()
+    loop.converge()
+    assert loop.agent.looks == [200]
+
+
+def test_a_key_of_another_living_source_is_refused(loop: Loop) -> None:
+    loop.apply(gadget("a", color="red"))
+    other = Loop(loop.agent, loop.stores, source="/other")
+    other.apply(gadget("a", color="blue"))
+    assert colors(loop) == {"a": "red"} and other.reason("a") == Reason.DUPLICATE
+    assert "/desired" in other.message("a") and "/other" in other.message("a")

@@ -1,0 +1,84 @@
+"""What has left the desired state: what may go, and what is held back. Each hold answers a way in which people lost things."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from controller.engine.prune import Pruning, SourceHealth, decide
+from controller.engine.revision import Condition
+from controller.engine.stores import Record
+from resources.conditions import Reason
+from resources.meta import Key
+
+WELL = SourceHealth(Condition.OK, "", ())
+
+
+def key(name: str) -> Key:
+    return Key("Container", "default", name)
+
+
+def stale(*names: str, **fields: Any) -> dict[Key, Record]:
+    return {key(name): Record(key(name), "/state", 1, **fields) for name in names}
+
+
+def decided(
+    records: dict[Key, Record],
+    owned: int = 100,
+    source: SourceHealth = WELL,
+    confirmed: Collection[Key] = (),
+    suspended: Collection[Key] = (),
+    needed: Collection[Key] = (),
+) -> Pruning:
+    return decide(
+        records,
+        owned,
+        source,
+        confirmed=confirmed,
+        suspended=suspended,
+        needed_by=lambda k: [key("user")] if k in needed else [],
+    )
+
+
+def reasons(pruning: Pruning) -> dict[str, set[str]]:
+    return {hold.reason: {k.name for k in hold.keys} for hold in pruning.holds}
+
+
+def test_a_few_removed_resources_go() -> None:
+    assert decided(stale("a", "b")).deletes == {key("a"), key("b")}
+
+
+def test_an_empty_source_deletes_nothing() -> None:
+    pruning = decided(stale("a"), source=SourceHealth(Condition.EMPTY, "no resources in it", ()))
+    assert not pruning.deletes and reasons(pruning) == {Reason.SOURCE_EMPTY: {"a"}}
+
+
+def test_a_file_that_does_not_parse_holds_every_deletion_for_it_may_declare_them_now() -> None:
+    pruning = decided(stale("a"), source=SourceHealth(Condition.OK, "", ("/state/broken.yaml",)))
+    assert not pruning.deletes and reasons(pruning) == {Reason.SOURCE_INVALID: {"a"}}
+    assert "/state/broken.yaml" in pruning.holds[0].message
+
+
+def test_more_than_a_quarter_and_more_than_five_wait_for_a_confirmation() -> None:
+    six = stale(*"abcdef")
+    assert reasons(decided(six, owned=20)) == {Reason.TOO_MANY_DELETES: set("abcdef")}
+    assert len(decided(six, owned=24).deletes) == 6, "a quarter is not more than a quarter"
+    assert len(decided(stale(*"abcde"), owned=5).deletes) == 5, "five are few enough"
+
+
+def test_a_confirmation_releases_what_it_names_and_no_more() -> None:
+    pruning = decided(stale(*"abcdefgh"), owned=10, confirmed={key("a"), key("b")})
+    assert pruning.deletes == {key("a"), key("b")}
+    assert reasons(pruning) == {Reason.TOO_MANY_DELETES: set("cdefgh")}
+
+
+def test_protection_outlives_the_block_that_declared_it() -> None:
+    pruning = decided(stale("a", retain=True), confirmed={key("a")})
+    assert not pruning.deletes and reasons(pruning) == {Reason.RETAINED: {"a"}}
+
+
+def test_suspended_and_still_needed_things_stay() -> None:
+    pruning = decided(stale("a", "b", "c"), suspended={key("a")}, needed={key("b")})
+    assert pruning.deletes == {key("c")}
+    assert reasons(pruning) == {Reason.SUSPENDED: {"a"}, Reason.DEPENDENCY_MISSING: {"b"}}
+    assert "Container/user" in next(hold.message for hold in pruning.holds if hold.reason == Reason.DEPENDENCY_MISSING)
