@@ -5,12 +5,10 @@ name whole or not at all, and the last component of a path is never followed whe
 Methods raise OSError; `failures.py` says what each means for the user.
 """
 
-# Descriptors and calls of `os`, not pathlib: ten thousand files are looked at in one go, and Path objects double the time.
-# ruff: noqa: PTH
-
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -28,6 +26,9 @@ TEMPORARY = ".p2-"
 _TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink", stat.S_IFIFO: "fifo"}
 _TYPES |= {stat.S_IFSOCK: "socket", stat.S_IFBLK: "device", stat.S_IFCHR: "device"}
 
+# A content to write: bytes, or the real path of a file that holds it.
+Content = bytes | Path
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -37,17 +38,19 @@ class Entry:
     mode: int
     uid: int
     gid: int
-    size: int
+    size: int = 0
     target: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Permissions:
-    """What to give to a file; -1 leaves an owner or group as the system chooses or as it is, and so does mode None."""
+    """What to give to a new or present file. What is not said (mode None, an id of -1) is as `like` has it, if the system
+    lets us, else as the system chooses."""
 
-    mode: int | None
+    mode: int | None = None
     uid: int = -1
     gid: int = -1
+    like: Entry | None = None
 
 
 def connect(setup: Setup) -> FileSystem:
@@ -69,22 +72,26 @@ class FileSystem:
         return Entry(kind, stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid, found.st_size, target)
 
     def read(self, path: str, *, follow: bool = False) -> bytes:
-        """The whole content of a regular file; of what a symbolic link points to only when `follow`."""
-        with _opened(path, follow) as descriptor, open(descriptor, "rb", closefd=False, buffering=0) as file:
+        """The whole content of a file; of what a symbolic link points to only when `follow`."""
+        with _opened(path, follow=follow) as descriptor, open(descriptor, "rb", closefd=False, buffering=0) as file:
             return file.read()
 
     def size(self, path: str) -> int:
         """Bytes in the file that `path` names, symbolic links followed."""
         return os.stat(path).st_size
 
-    def digest(self, path: str, *, follow: bool = False) -> str:
-        """The SHA-256 of a regular file, read piece by piece."""
-        with _opened(path, follow) as descriptor, open(descriptor, "rb", closefd=False) as file:
+    def digest(self, path: str) -> str:
+        """The SHA-256 of a file, read piece by piece."""
+        with _opened(path) as descriptor, open(descriptor, "rb", closefd=False) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def resolve(self, path: str) -> Path:
+        """The real path, without symbolic links."""
+        return Path(os.path.realpath(path))
 
 
 @contextlib.contextmanager
-def _opened(path: str, follow: bool) -> Iterator[int]:
+def _opened(path: str | Path, *, follow: bool = False) -> Iterator[int]:
     # O_NONBLOCK: a fifo that has taken the file's place must not hang us.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW))
     try:
@@ -96,33 +103,32 @@ def _opened(path: str, follow: bool) -> Iterator[int]:
 class WritableFileSystem(FileSystem):
     """Reads and writes."""
 
-    def write(self, path: str, content: bytes | Path, permissions: Permissions) -> None:
-        """Puts a file with this content, or with that of the file named, at `path`; missing directories are made."""
-        self.make_parents(path)
+    def write(self, path: str, content: Content, permissions: Permissions) -> None:
+        """Puts a file at `path`, in place of a file or symbolic link that may be there; missing directories are made."""
+        self._make_parents(path)
         temporary = _temporary(path)
         self._discard(temporary)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            with open(descriptor, "wb", buffering=0) as file:
-                _fill(file.fileno(), content)
-                # The owner first: changing it clears the set-user-ID bits of the mode.
-                os.fchown(descriptor, permissions.uid, permissions.gid)
-                if permissions.mode is not None:
-                    os.fchmod(descriptor, permissions.mode)
+            try:
+                _fill(descriptor, content)
+                _permit(descriptor, permissions)
                 os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
             os.replace(temporary, path)
         except BaseException:
             self._discard(temporary)
             raise
 
     def link(self, path: str, target: str, permissions: Permissions) -> None:
-        """Puts a symbolic link at `path`, in one step when another link or a file is there."""
-        self.make_parents(path)
+        """Puts a symbolic link at `path`, in place of a file or symbolic link that may be there."""
+        self._make_parents(path)
         temporary = _temporary(path)
         self._discard(temporary)
         os.symlink(target, temporary)
         try:
-            os.chown(temporary, permissions.uid, permissions.gid, follow_symlinks=False)
+            self.permit(temporary, permissions)
             os.replace(temporary, path)
         except BaseException:
             self._discard(temporary)
@@ -130,33 +136,31 @@ class WritableFileSystem(FileSystem):
 
     def make_directory(self, path: str, permissions: Permissions) -> None:
         """Makes a directory at `path`, and the missing ones above it."""
-        self.make_parents(path)
+        self._make_parents(path)
         os.mkdir(path, 0o700)
         self.permit(path, permissions)
 
-    def make_parents(self, path: str) -> None:
+    def _make_parents(self, path: str) -> None:
         """Makes the directories above `path` that are missing, mode 0755 whatever the umask."""
         parent = os.path.dirname(path)
         if os.path.isdir(parent):
             return
-        self.make_parents(parent)
-        with contextlib.suppress(FileExistsError):
+        if os.path.lexists(parent):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), parent)
+        self._make_parents(parent)
+        with contextlib.suppress(FileExistsError):  # another thread may make the same one
             os.mkdir(parent)
             os.chmod(parent, 0o755)
-            return
-        if not os.path.isdir(parent):
-            raise NotADirectoryError(20, "Not a directory", parent)
 
     def permit(self, path: str, permissions: Permissions) -> None:
-        """Changes owner, group and mode of what is at `path` itself."""
-        os.chown(path, permissions.uid, permissions.gid, follow_symlinks=False)
-        if permissions.mode is not None:
-            # Linux has no chmod that does not follow links: an O_PATH descriptor is the thing itself.
-            descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                os.chmod(f"/proc/self/fd/{descriptor}", permissions.mode)
-            finally:
-                os.close(descriptor)
+        """Changes owner, group and mode of what is at `path` itself; a symbolic link has no mode."""
+        # Linux has no chmod that does not follow links, but a descriptor opened with O_PATH is the thing itself.
+        descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            is_link = stat.S_ISLNK(os.fstat(descriptor).st_mode)
+            _permit(f"/proc/self/fd/{descriptor}", permissions, has_mode=not is_link)
+        finally:
+            os.close(descriptor)
 
     def remove(self, path: str) -> None:
         """Removes a file or symbolic link, if it is there."""
@@ -169,8 +173,8 @@ class WritableFileSystem(FileSystem):
             os.rmdir(path)
         except FileNotFoundError:
             return True
-        except OSError:
-            if os.path.isdir(path) and os.listdir(path):
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
                 return False
             raise
         return True
@@ -186,11 +190,28 @@ def _temporary(path: str) -> str:
     return f"{directory}/{TEMPORARY}{hashlib.blake2b(os.fsencode(name), digest_size=8).hexdigest()}"
 
 
-def _fill(descriptor: int, content: bytes | Path) -> None:
+def _fill(descriptor: int, content: Content) -> None:
     if isinstance(content, Path):
-        with content.open("rb") as source, open(descriptor, "wb", closefd=False) as file:
+        with (
+            _opened(content) as origin,
+            open(origin, "rb", closefd=False) as source,
+            open(descriptor, "wb", closefd=False) as file,
+        ):
             shutil.copyfileobj(source, file, 1 << 20)
         return
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
+
+
+def _permit(thing: int | str, permissions: Permissions, *, has_mode: bool = True) -> None:
+    """Owner and group before the mode, because changing them clears its set-user-ID and set-group-ID bits."""
+    mode, like = permissions.mode, permissions.like
+    if like is not None:
+        mode = like.mode if mode is None else mode
+        with contextlib.suppress(PermissionError):
+            os.chown(thing, like.uid, like.gid)
+    if permissions.uid != -1 or permissions.gid != -1:
+        os.chown(thing, permissions.uid, permissions.gid)
+    if mode is not None and has_mode:
+        os.chmod(thing, mode)

@@ -7,9 +7,8 @@ where it is a short text, else its size and the beginning of its SHA-256 (as `sh
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 
-from controller.agents.environment.client import Entry, FileSystem
+from controller.agents.environment.client import Content, Entry, FileSystem
 from controller.agents.environment.failures import failure
 from controller.engine.agent import Stalled
 from resources.kinds.file import FileSpec
@@ -17,10 +16,29 @@ from resources.template import TemplateError, render
 
 LONGEST_SHOWN = 64 * 1024  # bytes
 
-SOURCE_MISSING = "SourceMissing"
+SOURCE_UNUSABLE = "SourceUnusable"
 TEMPLATE_INVALID = "TemplateInvalid"
 
-Content = bytes | Path
+
+def compare_contents(spec: FileSpec, entry: Entry, files: FileSystem) -> tuple[str, str]:
+    """The content of the file at the path and the wanted one as texts, which are equal just when the contents are.
+
+    Raises FileNotFoundError when the file has gone.
+    """
+    try:
+        wanted: Content | None = wanted_content(spec, files)
+        why = ""
+    except Stalled as problem:
+        wanted, why = None, f"({problem.message})"
+    try:
+        held = files.resolve(spec.path) if entry.size > LONGEST_SHOWN else files.read(spec.path)
+        if held == wanted:
+            shown = _shown(held, files)
+            return shown, shown
+        have = _shown(held, files)
+    except PermissionError:
+        have = "(cannot be read: permission denied)"
+    return have, why if wanted is None else _shown(wanted, files)
 
 
 def wanted_content(spec: FileSpec, files: FileSystem) -> Content:
@@ -30,38 +48,24 @@ def wanted_content(spec: FileSpec, files: FileSystem) -> Content:
         return (render(text, spec.variables) if spec.template else text).encode()
     try:
         if not spec.template and files.size(spec.source) > LONGEST_SHOWN:
-            return Path(spec.source)
+            return files.resolve(spec.source)
         raw = files.read(spec.source, follow=True)
         return render(raw.decode(), spec.variables).encode() if spec.template else raw
     except OSError as error:
-        raise Stalled(SOURCE_MISSING, str(failure("read the source", spec.source, error))) from error
+        raise Stalled(SOURCE_UNUSABLE, failure("read the source", spec.source, error).message) from error
     except UnicodeDecodeError:
+        remedy = "save it as UTF-8, or drop template: true"
         raise Stalled(
-            TEMPLATE_INVALID,
-            f"cannot fill in the template {spec.source}: it isn't UTF-8 text; use it without template: true",
+            TEMPLATE_INVALID, f"cannot fill in the template {spec.source}: it isn't UTF-8; {remedy}"
         ) from None
     except TemplateError as error:
-        raise Stalled(TEMPLATE_INVALID, f"{spec.source}: {error}") from None
+        raise Stalled(TEMPLATE_INVALID, f"{error} (in {spec.source})") from None
 
 
-def compare(path: str, entry: Entry, wanted: Content, files: FileSystem) -> tuple[str, str]:
-    """The content of the file at `path` and the wanted one as texts, which are equal just when the contents are."""
-    held = held_content(path, entry, files)
-    if isinstance(held, bytes) and held == wanted:
-        shown = show(held, files)
-        return shown, shown
-    return show(held, files), show(wanted, files)
-
-
-def held_content(path: str, entry: Entry, files: FileSystem) -> Content:
-    """The content of the file at `path`."""
-    return Path(path) if entry.size > LONGEST_SHOWN else files.read(path)
-
-
-def show(content: Content, files: FileSystem) -> str:
-    """A content as text, for a plan."""
-    if isinstance(content, Path):
-        return _summary(files.size(str(content)), files.digest(str(content), follow=True))
+def _shown(content: Content, files: FileSystem) -> str:
+    """A content as text."""
+    if not isinstance(content, bytes):
+        return _summary(files.size(str(content)), files.digest(str(content)))
     if len(content) <= LONGEST_SHOWN and b"\0" not in content:
         try:
             return content.decode()
@@ -71,11 +75,5 @@ def show(content: Content, files: FileSystem) -> str:
 
 
 def _summary(size: int, digest: str) -> str:
-    amount = (
-        f"{size} bytes"
-        if size < 1024
-        else f"{size / 1024:.0f} KiB"
-        if size < 1 << 20
-        else f"{size / (1 << 20):.0f} MiB"
-    )
+    amount = f"{size} bytes" if size < 1 << 10 else f"{size >> 10} KiB" if size < 1 << 20 else f"{size >> 20} MiB"
     return f"({amount}, sha256:{digest[:16]})"

@@ -2,29 +2,44 @@
 
 How a content is compared: `observe` works out what the spec's content, source or template come to, and puts it beside what
 the file holds (`FileObserved.wanted` and `.content`), so that `diff` stays pure. Should the wanted content be impossible
-to work out (the source is gone), that is said in its place and raised when it is to be written: observing for a deletion
+to work out (the source is gone), that is said in its place, and raised when it is to be written: observing for a deletion
 must not fail for it.
 
-Files carry no mark. Their handle is their type and path: what is at that path is ours whatever its content, unless
-something of another type has taken its place.
+Files carry no mark. Their handle is type and path: what is at that path is ours whatever its content, unless something of
+another type has taken its place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from threading import Event as Flag
 from typing import ClassVar
 
 from controller.agents.environment.accounts import Accounts
 from controller.agents.environment.client import Entry, FileSystem, Permissions, WritableFileSystem
-from controller.agents.environment.content import compare, wanted_content
-from controller.agents.environment.failures import explained, failure
-from controller.engine.agent import AgentHealth, Context, Done, Failure, Seen, Setup, SingleAgent, Stalled, Step
-from controller.engine.diff import within
+from controller.agents.environment.content import compare_contents, wanted_content
+from controller.agents.environment.difference import NEW_MODE, plan_file
+from controller.agents.environment.failures import PATH_UNUSABLE, explained, failure
+from controller.agents.environment.kept import Kept
+from controller.engine.agent import (
+    AgentHealth,
+    Context,
+    Done,
+    Failure,
+    Outcome,
+    Relist,
+    Scope,
+    Seen,
+    Setup,
+    SingleAgent,
+    Stalled,
+    Step,
+)
 from resources.kinds.file import File, FileObserved, FileSpec, FileType
-from resources.meta import Key
-from resources.plan import Action, Change, Disruption, Plan, Why
+from resources.meta import DeletionPolicy, Key
+from resources.plan import Plan
 
-NEW_MODE = {FileType.FILE: "0644", FileType.DIRECTORY: "0755"}
+READ_ONLY = "ReadOnly"
 
 
 class FileAgent(SingleAgent[File, FileObserved]):
@@ -32,22 +47,28 @@ class FileAgent(SingleAgent[File, FileObserved]):
     system = "environment"
     batch: ClassVar[int] = 256
     workers: ClassVar[int] = 2
+    marks: ClassVar[bool] = False
 
     def __init__(self, client: FileSystem, setup: Setup) -> None:
         self._files = client
+        self._kept = Kept(client, setup.home)
+
+    # -- looking -------------------------------------------------------------------------------------------------
 
     def observe(self, resources: Sequence[File], ctx: Context) -> Mapping[Key, Seen[FileObserved] | Failure]:
         accounts = Accounts()
         return {resource.key: self._look(resource.spec, accounts) for resource in resources}
 
     def _look(self, spec: FileSpec, accounts: Accounts) -> Seen[FileObserved] | Failure:
+        held = wanted = None
         try:
             entry = self._files.look(spec.path)
             if entry is None:
                 return Seen(None)
-            held, wanted = self._contents(spec, entry)
+            if entry.type == spec.type == FileType.FILE:
+                held, wanted = compare_contents(spec, entry, self._files)
         except FileNotFoundError:
-            return Seen(None)  # it went between two looks
+            return Seen(None)  # it went between the two looks
         except OSError as error:
             return failure("look at", spec.path, error)
         value = FileObserved(
@@ -61,33 +82,73 @@ class FileAgent(SingleAgent[File, FileObserved]):
         )
         return Seen(value, _handle(entry.type, spec.path))
 
-    def _contents(self, spec: FileSpec, entry: Entry) -> tuple[str | None, str | None]:
-        if not entry.type == spec.type == FileType.FILE:
-            return None, None
-        try:
-            wanted = wanted_content(spec, self._files)
-            return compare(spec.path, entry, wanted, self._files)
-        except Stalled as problem:
-            return None, f"({problem.message})"
-        except PermissionError:
-            return "(cannot be read: permission denied)", ""
-
     def diff(self, desired: File, last: File | None, observed: FileObserved | None) -> Plan:
-        before = last.spec if last else None
-        if before is not None and before.path != desired.spec.path:
-            moved = Change("path", before.path, desired.spec.path, Why.EDITED)
-            return Plan(desired.key, Action.REPLACE, (moved,), Disruption.RECREATE)
-        if observed is None:
-            return Plan(desired.key, Action.CREATE)
-        changes = tuple(_visible(desired.spec, _changes(desired.spec, before, observed)))
-        if any(change.path == "type" for change in changes):
-            return Plan(desired.key, Action.REPLACE, changes, Disruption.RECREATE)
-        return Plan(desired.key, Action.UPDATE if changes else Action.NONE, changes)
+        return plan_file(desired, last, observed)
+
+    def same_owner(self, handle: str, seen: Seen[FileObserved]) -> bool:
+        """Also when a link has taken the place of our file: putting the file back loses nothing but the link."""
+        kind, _, path = handle.partition(":")
+        return seen.handle == handle or (kind == FileType.FILE and seen.handle == _handle(FileType.SYMLINK, path))
+
+    def watch(self, scope: Scope, stop: Flag) -> Iterator[Key | Relist]:
+        from controller.agents.environment.watch import FileWatch  # a command that doesn't watch needn't load inotify
+
+        return FileWatch(scope, stop).hints()
+
+    def health(self, ctx: Context) -> AgentHealth:
+        return AgentHealth(available=True)
+
+    # -- changing ------------------------------------------------------------------------------------------------
+
+    def apply(self, steps: Sequence[Step[File, FileObserved]], ctx: Context) -> Mapping[Key, Outcome]:
+        """Directories before what is in them; for deletions the other way round, and last."""
+        makes = sorted((step for step in steps if step.desired), key=_path)
+        deletes = sorted((step for step in steps if not step.desired), key=_path, reverse=True)
+        return super().apply([*makes, *deletes], ctx)
 
     def create(self, step: Step[File, FileObserved], ctx: Context) -> Done:
-        assert step.desired is not None
-        spec, accounts = step.desired.spec, Accounts()
-        permissions = _permissions(spec, accounts)
+        return self._make(_spec(step), _as_new(_spec(step)))
+
+    def update(self, step: Step[File, FileObserved], ctx: Context) -> Done:
+        """Rewrites the content or the link only where the plan says so; what the spec leaves open stays as it is."""
+        spec = _spec(step)
+        permissions = _as_planned(step.plan, self._look_again(spec.path))
+        if {change.path for change in step.plan.changes} & {"content", "target"}:
+            return self._make(spec, permissions)
+        with explained("change", spec.path):
+            self._writable.permit(spec.path, permissions)
+        return Done(_handle(spec.type, spec.path))
+
+    def adopt(self, step: Step[File, FileObserved], ctx: Context) -> Done:
+        """Keeps what is there aside before changing it. What an interrupted adoption has kept is the older truth."""
+        spec = _spec(step)
+        entry = self._look_again(spec.path)
+        kept = ""
+        if entry is not None and (step.plan.changes or self._kept.find(spec.path) is None):
+            with explained("keep aside", spec.path):
+                kept = self._kept.put_aside(self._writable, spec.path, entry)
+        if entry is None or entry.type != spec.type:
+            self._clear(spec.path, spec.type)
+            self._make(spec, _as_new(spec))
+        elif step.plan.changes:
+            self.update(step, ctx)
+        left = self._leave_old_path(step)
+        return Done(_handle(spec.type, spec.path), kept, left.message if left else "")
+
+    def replace(self, step: Step[File, FileObserved], ctx: Context) -> Done:
+        """The new thing first: a crash in between leaves both, and the next run removes the old one."""
+        spec = _spec(step)
+        self._clear(spec.path, spec.type)
+        made = self._make(spec, _as_new(spec))
+        left = self._leave_old_path(step)
+        return Done(made.handle, left.kept, left.message) if left else made
+
+    def delete(self, step: Step[File, FileObserved], ctx: Context) -> Done:
+        assert step.last is not None
+        return self._give_up(step.last.spec, step.kept)
+
+    def _make(self, spec: FileSpec, permissions: Permissions) -> Done:
+        """Makes it, in place of what may be there once `_clear` was called."""
         match spec.type:
             case FileType.FILE:
                 content = wanted_content(spec, self._files)
@@ -102,27 +163,52 @@ class FileAgent(SingleAgent[File, FileObserved]):
                     self._writable.link(spec.path, spec.target, permissions)
         return Done(_handle(spec.type, spec.path))
 
-    def update(self, step: Step[File, FileObserved], ctx: Context) -> Done:
-        return self.create(step, ctx)
+    def _clear(self, path: str, kind: str) -> None:
+        """Removes what can't be replaced in one step by a thing of type `kind`. Raises Stalled when that would lose files."""
+        entry = self._look_again(path)
+        if entry is None or entry.type == kind or (entry.type != "directory" and kind != "directory"):
+            return
+        with explained("remove", path):
+            if entry.type != "directory":
+                self._writable.remove(path)
+            elif not self._writable.remove_directory(path):
+                remedy = "move what is in it elsewhere, or change the path"
+                raise Stalled(
+                    PATH_UNUSABLE, f"cannot put a {kind} in place of the directory {path}: not empty; {remedy}"
+                )
 
-    def delete(self, step: Step[File, FileObserved], ctx: Context) -> Done:
-        assert step.last is not None
-        spec = step.last.spec
+    def _leave_old_path(self, step: Step[File, FileObserved]) -> Done | None:
+        """Gives up the path that the last applied spec had, where this one has another."""
+        last = step.last.spec if step.last else None
+        if last is None or last.path == _spec(step).path or last.deletionPolicy is DeletionPolicy.RETAIN:
+            return None
+        return self._give_up(last, step.kept)
+
+    def _give_up(self, spec: FileSpec, kept: str) -> Done:
+        """Puts back what an adoption has kept, or removes what we made; a directory only when it is empty."""
+        earlier = self._kept.find(spec.path)
+        if earlier is not None:
+            self._clear(spec.path, earlier.type)
+            with explained("put back", spec.path):
+                self._kept.put_back(self._writable, spec.path, earlier)
+            return Done(kept="", message=f"put back what was at {spec.path} before")
+        if kept:
+            return Done(kept="", message=f"left {spec.path} as it is: what was there before is no longer in {kept}")
         with explained("remove", spec.path):
-            if spec.type is FileType.DIRECTORY:
-                if not self._writable.remove_directory(spec.path):
-                    return Done(message=f"left {spec.path}: the directory is not empty")
-            else:
+            if spec.type is not FileType.DIRECTORY:
                 self._writable.remove(spec.path)
+            elif not self._writable.remove_directory(spec.path):
+                return Done(message=f"left the directory {spec.path}: it is not empty")
         return Done()
 
-    def health(self, ctx: Context) -> AgentHealth:
-        return AgentHealth(available=True)
+    def _look_again(self, path: str) -> Entry | None:
+        with explained("look at", path):
+            return self._files.look(path)
 
     @property
     def _writable(self) -> WritableFileSystem:
         if not isinstance(self._files, WritableFileSystem):
-            raise Stalled("ReadOnly", "cannot change files in a dry run")
+            raise Stalled(READ_ONLY, "cannot change files: this client only reads")
         return self._files
 
 
@@ -130,33 +216,24 @@ def _handle(kind: str, path: str) -> str:
     return f"{kind}:{path}"
 
 
-def _visible(spec: FileSpec, changes: Iterator[Change]) -> Iterator[Change]:
-    return (change for change in changes if not any(within(change.path, path) for path in spec.ignore))
+def _spec(step: Step[File, FileObserved]) -> FileSpec:
+    assert step.desired is not None
+    return step.desired.spec
 
 
-def _changes(spec: FileSpec, before: FileSpec | None, observed: FileObserved) -> Iterator[Change]:
-    if observed.type != spec.type:
-        yield Change("type", observed.type, str(spec.type), _why(spec, before, "type"))
-        return
-    if observed.content != observed.wanted:
-        why = _why(spec, before, "content", "source", "template", "variables")
-        yield Change("content", observed.content, observed.wanted, why)
-    for name in ("target", "mode", "owner", "group"):
-        want, have = getattr(spec, name), getattr(observed, name)
-        if want is None and name == "mode" and before is not None and before.mode is not None:
-            want = NEW_MODE.get(spec.type)
-        if want is not None and want != have:
-            yield Change(name, have, want, _why(spec, before, name))
+def _path(step: Step[File, FileObserved]) -> str:
+    resource = step.desired or step.last
+    return resource.spec.path if resource else ""
 
 
-def _why(spec: FileSpec, before: FileSpec | None, *names: str) -> Why:
-    if before is None:
-        return Why.NEW
-    if all(getattr(spec, name) == getattr(before, name) for name in names):
-        return Why.DRIFTED
-    return Why.DROPPED if all(getattr(spec, name) is None for name in names) else Why.EDITED
-
-
-def _permissions(spec: FileSpec, accounts: Accounts) -> Permissions:
-    mode = spec.mode or NEW_MODE.get(spec.type)
+def _as_new(spec: FileSpec) -> Permissions:
+    """What the spec says, and the usual mode where it says none."""
+    accounts, mode = Accounts(), spec.mode or NEW_MODE.get(spec.type)
     return Permissions(int(mode, 8) if mode else None, accounts.uid(spec.owner), accounts.gid(spec.group))
+
+
+def _as_planned(plan: Plan, entry: Entry | None) -> Permissions:
+    """What the plan changes; the rest as it is."""
+    accounts, to = Accounts(), {change.path: change.desired for change in plan.changes}
+    mode = int(to["mode"], 8) if "mode" in to else None
+    return Permissions(mode, accounts.uid(to.get("owner")), accounts.gid(to.get("group")), entry)

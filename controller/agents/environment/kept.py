@@ -1,0 +1,75 @@
+"""What adoptions have put aside, to be put back when the resource is deleted: `$PEGASUS2_HOME/kept`. Used by `file.py`.
+
+Each path has a directory there, named by a digest of the path, with the old content and a note of what was there. The
+note is written last: where it is, the rest is complete. An adoption that was interrupted finds what it has kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from controller.agents.environment.client import Entry, FileSystem, Permissions, WritableFileSystem
+from controller.engine.agent import Stalled
+
+CANNOT_ADOPT = "CannotAdopt"
+
+_PRIVATE = Permissions(mode=0o600)
+
+
+class Kept:
+    """Thread-safe as long as no two threads work on one path."""
+
+    def __init__(self, files: FileSystem, home: Path) -> None:
+        self._files = files
+        self._directory = home / "kept"
+
+    def find(self, path: str) -> Entry | None:
+        """What was at `path` before it was adopted, or None when nothing is kept of it."""
+        note = self._note(path)
+        if self._files.look(note) is None:
+            return None
+        read = json.loads(self._files.read(note))
+        if read["type"] == "file" and self._files.look(self._content(path)) is None:
+            return None
+        return Entry(read["type"], int(read["mode"], 8), read["uid"], read["gid"], target=read["target"])
+
+    def put_aside(self, files: WritableFileSystem, path: str, entry: Entry) -> str:
+        """Keeps what is at `path`, and leaves it there. Returns the place. Raises Stalled for what can't be kept."""
+        if entry.type not in ("file", "directory", "symlink"):
+            raise Stalled(CANNOT_ADOPT, f"cannot adopt the {entry.type} at {path}: remove it, or change spec.path")
+        if entry.type == "file":
+            files.write(self._content(path), Path(path), _PRIVATE)
+        note = {"path": path, "type": entry.type, "mode": f"{entry.mode:04o}", "uid": entry.uid, "gid": entry.gid}
+        files.write(self._note(path), json.dumps(note | {"target": entry.target}).encode(), _PRIVATE)
+        return str(self._place(path))
+
+    def put_back(self, files: WritableFileSystem, path: str, entry: Entry) -> None:
+        """Puts at `path` what `find` has found, and keeps it no longer. The way must be clear: see `file.py`."""
+        as_before = Permissions(like=entry)
+        match entry.type:
+            case "file":
+                files.write(path, Path(self._content(path)), as_before)
+            case "symlink":
+                files.link(path, entry.target, as_before)
+            case _ if self._files.look(path) is None:
+                files.make_directory(path, as_before)
+            case _:
+                files.permit(path, as_before)
+        self.forget(files, path)
+
+    def forget(self, files: WritableFileSystem, path: str) -> None:
+        """Keeps nothing of `path` any more."""
+        files.remove(self._note(path))
+        files.remove(self._content(path))
+        files.remove_directory(str(self._place(path)))
+
+    def _place(self, path: str) -> Path:
+        return self._directory / hashlib.sha256(path.encode()).hexdigest()[:16]
+
+    def _note(self, path: str) -> str:
+        return str(self._place(path) / "note.json")
+
+    def _content(self, path: str) -> str:
+        return str(self._place(path) / "content")
