@@ -70,6 +70,8 @@ def _differences(path: str, want: Any, had: Any, have: Any, unset: Any, applied:
             if inner is None and before is None:
                 continue
             yield from _differences(f"{path}.{name}", inner, before, getattr(have, name, None), None, applied)
+    elif _lists_of_objects(want, have):
+        yield from _element_differences(path, plain(have), plain(want), _cause(want, had, applied))
     else:
         yield Change(path, plain(have), plain(want), _cause(want, had, applied))
 
@@ -83,6 +85,25 @@ def _map_differences(
             yield Change(f"{path}.{name}", plain(have[name]), None, Why.DROPPED)
         else:
             yield from _differences(f"{path}.{name}", want[name], before.get(name), have.get(name), None, applied)
+
+
+def _lists_of_objects(want: Any, have: Any) -> bool:
+    return all(isinstance(each, tuple | list) and each and isinstance(each[0], BaseModel) for each in (want, have))
+
+
+def _element_differences(path: str, have: list[Any], want: list[Any], why: Why) -> Iterator[Change]:
+    """Names the elements, and the fields in them, in which two unequal lists of objects differ (`volumes.0.readOnly`)."""
+    from deepdiff import DeepDiff  # costs a third of a second and is needed only here
+
+    for found in DeepDiff(have, want, view="tree").values():
+        for difference in found:
+            steps = ".".join(str(step) for step in difference.path(output_format="list"))
+            yield Change(f"{path}.{steps}", _present(difference.t1), _present(difference.t2), why)
+
+
+def _present(value: Any) -> Any:
+    """A side of a DeepDiff difference; where there is nothing it has a marker of its own."""
+    return None if type(value).__name__ == "NotPresent" else value
 
 
 def _cause(want: Any, had: Any, applied: bool) -> Why:
