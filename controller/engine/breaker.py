@@ -13,7 +13,7 @@ PROBE_INTERVAL = 15.0  # seconds
 
 
 class Breaker:
-    """`clock` gives monotonic seconds. Used by one thread."""
+    """`clock` gives monotonic seconds. Asked by one thread; `probe_now` may come from any."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -28,6 +28,10 @@ class Breaker:
     def wait(self) -> float:
         """Seconds until the system may be asked again: 0 while the breaker is closed."""
         return max(0.0, self._probe_at - self._clock()) if self.open else 0.0
+
+    def probe_now(self) -> None:
+        """Something hints that the system is back: allow the next probe at once."""
+        self._probe_at = self._clock()
 
     def succeeded(self) -> bool:
         """The system answered. Returns whether the breaker was open until now."""

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from resources.load import digest_of
-
 from controller.engine.graph import cycle_through
 from controller.engine.revision import Condition, Revision
 from resources.conditions import Reason
+from resources.load import digest_of
 from resources.meta import Claim, Declared, Key, Problem, Resource
 
 
@@ -69,6 +68,7 @@ class Index:
         self._files: dict[str, tuple[Declared, ...]] = {}
         self._broken: dict[str, tuple[Problem, ...]] = {}
         self._declarations: dict[Key, list[Declared]] = {}  # more than one: declared twice, the first is in force
+        self._twice: set[Key] = set()
         self._entries: dict[Key, Entry] = {}
         self._dependents: dict[Key, set[Key]] = {}
         self._claims: dict[tuple[str, str], list[tuple[Claim, Key]]] = {}
@@ -87,6 +87,7 @@ class Index:
         if revision.condition is not Condition.OK:
             return Edits()  # nothing is known of the source now: all that was in force stays so
         before: dict[Key, Entry | None] = {}
+        was_broken = self._broken.copy()
         self._take_files(revision, before)
         self._settle_entries(before)
         removed = {key for key, old in before.items() if old and key not in self._entries}
@@ -97,7 +98,11 @@ class Index:
                     edited.add(key)
                 elif old.declared.origin != new.declared.origin:
                     moved.add(key)
-        touched = self._recheck(edited | removed) - edited - removed
+        touched = self._recheck(edited | removed)
+        for file in {*was_broken, *self._broken}:
+            if was_broken.get(file) != self._broken.get(file):
+                touched.update(self.declared_in(file))
+        touched -= edited | removed
         self._tell_subscribers(edited, removed, before)
         return Edits(frozenset(edited), frozenset(moved), frozenset(removed), frozenset(touched))
 
@@ -134,6 +139,7 @@ class Index:
     def _settle_entries(self, before: dict[Key, Entry | None]) -> None:
         for key in list(before):
             declarations = self._declarations.get(key)
+            (self._twice.add if declarations and len(declarations) > 1 else self._twice.discard)(key)
             if declarations:
                 self._enter(declarations[0], None, before)
             else:
@@ -235,9 +241,9 @@ class Index:
         for key, conflict in self._conflicts.items():
             origin = self._entries[key].declared.origin
             found.append(Problem(origin.file, conflict.message, field=key.short, key=key))
-        for key, declarations in self._declarations.items():
-            for again in declarations[1:]:
-                first = declarations[0].origin
+        for key in self._twice:
+            first = self._declarations[key][0].origin
+            for again in self._declarations[key][1:]:
                 where = (
                     f"{first.file}"
                     if first.file != again.origin.file

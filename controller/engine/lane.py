@@ -60,6 +60,7 @@ class Lane:
         self._clock = parts.clock
         self._context = parts.context
         self._stopped = Flag()
+        self._nudged = Flag()
         self._pool = ThreadPoolExecutor(agent.workers, f"{self.name}-apply")
         self._long_pool = ThreadPoolExecutor(LONG_WORKERS, f"{self.name}-long")
         self._thread = Thread(target=self._work, name=f"{self.name}-look", daemon=True)
@@ -70,12 +71,22 @@ class Lane:
     def stop(self) -> None:
         """Ends after what is in flight; the queue must be closed already."""
         self._stopped.set()
+        self._nudged.set()
         self._thread.join()
         self._pool.shutdown()
         self._long_pool.shutdown()
 
+    def nudge(self) -> None:
+        """The system seems to be back: ask it now instead of at the next probe."""
+        self.breaker.probe_now()
+        self._nudged.set()
+
     def _work(self) -> None:
-        while not self._stopped.wait(self.breaker.wait()):
+        while not self._stopped.is_set():
+            if wait := self.breaker.wait():
+                self._nudged.wait(wait)
+                self._nudged.clear()
+                continue
             taken = self._queue.take(self.name, 1 if self.breaker.open else LOOK_AT_ONCE)
             if not taken:
                 return

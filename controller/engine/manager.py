@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Collection, Iterable, Sequence
 from threading import Condition, Thread
@@ -58,6 +59,7 @@ class Manager:
         self._edited_at: dict[Key, float] = {}
         self._hinted_at: dict[Key, float] = {}
         self._healed: set[Key] = set()  # corrected, not Ready yet
+        self._told: frozenset[str] = frozenset()  # what is wrong with the source, as recorded last
         self.done: list[Plan] = []  # carried out, in order
 
     # -- one-off -----------------------------------------------------------------------------------------------
@@ -89,7 +91,11 @@ class Manager:
         threads[0].start()
         for revision in source.watch(stop):
             edits = self._index.take(revision)
+            self._tell_problems()
             self._take(edits, revision.at)
+            if not watched:  # the first reading stays: the collector need not visit it again and again
+                gc.collect()
+                gc.freeze()
             for kind in {key.kind for key in edits.edited} - watched:
                 watched.add(kind)
                 if (agent := self._agent_of(kind)) and isinstance(agent, Watches):
@@ -109,6 +115,15 @@ class Manager:
         self._add(edits.moved | edits.removed, Priority.RESYNC)
         self.pruner.note(edits)
         self.prune()
+
+    def _tell_problems(self) -> None:
+        """An event for each thing that is wrong with the source and was not before."""
+        problems = frozenset(str(problem) for problem in self._index.problems())
+        if self._index.message:
+            problems |= {self._index.message}
+        for problem in sorted(problems - self._told):
+            self._board.record(None, Level.WARNING, Reason.SOURCE_INVALID, problem)
+        self._told = problems
 
     def _applied(self, key: Key) -> bool:
         """Whether what is desired of `key` was applied before, by an earlier run: then it is no edit to be measured."""
@@ -141,12 +156,22 @@ class Manager:
         while not stop.is_set():
             try:
                 for hint in agent.watch(scope, stop):
-                    self._hint([resource.key for resource in scope.resources()] if isinstance(hint, Relist) else [hint])
+                    if isinstance(hint, Relist):
+                        self._relist([resource.key for resource in scope.resources()])
+                    else:
+                        self._hint([hint])
             except Retry as lost:
                 log.info("watch lost", extra={"kind": kind, "reason": lost.reason, "cause": lost.message})
             except Exception:  # a watch that dies silently is the complaint heard most
                 log.exception("watch failed", extra={"kind": kind})
             stop.wait(WATCH_AGAIN)
+
+    def _relist(self, keys: list[Key]) -> None:
+        """A watch has (again) connected: what happened meanwhile is unknown, and the system is there."""
+        for key in keys[:1]:
+            if lane := self._lane_of(key):
+                lane.nudge()
+        self._hint(keys)
 
     def _hint(self, keys: list[Key]) -> None:
         now = self._clock.monotonic()

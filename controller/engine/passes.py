@@ -69,3 +69,9 @@ def ended(
 ) -> Pass:
     """A pass that ended without a look at the world."""
     return Pass(key, verdict, Plan(key, Action.NONE), reason, message, after)
+
+
+def subject_of(each: Pass) -> Subject:
+    """The subject of a pass that has looked at the world."""
+    assert each.subject is not None
+    return each.subject

@@ -7,25 +7,24 @@ in the stores, apart from the counters of `Patience`.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from controller.engine.agent import Agent, Context, Done, Failure, Mark, Outcome, Retry, Seen, Stalled, Started, Step
+from controller.engine.asking import apply, observe
 from controller.engine.index import Entry
+from controller.engine.ledger import Ledger
 from controller.engine.ownership import Owner, belonging
 from controller.engine.parts import Parts
-from controller.engine.passes import Pass, Subject, Verdict, ended
+from controller.engine.passes import Pass, Subject, Verdict, ended, subject_of
 from controller.engine.patience import Patience
 from controller.engine.prune import Pruning
 from controller.engine.stores import Record
 from resources.conditions import Reason
 from resources.kinds import model_of
-from resources.meta import DeletionPolicy, DriftPolicy, Key, Resource
+from resources.meta import DriftPolicy, Key, Resource
 from resources.plan import Action, Disruption, Plan
-
-log = logging.getLogger(__name__)
 
 # Seconds until a thing that carries another of our keys, which is about to be deleted, is looked at again.
 NAME_FREED = 0.5
@@ -40,6 +39,7 @@ class Reconciler:
         self._stores = parts.stores
         self._board = parts.board
         self._identity = parts.identity
+        self._ledger = Ledger(parts)
         self._patience = Patience(parts.clock)
         self._pruning = Pruning(frozenset(), ())
         self._needing: Mapping[Key, set[Key]] = {}
@@ -52,6 +52,10 @@ class Reconciler:
             for dependency in record.dependencies if record else ():
                 needing.setdefault(dependency, set()).add(key)
         self._pruning, self._needing = pruning, needing
+
+    def keep(self, passes: Sequence[Pass]) -> None:
+        """Brings the inventory up to date with a preview's passes, which wrote nothing."""
+        self._ledger.keep(passes)
 
     # -- looking -----------------------------------------------------------------------------------------------
 
@@ -71,7 +75,7 @@ class Reconciler:
             seen = observe(of_kind[0].agent, [subject.resource for subject in of_kind], ctx)
             passes.extend(self._judge(subject, seen[subject.key], view) for subject in of_kind)
         if not preview:
-            self.keep(passes)
+            self._ledger.keep(passes)
         return passes
 
     def _subject(self, key: Key) -> Subject | Pass:
@@ -184,6 +188,13 @@ class Reconciler:
 
     def _healthy(self, subject: Subject, seen: Seen[Any], plan: Plan) -> Pass:
         key, health = subject.key, seen.health
+        if (
+            health.ready
+            and subject.entry
+            and (problems := self._index.broken().get(subject.entry.declared.origin.file))
+        ):
+            message = f"as last declared; the file can't be used now: {problems[0]}"
+            return Pass(key, Verdict.READY, plan, Reason.SOURCE_INVALID, message, after=health.again)
         if health.ready and self._patience.contested(key):
             return Pass(key, Verdict.READY, plan, Reason.CONTESTED, _contested(None), after=health.again)
         if health.ready:
@@ -218,45 +229,17 @@ class Reconciler:
 
     def carry_out(self, passes: Sequence[Pass], ctx: Context) -> list[Pass]:
         """Carries out the steps of one agent's `passes` and looks again. One pass for each key comes back."""
-        inventory, agent = self._stores.inventory, _subject_of(passes[0]).agent
-        inventory.intend([self._intended(each) for each in passes])
+        agent = subject_of(passes[0]).agent
+        self._ledger.intend(passes)
         outcomes = apply(agent, [each.step for each in passes if each.step], ctx)
-        self._confirm(passes, outcomes)
-        again = [each for each in passes if isinstance(outcomes[each.key], Done) and _subject_of(each).entry]
-        seen = observe(agent, [_subject_of(each).resource for each in again], ctx) if again else {}
+        self._ledger.confirm(passes, outcomes)
+        again = [each for each in passes if isinstance(outcomes[each.key], Done) and subject_of(each).entry]
+        seen = observe(agent, [subject_of(each).resource for each in again], ctx) if again else {}
         return [self._after(each, outcomes[each.key], seen.get(each.key)) for each in passes]
-
-    def _intended(self, each: Pass) -> Record:
-        subject, action = _subject_of(each), each.plan.action
-        if record := self._stores.inventory.find(each.key):
-            return replace(record, intent=action)
-        assert subject.entry is not None
-        new = self._record(subject.entry, each.seen.handle if each.seen and action is Action.ADOPT else "", None)
-        return replace(new, digest="", intent=action, adopted=action is Action.ADOPT)
-
-    def _confirm(self, passes: Sequence[Pass], outcomes: Mapping[Key, Outcome]) -> None:
-        confirmed, gone = [], []
-        for each in passes:
-            outcome, subject = outcomes[each.key], _subject_of(each)
-            if not isinstance(outcome, Done):
-                continue
-            if subject.entry is None:
-                gone.append(each.key)
-                continue
-            record = self._record(subject.entry, outcome.handle, subject.record)
-            adopted = each.plan.action is Action.ADOPT or (record.adopted and each.plan.action is not Action.REPLACE)
-            kept = record.kept if outcome.kept is None else outcome.kept
-            confirmed.append(replace(record, adopted=adopted, kept=kept))
-        if confirmed:
-            self._stores.inventory.confirm(confirmed)
-        if gone:
-            self._stores.inventory.forget(gone)
-        used = [each.key for each in passes if each.plan.action in (Action.DELETE, Action.REPLACE)]
-        self._stores.overrides.use([key for key in used if isinstance(outcomes[key], Done)])
 
     def _after(self, each: Pass, outcome: Outcome, seen: Seen[Any] | Failure | None) -> Pass:
         """What the second look says of a step that was carried out."""
-        subject, key = _subject_of(each), each.key
+        subject, key = subject_of(each), each.key
         match outcome:
             case Retry() | Stalled():
                 return replace(
@@ -295,56 +278,6 @@ class Reconciler:
             )
         return replace(_about(found, entry), seen=seen, subject=subject, carried_out=each.plan.action)
 
-    # -- records -----------------------------------------------------------------------------------------------
-
-    def _record(self, entry: Entry, handle: str, before: Record | None) -> Record:
-        resource = entry.resource
-        return Record(
-            key=entry.declared.key,
-            source=self._identity.source,
-            generation=entry.generation,
-            digest=entry.digest,
-            handle=handle,
-            applied=resource.model_dump_json(exclude_unset=True),
-            file=entry.declared.origin.file,
-            dependencies=entry.dependencies,
-            owner=entry.owner,
-            retain=resource.spec.deletionPolicy is DeletionPolicy.RETAIN,
-            adopted=before.adopted if before else False,
-            kept=before.kept if before else "",
-        )
-
-    def keep(self, passes: Sequence[Pass]) -> None:
-        """Brings the inventory up to date with what was looked at."""
-        gone = [each.key for each in passes if each.verdict is Verdict.GONE]
-        changed = [record for each in passes for record in self._changed_record(each)]
-        if changed:
-            self._stores.inventory.confirm(changed)
-        if gone:
-            self._stores.inventory.forget(gone)
-
-    def _changed_record(self, each: Pass) -> Iterator[Record]:
-        """The record that this pass makes necessary, if any. Protection is written down even where work waits or fails."""
-        entry, before = self._index.find(each.key), self._stores.inventory.find(each.key)
-        if entry is None:
-            return
-        if each.verdict in (Verdict.READY, Verdict.WAITING) and each.seen:
-            if self._outdated(before, entry, each.seen.handle):
-                yield self._record(entry, each.seen.handle, before)
-        elif before and before.source == self._identity.source:
-            retain = entry.resource.spec.deletionPolicy is DeletionPolicy.RETAIN
-            record = replace(before, retain=retain, file=entry.declared.origin.file)
-            if record != before:
-                yield record
-
-    def _outdated(self, record: Record | None, entry: Entry, handle: str) -> bool:
-        return (
-            record is None
-            or (record.digest, record.handle, record.file) != (entry.digest, handle, entry.declared.origin.file)
-            or record.intent is not None
-            or record.source != self._identity.source
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class _View:
@@ -355,38 +288,6 @@ class _View:
     preview: bool
 
 
-def observe(agent: Agent[Any, Any], resources: Sequence[Resource], ctx: Context) -> Mapping[Key, Seen[Any] | Failure]:
-    """`agent.observe`, with an answer for every key: what is raised or left out becomes a failure of the keys."""
-    try:
-        seen = agent.observe(resources, ctx)
-    except (Retry, Stalled) as failure:
-        return dict.fromkeys((resource.key for resource in resources), failure)
-    except Exception as error:  # a mistake in one agent must not stop the others
-        log.exception("agent failed to observe", extra={"kind": resources[0].kind})
-        return dict.fromkeys((resource.key for resource in resources), _mistake(error))
-    missing = Retry(Reason.AGENT_ERROR, "cannot observe it: the agent gave no answer")
-    return {resource.key: seen.get(resource.key, missing) for resource in resources}
-
-
-def apply(agent: Agent[Any, Any], steps: Sequence[Step[Any, Any]], ctx: Context) -> Mapping[Key, Outcome]:
-    """`agent.apply`, with an outcome for every step."""
-    try:
-        outcomes = agent.apply(steps, ctx)
-    except (Retry, Stalled) as failure:
-        return dict.fromkeys((step.key for step in steps), failure)
-    except Exception as error:  # as above
-        log.exception("agent failed to apply", extra={"kind": steps[0].key.kind})
-        return dict.fromkeys((step.key for step in steps), _mistake(error))
-    missing = Retry(Reason.AGENT_ERROR, "cannot tell whether it was applied: the agent gave no outcome")
-    return {step.key: outcomes.get(step.key, missing) for step in steps}
-
-
-def _mistake(error: Exception) -> Retry:
-    return Retry(
-        Reason.AGENT_ERROR, f"cannot go on: a mistake in the agent ({type(error).__name__}); the log has the details"
-    )
-
-
 def _failed(key: Key, failure: Failure) -> Pass:
     if isinstance(failure, Stalled):
         return ended(key, Verdict.STALLED, failure.reason, failure.message)
@@ -395,11 +296,6 @@ def _failed(key: Key, failure: Failure) -> Pass:
 
 def _about(each: Pass, entry: Entry | None) -> Pass:
     return replace(each, generation=entry.generation, digest=entry.digest) if entry else each
-
-
-def _subject_of(each: Pass) -> Subject:
-    assert each.subject is not None
-    return each.subject
 
 
 def _model(kind: str) -> type[Resource]:

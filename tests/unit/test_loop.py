@@ -18,7 +18,9 @@ from tests.unit.world import Gadget, GadgetAgent, Loop, Thing, Vault, declare, g
 @pytest.fixture(autouse=True)
 def _gadgets_are_a_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     known = {"Gadget": Gadget, "Vault": Vault}
-    monkeypatch.setattr("controller.engine.reconcile.model_of", lambda kind: known.get(kind) or resources.kinds.model_of(kind))
+    monkeypatch.setattr(
+        "controller.engine.reconcile.model_of", lambda kind: known.get(kind) or resources.kinds.model_of(kind)
+    )
 
 
 @pytest.fixture
@@ -114,7 +116,11 @@ def test_a_dependency_that_is_not_ready_never_stops_healing(loop: Loop) -> None:
 
 
 def test_a_missing_dependency_and_a_cycle_stall_with_the_way_out(loop: Loop) -> None:
-    loop.apply(gadget("a", dependsOn=["Gadget/nowhere"]), gadget("b", dependsOn=["Gadget/c"]), gadget("c", dependsOn=["Gadget/b"]))
+    loop.apply(
+        gadget("a", dependsOn=["Gadget/nowhere"]),
+        gadget("b", dependsOn=["Gadget/c"]),
+        gadget("c", dependsOn=["Gadget/b"]),
+    )
     assert loop.agent.world == {}
     assert loop.reason("a") == Reason.DEPENDENCY_MISSING and "Gadget/nowhere" in loop.message("a")
     assert "Gadget/b -> Gadget/c -> Gadget/b" in loop.message("b")
@@ -186,6 +192,7 @@ def test_a_broken_file_keeps_its_last_good_documents_and_holds_all_deletions(loo
     loop.agent.world["a"].color = "pink"
     loop.converge()
     assert colors(loop) == {"a": "red", "b": None}, "healed by its last good version, and b is held"
+    assert loop.reason("a") == Reason.SOURCE_INVALID and "cannot read it" in loop.message("a")
     assert loop.reason("b") == Reason.SOURCE_INVALID
     loop.take(declare(gadget("a", color="red"), file="/desired/a.yaml"))
     loop.converge()
