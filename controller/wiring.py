@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event as Flag
 from types import TracebackType
@@ -31,6 +31,7 @@ from controller.engine.manager import Manager
 from controller.engine.parts import Identity, Parts
 from controller.engine.passes import Pass, Verdict
 from controller.engine.prune import Pruning
+from controller.engine.revision import Condition as SourceCondition
 from controller.engine.stores import Hold, Listener, Silent, Stores
 from controller.sources.files import FilesSource
 from controller.store.home import Home
@@ -72,6 +73,7 @@ class Preview:
     failures: Mapping[Key, Failure]  # keys whose plan can't be made or carried out, and why
     holds: tuple[Hold, ...]  # deletions that are held back
     digest: str
+    reported: tuple[Plan, ...] = ()  # differences that are only shown (suspended, driftPolicy Report); a note says why
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,9 @@ class Workspace:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -198,10 +202,14 @@ class Workspace:
         passes = self._manager.reconciler.look([*keys, *pruning.deletes], self._parts.context, preview=True)
         self._looked = {each.key: each for each in passes}
         failures = {each.key: _failure(each) for each in passes if each.verdict in (Verdict.STALLED, Verdict.RETRY)}
-        planned = {each.key: each.plan for each in passes if not each.plan.empty and each.key not in failures}
-        unchanged = tuple(sorted(self._looked.keys() - planned.keys() - failures.keys()))
+        planned = {each.key: each.plan for each in passes if not each.plan.empty and each.verdict is Verdict.WORK}
+        shown = [
+            each for each in passes if not each.plan.empty and each.verdict in (Verdict.SUSPENDED, Verdict.REPORTED)
+        ]
+        reported = tuple(replace(each.plan, notes=(*each.plan.notes, each.message)) for each in shown)
+        unchanged = self._looked.keys() - planned.keys() - failures.keys() - {plan.key for plan in reported}
         plans = tuple(planned[key] for key in self._in_order(planned))
-        return Preview(plans, unchanged, failures, pruning.holds, _digest(plans))
+        return Preview(plans, tuple(sorted(unchanged)), failures, pruning.holds, _digest(plans), reported)
 
     def converge(
         self,
@@ -236,13 +244,17 @@ class Workspace:
         self._parts.board.settle(fine)
         self._looked = {each.key: each for each in fine}
 
-    def delete(self, keys: Collection[Key], *, timeout: float = DEFAULT_TIMEOUT) -> Summary:
+    def delete(
+        self, keys: Collection[Key], *, timeout: float = DEFAULT_TIMEOUT, cancelled: Flag | None = None
+    ) -> Summary:
         """Removes things that we own and nobody declares (retained, held, orphaned) and forgets them."""
+        cancelled = cancelled or Flag()
         orphans = frozenset(key for key in keys if self._parts.index.find(key) is None)
         self._manager.reconciler.prune(Pruning(orphans, ()))
-        finished = self._manager.converge(orphans, timeout, Flag())
+        finished = self._manager.converge(orphans, timeout, cancelled)
         statuses = {key: status for key in orphans if (status := self._parts.board.status(key))}
-        return Summary(statuses, tuple(self._manager.done), (), timed_out=not finished)
+        stopped = cancelled.is_set()
+        return Summary(statuses, tuple(self._manager.done), (), not finished and not stopped, stopped)
 
     def _prune(self, wanted: bool) -> Pruning:
         pruning = self._manager.pruner.decide()[0] if wanted else Pruning(frozenset(), ())
@@ -278,6 +290,14 @@ class Workspace:
 
     def queue_depth(self) -> int:
         return self._manager.depth()
+
+    def reached(self) -> Mapping[str, bool]:
+        """Whether each system that work was done on answered when last asked, by its name. Asks nobody."""
+        return self._manager.reached()
+
+    def source_condition(self) -> SourceCondition:
+        """How the source as a whole is doing."""
+        return self._parts.index.condition
 
 
 def _parts(home: Home, stores: Stores, settings: Settings, source: FilesSource, listener: Listener) -> Parts:

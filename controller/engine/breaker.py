@@ -25,6 +25,11 @@ class Breaker:
     def open(self) -> bool:
         return self._failures >= FAILURES_TO_OPEN
 
+    @property
+    def reached(self) -> bool:
+        """Whether the system answered when it was last asked."""
+        return self._failures == 0
+
     def wait(self) -> float:
         """Seconds until the system may be asked again: 0 while the breaker is closed."""
         return max(0.0, self._probe_at - self._clock()) if self.open else 0.0

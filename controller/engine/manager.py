@@ -213,6 +213,10 @@ class Manager:
     def depth(self) -> int:
         return self._queue.depth()
 
+    def reached(self) -> dict[str, bool]:
+        """Whether each lane's system answered when it was last asked."""
+        return {name: lane.breaker.reached for name, lane in list(self._lanes.items())}
+
     # -- the lanes' desk ---------------------------------------------------------------------------------------
 
     def starting(self, each: Pass) -> None:
