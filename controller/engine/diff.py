@@ -8,6 +8,7 @@ Maps are compared entry by entry in the same manner, lists and everything else a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -42,15 +43,18 @@ def within(path: str, prefix: str) -> bool:
 
 def _spec_changes(desired: Spec, last: Spec | None, observed: Any) -> Iterator[Change]:
     unset = type(desired).unset
-    for name in type(desired).model_fields:
-        if name in COMMON_FIELDS:
-            continue
+    for name in _own_fields(type(desired)):
         want = getattr(desired, name)
         had = getattr(last, name, None) if last is not None else None
         if want is None and had is None:
             continue
         have = getattr(observed, name, None)
         yield from _differences(name, want, had, have, unset.get(name), last is not None)
+
+
+@cache
+def _own_fields(spec: type[Spec]) -> tuple[str, ...]:
+    return tuple(name for name in spec.model_fields if name not in COMMON_FIELDS)
 
 
 def _differences(path: str, want: Any, had: Any, have: Any, unset: Any, applied: bool) -> Iterator[Change]:

@@ -45,6 +45,11 @@ class Subject:
         """Whether the desired state is another than the one applied last."""
         return self.entry is not None and (self.record is None or self.record.digest != self.entry.digest)
 
+    @property
+    def digest(self) -> str:
+        """Of the desired state; empty for a deletion."""
+        return self.entry.digest if self.entry else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Pass:
@@ -69,6 +74,22 @@ def ended(
 ) -> Pass:
     """A pass that ended without a look at the world."""
     return Pass(key, verdict, Plan(key, Action.NONE), reason, message, after)
+
+
+def concluded(
+    subject: Subject,
+    verdict: Verdict,
+    plan: Plan | None = None,
+    reason: str = Reason.CONVERGED,
+    message: str = "",
+    seen: Seen[Any] | None = None,
+    after: float | None = None,
+) -> Pass:
+    """A pass over a subject."""
+    entry = subject.entry
+    generation, digest = (entry.generation, entry.digest) if entry else (0, "")
+    plan = plan or Plan(subject.key, Action.NONE)
+    return Pass(subject.key, verdict, plan, reason, message, after, generation, digest, seen, subject)
 
 
 def subject_of(each: Pass) -> Subject:

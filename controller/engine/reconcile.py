@@ -17,13 +17,13 @@ from controller.engine.index import Entry
 from controller.engine.ledger import Ledger
 from controller.engine.ownership import Owner, belonging
 from controller.engine.parts import Parts
-from controller.engine.passes import Pass, Subject, Verdict, ended, subject_of
+from controller.engine.passes import Pass, Subject, Verdict, concluded, ended, subject_of
 from controller.engine.patience import Patience
 from controller.engine.prune import Pruning
 from controller.engine.stores import Record
 from resources.conditions import Reason
 from resources.kinds import model_of
-from resources.meta import DriftPolicy, Key, Resource
+from resources.meta import DriftPolicy, Key, Problem, Resource
 from resources.plan import Action, Disruption, Plan
 
 # Seconds until a thing that carries another of our keys, which is about to be deleted, is looked at again.
@@ -125,83 +125,77 @@ class Reconciler:
 
     def _judge(self, subject: Subject, seen: Seen[Any] | Failure, view: _View) -> Pass:
         if isinstance(seen, Retry | Stalled):
-            return self._found(subject, _failed(subject.key, seen), None)
+            return _failed(subject, seen)
         if subject.entry is None:
-            return self._found(subject, self._judge_deletion(subject, seen), seen)
-        return self._found(subject, self._judge_desired(subject, seen, view), seen)
+            each = self._judge_deletion(subject, seen)
+        else:
+            each = self._judge_desired(subject, seen, view)
+        return replace(each, step=self._step(subject, each.plan, seen)) if each.verdict is Verdict.WORK else each
 
     def _judge_deletion(self, subject: Subject, seen: Seen[Any]) -> Pass:
         owner = belonging(subject, seen, self._identity.installation).owner
         if owner is not Owner.OURS:  # already gone, or somebody else has the name now
-            return ended(subject.key, Verdict.GONE)
+            return concluded(subject, Verdict.GONE, seen=seen)
         plan = Plan(subject.key, Action.DELETE, disruption=Disruption.DELETE, loses_data=_holds_data(subject))
-        return Pass(subject.key, Verdict.WORK, plan)
+        return concluded(subject, Verdict.WORK, plan, seen=seen)
 
     def _judge_desired(self, subject: Subject, seen: Seen[Any], view: _View) -> Pass:
         key, spec = subject.key, subject.resource.spec
         where = belonging(subject, seen, self._identity.installation)
         if where.owner is Owner.OTHER_KEY and Key.parse(where.whose) in self._pruning.deletes:
-            return ended(
-                key, Verdict.BLOCKED, Reason.DELETING, f"waits until {where.whose} is deleted", after=NAME_FREED
-            )
+            why = f"waits until {where.whose} is deleted"
+            return concluded(subject, Verdict.BLOCKED, None, Reason.DELETING, why, seen, NAME_FREED)
         plan = subject.agent.diff(subject.resource, subject.last, seen.value)
         if where.owner in (Owner.STRANGER, Owner.OTHER_KEY):
             equal_unmarkable = plan.empty and not subject.agent.marks and where.owner is Owner.STRANGER
             if not spec.adopt and not equal_unmarkable:
-                return replace(
-                    ended(key, Verdict.STALLED, Reason.NOT_OWNED, _not_owned(key, where.whose)),
-                    plan=Plan(key, Action.NONE),
-                )
+                return concluded(subject, Verdict.STALLED, None, Reason.NOT_OWNED, _not_owned(key, where.whose), seen)
             plan = replace(plan, action=Action.ADOPT)
         if key in view.suspended or spec.suspend:
-            return Pass(
-                key, Verdict.SUSPENDED, plan, Reason.SUSPENDED, "suspended: differences are shown, not corrected"
-            )
+            why = "suspended: differences are shown, not corrected"
+            return concluded(subject, Verdict.SUSPENDED, plan, Reason.SUSPENDED, why, seen)
         if plan.empty:
             return self._healthy(subject, seen, plan)
-        return self._work(subject, plan, view)
+        return self._work(subject, plan, seen, view)
 
-    def _work(self, subject: Subject, plan: Plan, view: _View) -> Pass:
+    def _work(self, subject: Subject, plan: Plan, seen: Seen[Any], view: _View) -> Pass:
         """The guards before changing anything: data, policy, dependencies, and patience with what does not help."""
-        key, spec, entry = subject.key, subject.resource.spec, subject.entry
-        assert entry is not None
+        key, policy = subject.key, subject.resource.spec.driftPolicy
         if plan.action is Action.REPLACE and _holds_data(subject, plan) and key not in view.confirmed:
-            fields = ", ".join(change.path for change in plan.changes)
-            message = (
-                f"cannot change {fields} without replacing {key.short}, which loses its data: 'p2 confirm {key.short}'"
-            )
-            return Pass(key, Verdict.STALLED, plan, Reason.IMMUTABLE, f"{message} does so, or put the old value back")
-        if not subject.edited and spec.driftPolicy is DriftPolicy.REPORT:
-            fields = ", ".join(change.path for change in plan.changes) or plan.action
-            return Pass(key, Verdict.REPORTED, plan, Reason.DRIFTED, f"differs in {fields}; driftPolicy is Report")
+            return concluded(subject, Verdict.STALLED, plan, Reason.IMMUTABLE, _immutable(key, plan), seen)
+        if not subject.edited and policy is DriftPolicy.REPORT:
+            why = f"differs in {_fields(plan)}; driftPolicy is Report"
+            return concluded(subject, Verdict.REPORTED, plan, Reason.DRIFTED, why, seen)
         if view.preview:
-            return Pass(key, Verdict.WORK, plan)
+            return concluded(subject, Verdict.WORK, plan, seen=seen)
         if subject.edited and (waiting_for := self.waits_for(key)):
-            return Pass(
-                key, Verdict.BLOCKED, plan, Reason.DEPENDENCY_NOT_READY, f"waits for {waiting_for.short} to be Ready"
-            )
-        if persists := self._patience.persists(key, entry.digest, plan):
-            return Pass(key, Verdict.STALLED, plan, Reason.DIFF_PERSISTS, persists)
+            why = f"waits for {waiting_for.short} to be Ready"
+            return concluded(subject, Verdict.BLOCKED, plan, Reason.DEPENDENCY_NOT_READY, why, seen)
+        if why := self._patience.persists(key, subject.digest, plan):
+            return concluded(subject, Verdict.STALLED, plan, Reason.DIFF_PERSISTS, why, seen)
         if not subject.edited and (pause := self._patience.pause(key)):
-            return Pass(key, Verdict.RETRY, plan, Reason.CONTESTED, _contested(plan), after=pause)
-        return Pass(key, Verdict.WORK, plan)
+            return concluded(subject, Verdict.RETRY, plan, Reason.CONTESTED, _contested(plan), seen, pause)
+        return concluded(subject, Verdict.WORK, plan, seen=seen)
 
     def _healthy(self, subject: Subject, seen: Seen[Any], plan: Plan) -> Pass:
-        key, health = subject.key, seen.health
-        if (
-            health.ready
-            and subject.entry
-            and (problems := self._index.broken().get(subject.entry.declared.origin.file))
-        ):
-            message = f"as last declared; the file can't be used now: {problems[0]}"
-            return Pass(key, Verdict.READY, plan, Reason.SOURCE_INVALID, message, after=health.again)
-        if health.ready and self._patience.contested(key):
-            return Pass(key, Verdict.READY, plan, Reason.CONTESTED, _contested(None), after=health.again)
-        if health.ready:
-            return Pass(key, Verdict.READY, plan, Reason.CONVERGED, health.message, after=health.again)
-        verdict = Verdict.STALLED if health.stalled else Verdict.WAITING
-        reason = Reason.PROGRESSING if health.reason == Reason.CONVERGED else health.reason
-        return Pass(key, verdict, plan, reason, health.message, after=health.again)
+        """A thing that is as declared; whether it also works, and whether all is well around it."""
+        health = seen.health
+        if not health.ready:
+            verdict = Verdict.STALLED if health.stalled else Verdict.WAITING
+            reason = Reason.PROGRESSING if health.reason == Reason.CONVERGED else health.reason
+            return concluded(subject, verdict, plan, reason, health.message, seen, health.again)
+        reason, message = Reason.CONVERGED, health.message
+        if problem := self._broken(subject):
+            reason, message = Reason.SOURCE_INVALID, f"as last declared; the file can't be used now: {problem}"
+        elif self._patience.contested(subject.key):
+            reason, message = Reason.CONTESTED, _contested(plan)
+        return concluded(subject, Verdict.READY, plan, reason, message, seen, health.again)
+
+    def _broken(self, subject: Subject) -> Problem | None:
+        broken = self._index.broken()
+        if not broken or subject.entry is None:
+            return None
+        return next(iter(broken.get(subject.entry.declared.origin.file, ())), None)
 
     def waits_for(self, key: Key) -> Key | None:
         """A dependency of `key` that is not Ready, if there is one."""
@@ -210,13 +204,6 @@ class Reconciler:
             if theirs is None or not self._board.ready(dependency, theirs.generation):
                 return dependency
         return None
-
-    def _found(self, subject: Subject, each: Pass, seen: Seen[Any] | None) -> Pass:
-        """`each` with what the board and `carry_out` need to know."""
-        if each.verdict is Verdict.WORK:
-            assert seen is not None
-            each = replace(each, step=self._step(subject, each.plan, seen))
-        return replace(_about(each, subject.entry), seen=seen, subject=subject)
 
     def _step(self, subject: Subject, plan: Plan, seen: Seen[Any]) -> Step[Any, Any]:
         entry, record = subject.entry, subject.record
@@ -242,41 +229,33 @@ class Reconciler:
         subject, key = subject_of(each), each.key
         match outcome:
             case Retry() | Stalled():
-                return replace(
-                    _failed(key, outcome),
-                    generation=each.generation,
-                    digest=each.digest,
-                    subject=subject,
-                    plan=each.plan,
-                )
+                return _failed(subject, outcome, each.plan)
             case Started():
-                waiting = Pass(key, Verdict.WAITING, each.plan, Reason.PROGRESSING, outcome.message)
-                return replace(_about(waiting, subject.entry), subject=subject, seen=each.seen)
+                return concluded(subject, Verdict.WAITING, each.plan, Reason.PROGRESSING, outcome.message, each.seen)
             case Done():
                 pass
             case _:
                 assert_never(outcome)
         if subject.entry is None:
-            return replace(ended(key, Verdict.GONE), carried_out=Action.DELETE, plan=each.plan, subject=subject)
-        if seen is None or isinstance(seen, Retry | Stalled):
-            failure = seen or Retry(Reason.AGENT_ERROR, f"cannot see {key.short} after changing it")
-            return replace(_about(_failed(key, failure), subject.entry), carried_out=each.plan.action, plan=each.plan)
+            return replace(concluded(subject, Verdict.GONE, each.plan), carried_out=Action.DELETE)
         if not subject.edited:
             self._patience.healed(key)
-        return self._second_look(each, subject, subject.entry, seen)
+        if isinstance(seen, Seen):
+            after = self._second_look(each, subject, seen)
+        else:
+            after = _failed(
+                subject, seen or Retry(Reason.AGENT_ERROR, f"cannot see {key.short} after changing it"), each.plan
+            )
+        return replace(after, carried_out=each.plan.action)
 
-    def _second_look(self, each: Pass, subject: Subject, entry: Entry, seen: Seen[Any]) -> Pass:
+    def _second_look(self, each: Pass, subject: Subject, seen: Seen[Any]) -> Pass:
         plan = subject.agent.diff(subject.resource, subject.resource, seen.value)
         if plan.empty:
             self._patience.settled(each.key)
-            found = self._healthy(subject, seen, each.plan)
-        else:
-            self._patience.differs(each.key, entry.digest, plan)
-            fields = ", ".join(change.path for change in plan.changes) or plan.action
-            found = Pass(
-                each.key, Verdict.RETRY, plan, Reason.APPLY_FAILED, f"still differs after it was applied: {fields}"
-            )
-        return replace(_about(found, entry), seen=seen, subject=subject, carried_out=each.plan.action)
+            return self._healthy(subject, seen, each.plan)
+        self._patience.differs(each.key, subject.digest, plan)
+        why = f"still differs after it was applied: {_fields(plan)}"
+        return concluded(subject, Verdict.RETRY, plan, Reason.APPLY_FAILED, why, seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,10 +267,10 @@ class _View:
     preview: bool
 
 
-def _failed(key: Key, failure: Failure) -> Pass:
+def _failed(subject: Subject, failure: Failure, plan: Plan | None = None) -> Pass:
     if isinstance(failure, Stalled):
-        return ended(key, Verdict.STALLED, failure.reason, failure.message)
-    return ended(key, Verdict.RETRY, failure.reason, failure.message, failure.after)
+        return concluded(subject, Verdict.STALLED, plan, failure.reason, failure.message)
+    return concluded(subject, Verdict.RETRY, plan, failure.reason, failure.message, after=failure.after)
 
 
 def _about(each: Pass, entry: Entry | None) -> Pass:
@@ -318,6 +297,17 @@ def _not_owned(key: Key, whose: str) -> str:
     return f"cannot take over what belongs to {whose}: set 'adopt: true' in the spec of {key.short}, or choose another name"
 
 
-def _contested(plan: Plan | None) -> str:
-    fields = ", ".join(change.path for change in plan.changes) if plan else ""
-    return f"somebody keeps changing {fields or 'it'} back; healing goes on, at longer intervals"
+def _immutable(key: Key, plan: Plan) -> str:
+    return (
+        f"cannot change {_fields(plan)} without replacing {key.short}, which loses its data: "
+        f"'p2 confirm {key.short}' does so, or put the old value back"
+    )
+
+
+def _contested(plan: Plan) -> str:
+    what = "it" if plan.empty else _fields(plan)
+    return f"somebody keeps changing {what} back; healing goes on, at longer intervals"
+
+
+def _fields(plan: Plan) -> str:
+    return ", ".join(change.path for change in plan.changes) or f"whether it is there ({plan.action})"
