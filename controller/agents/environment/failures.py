@@ -20,7 +20,7 @@ _STALLED = {
     errno.EACCES: (PERMISSION_DENIED, _USER),
     errno.EPERM: (PERMISSION_DENIED, f"{_USER}; for a file marked immutable, see chattr -i"),
     errno.EROFS: (PERMISSION_DENIED, "remount the file system writable, or change the path"),
-    errno.ENOTDIR: (PATH_UNUSABLE, "something on the way there is not a directory: remove that, or change the path"),
+    errno.ENOTDIR: (PATH_UNUSABLE, "move out of the way what is there instead, or change the path"),
     errno.EISDIR: (PATH_UNUSABLE, "a directory is in its place: remove that, or change the path"),
     errno.EEXIST: (PATH_UNUSABLE, "something else is in its place: remove that, or change the path"),
     errno.ENAMETOOLONG: (PATH_UNUSABLE, "shorten the path"),
@@ -39,7 +39,8 @@ _RETRIED = {
 def failure(verb: str, path: str, error: OSError) -> Failure:
     """The failure to report when doing `verb` to `path` ended with `error`."""
     said = os.strerror(error.errno).lower() if error.errno else str(error)
-    message = f"cannot {verb} {path}: {said}"
+    culprit = f"{error.filename}: " if path.startswith(f"{error.filename}/") else ""
+    message = f"cannot {verb} {path}: {culprit}{said}"
     if found := _STALLED.get(error.errno or 0):
         reason, remedy = found
         return Stalled(reason, f"{message}; {remedy}")
