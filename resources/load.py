@@ -1,0 +1,137 @@
+"""YAML text -> resources, or problems that name file, line, column and field. Sources call it; it opens no files.
+
+Every document goes through JSON, as it does under kubectl: what JSON can't hold can't be declared, and a text is never
+taken for a number or the other way round.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from resources import kinds
+from resources.documents import read
+from resources.meta import API_VERSION, DEFAULT_NAMESPACE, Declared, Key, Origin, Problem, Resource
+from resources.positions import Places
+from resources.values import Document
+from resources.wording import Mistake, nearest, spec_mistakes
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A document that was in order, ready to be kept: `restore` makes the same resource of it without reading YAML."""
+
+    number: int  # within its file, from 0
+    kind: str
+    digest: str
+    json: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A file's resources, and what is wrong with it. `parsed` stands beside `documents`, one for one."""
+
+    documents: tuple[Declared, ...]
+    problems: tuple[Problem, ...]
+    parsed: tuple[Parsed, ...] = ()
+
+
+def load_text(text: bytes, file: str, base: Path | None) -> Loaded:
+    """All resources of a file and all its problems. `base`: where relative paths in it start; None allows none."""
+    reading = read(text, file)
+    problems, declared, parsed = list(reading.problems), [], []
+    places = Places(text)
+    for document in reading.documents:
+        found = _resource(document, base)
+        if isinstance(found, _Faulty):
+            problems += _problems(found, document, file, places)
+        elif document.sound:
+            resource, written = found
+            digest = digest_of(resource)
+            declared.append(Declared(resource, Origin(file, document.number), digest))
+            parsed.append(Parsed(document.number, resource.kind, digest, written))
+    problems.sort(key=lambda problem: (problem.line, problem.column))
+    return Loaded(tuple(declared), tuple(problems), tuple(parsed))
+
+
+def restore(parsed: Parsed, file: str, base: Path | None) -> Declared:
+    """The resource of a document parsed before. Raises ValueError if it is none any more."""
+    model = kinds.model_of(parsed.kind)
+    if model is None:
+        raise ValueError(f"cannot find the kind {parsed.kind}")
+    return Declared(_validated(model, parsed.json, base), Origin(file, parsed.number), parsed.digest)
+
+
+def digest_of(resource: Resource) -> str:
+    """Digest of the desired state: spec and labels. Order, comments and defaults that are spelled out do not count."""
+    wanted = [resource.spec.model_dump(mode="json", exclude_defaults=True), resource.metadata.labels]
+    return blake2b(json.dumps(wanted, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Faulty:
+    key: Key | None
+    mistakes: list[Mistake]
+
+
+def _resource(document: Document, base: Path | None) -> tuple[Resource, bytes] | _Faulty:
+    content = document.content
+    if not isinstance(content, dict):
+        what = "a list" if isinstance(content, list) else "a single value"
+        needed = "write apiVersion, kind, metadata and spec"
+        return _Faulty(None, [Mistake((), f"cannot use a document that is {what}: {needed}")])
+    if mistakes := list(_wrong_head(content)):
+        return _Faulty(_key(content), mistakes)
+    model = kinds.model_of(content["kind"])
+    assert model is not None
+    written = to_json(content)
+    try:
+        return _validated(model, written, base), written
+    except ValidationError as error:
+        return _Faulty(_key(content), spec_mistakes(error, model, content))
+
+
+def _validated(model: type[Resource], written: bytes, base: Path | None) -> Resource:
+    return model.model_validate_json(written, strict=True, context={"base": base})
+
+
+def _wrong_head(content: dict[str, Any]) -> Iterator[Mistake]:
+    """Why a document can't even be given to a model."""
+    version, kind = content.get("apiVersion"), content.get("kind")
+    if version is None:
+        yield Mistake(("apiVersion",), f'cannot do without "apiVersion": write apiVersion: {API_VERSION}')
+    elif version != API_VERSION:
+        foreign = str(version).partition("/")[0] != API_VERSION.partition("/")[0]
+        way_out = ", or keep what is not for Pegasus2 elsewhere" if foreign else ""
+        yield Mistake(("apiVersion",), f'cannot use apiVersion "{version}": write {API_VERSION}{way_out}')
+        if foreign:
+            return  # its kind is nothing that we could know
+    if kind is None:
+        yield Mistake(("kind",), f'cannot do without "kind": write one of {", ".join(kinds.names())}')
+    elif not isinstance(kind, str) or kinds.model_of(kind) is None:
+        meant = kinds.resolve(kind) if isinstance(kind, str) else None
+        hint = f'; did you mean "{meant}"?' if meant else nearest(str(kind), kinds.names())
+        yield Mistake(("kind",), f'unknown kind "{kind}"{hint}')
+
+
+def _key(content: dict[str, Any]) -> Key | None:
+    metadata = content.get("metadata")
+    if not isinstance(metadata, dict):
+        return None
+    kind, name, namespace = content.get("kind"), metadata.get("name"), metadata.get("namespace", DEFAULT_NAMESPACE)
+    if isinstance(kind, str) and isinstance(name, str) and isinstance(namespace, str):
+        return Key(kind, namespace, name)
+    return None
+
+
+def _problems(faulty: _Faulty, document: Document, file: str, places: Places) -> Iterator[Problem]:
+    for mistake in faulty.mistakes:
+        line, column = places.find(document.line, mistake.path, name=mistake.name)
+        yield Problem(file, mistake.message, line, column, mistake.field, faulty.key)
