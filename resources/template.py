@@ -11,9 +11,14 @@ import difflib
 import re
 from collections.abc import Mapping
 
-_PART = re.compile(r"\{\{(?P<expression>.*?)\}\}|(?P<open>\{\{)|(?P<statement>\{%-?\s[^\n]*?%\})", re.DOTALL)
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LITERAL = re.compile(r"'([^'\n]*)'|\"([^\"\n]*)\"")
+_PART = re.compile(
+    r"""\{\{ \s* (?: (?P<name> [A-Za-z_]\w* ) | '(?P<single> [^'\n]* )' | "(?P<double> [^"\n]* )" ) \s* \}\}
+      | (?P<unreadable> \{\{ .*? \}\} )
+      | (?P<unclosed> \{\{ )
+      | (?P<statement> \{% -? \s [^\n]*? %\} )""",
+    re.ASCII | re.DOTALL | re.VERBOSE,
+)
+_LITERAL = "for literal braces write {{ '{{' }}"
 
 
 class TemplateError(ValueError):
@@ -23,27 +28,24 @@ class TemplateError(ValueError):
 def render(text: str, variables: Mapping[str, str]) -> str:
     """`text` with every `{{ name }}` replaced. Raises TemplateError for an unknown name or anything else in braces."""
 
-    def replacement(found: re.Match[str]) -> str:
-        try:
-            return _value(found, variables)
-        except TemplateError as error:
-            line = text.count("\n", 0, found.start()) + 1
-            raise TemplateError(f"cannot fill in the template: line {line}: {error}") from None
+    def value(found: re.Match[str]) -> str:
+        name = found["name"]
+        if name is not None and name in variables:
+            return variables[name]
+        for literal in (found["single"], found["double"]):
+            if literal is not None:
+                return literal
+        line = text.count("\n", 0, found.start()) + 1
+        raise TemplateError(f"cannot fill in the template: line {line}: {_problem(found, variables)}")
 
-    return _PART.sub(replacement, text)
+    return _PART.sub(value, text)
 
 
-def _value(found: re.Match[str], variables: Mapping[str, str]) -> str:
-    if found["expression"] is None:
-        shown = found["statement"] or "{{ without }}"
-        raise TemplateError(f"{shown}: only {{{{ name }}}} is replaced; for literal braces write {{{{ '{{{{' }}}}")
-    expression = found["expression"].strip()
-    if expression in variables:
-        return variables[expression]
-    if literal := _LITERAL.fullmatch(expression):
-        return literal[1] if literal[1] is not None else literal[2]
-    if not _NAME.fullmatch(expression):
-        raise TemplateError(f'cannot read "{found[0]}": only a variable\'s name may stand in the braces')
-    near = difflib.get_close_matches(expression, variables, 1)
-    hint = f'; did you mean "{near[0]}"?' if near else f"; known are: {', '.join(sorted(variables)) or 'none'}"
-    raise TemplateError(f'no variable is named "{expression}"{hint}')
+def _problem(found: re.Match[str], variables: Mapping[str, str]) -> str:
+    if name := found["name"]:
+        near = difflib.get_close_matches(name, variables, 1)
+        hint = f'did you mean "{near[0]}"?' if near else f"known are: {', '.join(sorted(variables)) or 'none'}"
+        return f'no variable is named "{name}"; {hint}'
+    if found["unclosed"]:
+        return f"{{{{ is not closed by }}}}; {_LITERAL}"
+    return f"{found[0]} is more than a variable's name, and there is nothing else to put in braces; {_LITERAL}"
