@@ -168,10 +168,13 @@ class Workspace:
 
     # -- desired state -----------------------------------------------------------------------------------------
 
-    def load(self) -> tuple[Problem, ...]:
-        """Reads the whole source. Returns what is wrong with it, in files and across resources, in file order."""
+    def load(self, *, partly: bool = False) -> tuple[Problem, ...]:
+        """Reads the whole source. Returns what is wrong with it, in files and across resources, in file order.
+
+        With `partly`, good documents count although others in their file are wrong.
+        """
         revision = self.source.read()
-        self._parts.index.take(revision)
+        self._parts.index.take(revision, partly=partly)
         return tuple(self._parts.index.problems())
 
     def declared(self) -> Mapping[Key, Declared]:

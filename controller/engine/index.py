@@ -81,14 +81,17 @@ class Index:
 
     # -- taking revisions in ---------------------------------------------------------------------------------------
 
-    def take(self, revision: Revision) -> Edits:
-        """Makes `revision` what is desired. A file with problems keeps its last good documents in force."""
+    def take(self, revision: Revision, *, partly: bool = False) -> Edits:
+        """Makes `revision` what is desired. A file with problems keeps its last good documents in force.
+
+        With `partly`, the good documents of such a file count, and only its others stay as they were.
+        """
         self.condition, self.message = revision.condition, revision.message
         if revision.condition is not Condition.OK:
             return Edits()  # nothing is known of the source now: all that was in force stays so
         before: dict[Key, Entry | None] = {}
         was_broken = self._broken.copy()
-        self._take_files(revision, before)
+        self._take_files(revision, before, partly)
         self._settle_entries(before)
         removed = {key for key, old in before.items() if old and key not in self._entries}
         edited, moved = set(), set()
@@ -106,15 +109,18 @@ class Index:
         self._tell_subscribers(edited, removed, before)
         return Edits(frozenset(edited), frozenset(moved), frozenset(removed), frozenset(touched))
 
-    def _take_files(self, revision: Revision, before: dict[Key, Entry | None]) -> None:
+    def _take_files(self, revision: Revision, before: dict[Key, Entry | None], partly: bool) -> None:
         named = revision.documents.keys() | revision.problems.keys()
         gone = (self._files.keys() | self._broken.keys()) - named if revision.whole else revision.gone
         for file in gone:
             self._broken.pop(file, None)
             self._replace_file(file, (), before)
         for file, problems in revision.problems.items():
-            if file not in self._files:  # broken since before this process started
-                self._replace_file(file, tuple(self._recall(file)), before)
+            # Not there: broken since before this process started.
+            last_good = self._files[file] if file in self._files else tuple(self._recall(file))
+            good = revision.partial.get(file, ()) if partly else ()
+            renewed = {declared.key for declared in good}
+            self._replace_file(file, (*good, *(d for d in last_good if d.key not in renewed)), before)
             self._broken[file] = problems
         for file, documents in revision.documents.items():
             if file not in revision.problems:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from resources.conditions import Status
+from resources.conditions import Status, Truth
 from resources.meta import Key
 from resources.plan import Action, Plan
 
@@ -63,6 +63,9 @@ class Statuses(Protocol):
     def find(self, key: Key) -> Status | None: ...
 
     def all(self) -> Mapping[Key, Status]: ...
+
+    def tally(self) -> Mapping[tuple[str, Truth], int]:
+        """How many resources there are by kind and Ready."""
 
     def save(self, statuses: Mapping[Key, Status]) -> None: ...
 

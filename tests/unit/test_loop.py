@@ -199,6 +199,16 @@ def test_a_broken_file_keeps_its_last_good_documents_and_holds_all_deletions(loo
     assert set(loop.agent.world) == {"a"}
 
 
+def test_with_keep_going_the_good_documents_of_a_broken_file_count(loop: Loop) -> None:
+    loop.apply(gadget("a", color="red"), gadget("b", color="red"))
+    file = "/desired/all.yaml"
+    good = declare(gadget("b", color="blue")).documents[file]
+    broken = Revision({}, problems={file: (Problem(file, "cannot read a"),)}, partial={file: good})
+    loop.index.take(broken, partly=True)
+    loop.converge()
+    assert colors(loop) == {"a": "red", "b": "blue"}
+
+
 def test_an_empty_source_deletes_nothing(loop: Loop) -> None:
     loop.apply(gadget("a"))
     loop.take(Revision({}, condition=Condition.EMPTY, message="no YAML files in /desired"))
