@@ -21,7 +21,6 @@ class OpenStores(Stores):
     """The stores with the database behind them, to be closed."""
 
     database: Database
-    statuses: SqliteStatuses
 
     def close(self) -> None:
         self.database.close()
