@@ -119,6 +119,15 @@ def _security_options(options: tuple[str, ...], info: ValidationInfo) -> tuple[s
     return tuple(sorted(set(found)))
 
 
+def _swap(text: str) -> str:
+    return text if text == "unlimited" else canonical_size(text)
+
+
+def _nano(cpus: float) -> float:
+    """The engine counts in billionths."""
+    return round(cpus, 9)
+
+
 def _capabilities(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted({canonical_capability(name) for name in names}))
 
@@ -315,8 +324,8 @@ class ContainerSpec(Spec):
     )
     envFile: tuple[LocalPath, ...] | None = Field(
         default=None,
-        description="Files with a NAME=value in each line; later ones win. Changing one replaces the container. Relative "
-        "paths start at the directory of the manifest.",
+        description="Files with NAME=value lines, the value plain or in quotes; later files win. Changing one replaces the "
+        "container. Relative paths start at the directory of the manifest.",
     )
     ports: Ports | None = Field(
         default=None,
@@ -355,10 +364,10 @@ class ContainerSpec(Spec):
     memory: Size | None = Field(
         default=None, description="Memory limit, such as 512m or 1Gi; units are powers of 1024."
     )
-    memorySwap: Size | Literal["unlimited"] | None = Field(
+    memorySwap: Annotated[str, AfterValidator(_swap)] | None = Field(
         default=None, description="Limit of memory and swap together, or unlimited. Unset: twice the memory."
     )
-    cpus: Annotated[float, Field(gt=0)] | None = Field(
+    cpus: Annotated[float, Field(gt=0), AfterValidator(_nano)] | None = Field(
         default=None, description="How many CPUs' worth of time it may use: 0.5, 2."
     )
     pidsLimit: Annotated[int, Field(ge=1)] | None = Field(default=None, description="How many processes it may have.")

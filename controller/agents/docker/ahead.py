@@ -1,0 +1,62 @@
+"""Reading ahead: while a cold command still imports and parses, a thread asks the engine what the first look will need.
+
+`Engine.prefetch` starts it; `Engine` takes the answers from here, each once, and asks what is missing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from threading import Thread
+from typing import Protocol
+
+from controller.agents.docker.paths import container, containers, image
+from controller.agents.docker.wire import Answer
+
+GOOD_FOR = 5.0  # seconds until an answer is too old to be used
+
+
+class Reads(Protocol):
+    def read_all(self, questions: Sequence[str]) -> list[Answer]: ...
+
+
+class Ahead:
+    """Answers that were fetched ahead, by path. `forget` them before the first change to the world."""
+
+    def __init__(self) -> None:
+        self._thread: Thread | None = None
+        self._answers: dict[str, Answer] = {}
+        self._until = 0.0
+
+    def start(self, reader: Reads, label: str) -> None:
+        """Begins to fetch all containers with this label, and their images; does nothing the second time."""
+        if self._thread is None:
+            self._thread = Thread(target=self._fetch, args=(reader, label), name="docker-prefetch", daemon=True)
+            self._thread.start()
+
+    def take(self, paths: Sequence[str]) -> dict[str, Answer]:
+        """The answers known to `paths`; waits for what is being fetched. Each is given once."""
+        if self._thread is None:
+            return {}
+        self._thread.join()
+        if not self._answers:
+            return {}
+        if time.monotonic() > self._until:
+            self.forget()
+        return {path: self._answers.pop(path) for path in paths if path in self._answers}
+
+    def forget(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+        self._answers.clear()
+
+    def _fetch(self, reader: Reads, label: str) -> None:
+        self._until = time.monotonic() + GOOD_FOR
+        try:
+            listing = reader.read_all([containers(label=[label])])[0]
+            found = listing.json() if listing.status == 200 else []
+            paths = [container(name.removeprefix("/")) for each in found for name in each["Names"]]
+            paths += sorted({image(each["Image"]) for each in found})
+            self._answers = dict(zip(paths, reader.read_all(paths), strict=True))
+        except (OSError, ValueError):
+            return  # whoever asks for real will be told why

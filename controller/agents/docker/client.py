@@ -1,0 +1,287 @@
+"""The Docker engine: the only module that imports its SDK. Made by `connect`, used by the agents of this folder.
+
+`Engine` can only read, and does so over a plain socket (`wire.py`); a dry run is given that and nothing else.
+`WritableEngine` writes through the SDK. Methods raise EngineError for what the engine answers, and Retry for what keeps it
+from answering; the agents say what an EngineError means for the user.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Event as Flag
+from threading import local
+from typing import TYPE_CHECKING, Any, Protocol
+
+from controller.agents.docker import paths
+from controller.agents.docker.ahead import Ahead
+from controller.agents.docker.marks import INSTALLATION
+from controller.agents.docker.wire import Address, Answer, Wire
+from controller.engine.agent import AgentHealth, Retry, Setup, unavailable
+from resources.conditions import Reason
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+DEFAULT_HOST = "unix:///var/run/docker.sock"
+POLL = 2.0  # seconds between questions for events where they can't be followed
+
+# JSON objects as the engine describes its things: https://docs.docker.com/reference/api/engine/version/v1.41/
+Json = dict[str, Any]
+
+
+class EngineError(Exception):
+    """The engine refused. `status` is that of HTTP: 404 no such thing, 409 a conflict, 400 nonsense."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
+
+
+def connect(setup: Setup) -> Engine:
+    """The engine of DOCKER_HOST, or of `host` in agents/docker.yaml, unable to write when `setup.read_only`."""
+    host = str(setup.config.get("host") or os.environ.get("DOCKER_HOST") or DEFAULT_HOST)
+    return Engine(host, setup) if setup.read_only else WritableEngine(host, setup)
+
+
+class Reader(Protocol):
+    """What `Engine` reads through: a `Wire`, or the SDK where a plain socket will not do."""
+
+    def read_all(self, questions: Sequence[str]) -> list[Answer]: ...
+
+    def follow(self, path: str, stop: Flag) -> Iterator[bytes]: ...
+
+
+class Engine:
+    """Reads. Nothing is sent before the first question; thread-safe."""
+
+    def __init__(self, host: str, setup: Setup) -> None:
+        self.host = host
+        self._timeout = setup.timeout
+        self._installation = setup.installation
+        address = Address.parse(host)
+        self._reader: Reader = Wire(address, setup.timeout) if address else _SdkReader(host, setup.timeout)
+        self._ahead = Ahead()
+        self._version: str | None = None  # of the engine's API, once it has said so
+
+    def prefetch(self) -> None:
+        """Starts to read, in a thread, what a first look at our containers will need. Harmless without an engine."""
+        self._ahead.start(self._reader, f"{INSTALLATION}={self._installation}")
+
+    def read(self, path: str) -> Any:
+        """What the engine says at `path`, one of `paths`."""
+        return _content(self._answers([path])[0])
+
+    def read_each(self, wanted: Sequence[str]) -> list[Json | None]:
+        """What it says at each of these paths; None where there is no such thing."""
+        return [None if answer.status == 404 else _content(answer) for answer in self._answers(wanted)]
+
+    def follow(self, path: str, stop: Flag) -> Iterator[Json | None]:
+        """The objects of an answer without end; the first one is None and says that it has begun."""
+        with self._reached():
+            for line in self._reader.follow(path, stop):
+                yield json.loads(line) if line else None
+
+    def _answers(self, wanted: Sequence[str]) -> list[Answer]:
+        known = self._ahead.take(wanted)
+        with self._reached():
+            asked = iter(self._reader.read_all([path for path in wanted if path not in known]))
+        answers = [known[path] if path in known else next(asked) for path in wanted]
+        self._version = next((answer.version for answer in answers if answer.version), self._version)
+        return answers
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise unreachable(self.host, _cause(error)) from error
+
+
+class WritableEngine(Engine):
+    """Reads and writes. Each thread has an SDK client of its own, for a session of `requests` is not made to be shared."""
+
+    def __init__(self, host: str, setup: Setup) -> None:
+        super().__init__(host, setup)
+        self._local = local()
+
+    def create_container(self, name: str, config: Json) -> str:
+        """Returns the id. EngineError 404: the image is not here; 409: the name is taken."""
+        with self._sdk() as sdk:
+            return str(sdk.create_container_from_config(config, name)["Id"])  # type: ignore[no-untyped-call]
+
+    def start(self, container: str) -> None:
+        with self._sdk() as sdk:
+            sdk.start(container)
+
+    def stop(self, container: str, grace: int) -> None:
+        """Asks it to stop, and kills it after `grace` seconds."""
+        with self._sdk() as sdk:
+            sdk.stop(container, grace)
+
+    def unpause(self, container: str) -> None:
+        with self._sdk() as sdk:
+            sdk.unpause(container)
+
+    def rename(self, container: str, name: str) -> None:
+        with self._sdk() as sdk:
+            sdk.rename(container, name)
+
+    def update_container(self, container: str, settings: Json) -> None:
+        """Changes limits and restart policy, named as in the API: the SDK's `update_container` lacks some of them."""
+        with self._sdk() as sdk:
+            url = f"{sdk.base_url}/v{sdk.api_version}/containers/{container}/update"
+            answer = sdk.post(url, json=settings, timeout=self._timeout)
+            _content(Answer(answer.status_code, answer.content))
+
+    def remove_container(self, container: str, *, force: bool = False, volumes: bool = False) -> None:
+        """`force` kills it first; `volumes` removes the anonymous volumes that were made with it."""
+        with self._sdk() as sdk:
+            sdk.remove_container(container, v=volumes, force=force)
+
+    def connect_network(self, network: str, container: str, **endpoint: Any) -> None:
+        """`endpoint`: aliases, ipv4_address, ipv6_address and what else the SDK's method of that name takes."""
+        with self._sdk() as sdk:
+            sdk.connect_container_to_network(container, network, **endpoint)
+
+    def disconnect_network(self, network: str, container: str) -> None:
+        with self._sdk() as sdk:
+            sdk.disconnect_container_from_network(container, network, force=True)
+
+    def create_network(self, name: str, **config: Any) -> str:
+        """Returns the id. EngineError 409: the name is taken. `config`: see the SDK's method of that name."""
+        with self._sdk() as sdk:
+            return str(sdk.create_network(name, check_duplicate=True, **config)["Id"])
+
+    def remove_network(self, network: str) -> None:
+        with self._sdk() as sdk:
+            sdk.remove_network(network)
+
+    def create_volume(self, name: str, **config: Any) -> None:
+        """Leaves a volume of this name and driver that is there already as it is."""
+        with self._sdk() as sdk:
+            sdk.create_volume(name, **config)
+
+    def remove_volume(self, name: str) -> None:
+        with self._sdk() as sdk:
+            sdk.remove_volume(name)
+
+    def pull(self, reference: str) -> Iterator[Json]:
+        """Pulls an image with the credentials of ~/.docker/config.json; yields the engine's messages about it.
+
+        Unlike the SDK's `pull` it does not wait for ever: the time limit holds between two messages.
+        """
+        with self._sdk() as sdk:
+            from docker.auth import get_config_header, resolve_repository_name
+            from docker.utils import parse_repository_tag
+
+            repository, tag = parse_repository_tag(reference)
+            header = get_config_header(sdk, resolve_repository_name(repository)[0])
+            answer = sdk.post(
+                f"{sdk.base_url}/v{sdk.api_version}/images/create",
+                params={"fromImage": repository, "tag": tag or "latest"},
+                headers={"X-Registry-Auth": header} if header else {},
+                stream=True,
+                timeout=self._timeout,
+            )
+            with answer:
+                if answer.status_code >= 400:
+                    raise EngineError(answer.status_code, Answer(answer.status_code, answer.content).message)
+                for line in answer.iter_lines():
+                    yield json.loads(line)
+
+    @contextmanager
+    def _sdk(self) -> Iterator[APIClient]:
+        """This thread's SDK client. What it raises comes out as EngineError or Retry."""
+        from docker.errors import APIError, DockerException
+        from requests.exceptions import ConnectionError, ReadTimeout, RequestException
+
+        self._ahead.forget()
+        try:
+            if not hasattr(self._local, "client"):
+                self._local.client = _sdk_client(self.host, self._timeout, self._version)
+            yield self._local.client
+        except APIError as error:
+            raise EngineError(error.status_code or 500, str(error.explanation or error)) from None
+        except ReadTimeout:
+            raise Retry(Reason.TIMEOUT, f"cannot wait any longer for the Docker engine at {self.host}") from None
+        except (ConnectionError, RequestException, DockerException) as error:
+            raise unreachable(self.host, _cause(error)) from error
+
+
+def writable(engine: Engine) -> WritableEngine:
+    """Raises RuntimeError for an engine that was made read-only: nothing that changes it may be reached in a dry run."""
+    if not isinstance(engine, WritableEngine):
+        raise RuntimeError("cannot change the Docker engine: this client is read-only")
+    return engine
+
+
+def engine_health(engine: Engine) -> AgentHealth:
+    try:
+        found = engine.read(paths.VERSION)
+    except Retry as failure:
+        return AgentHealth(available=False, message=failure.message)
+    return AgentHealth(available=True, version=f"{found['Version']} (API {found['ApiVersion']})")
+
+
+class _SdkReader:
+    """Reads through the SDK: for engines behind ssh or TLS."""
+
+    def __init__(self, host: str, timeout: float) -> None:
+        self._host, self._timeout = host, timeout
+        self._local = local()
+
+    def read_all(self, questions: Sequence[str]) -> list[Answer]:
+        if not hasattr(self._local, "client"):
+            self._local.client = _sdk_client(self._host, self._timeout, None)
+        sdk: APIClient = self._local.client
+        answers = (sdk.get(f"{sdk.base_url}{path}", timeout=self._timeout) for path in questions)
+        return [Answer(answer.status_code, answer.content) for answer in answers]
+
+    def follow(self, path: str, stop: Flag) -> Iterator[bytes]:
+        """Asks every few seconds for what has happened up to now: such an answer ends, and `stop` is seen in between."""
+        yield b""
+        while not stop.wait(POLL):
+            now = f"{time.time():.3f}"
+            yield from filter(None, self.read_all([f"{path}&until={now}"])[0].body.split(b"\n"))
+            path = re.sub(r"since=[0-9.]+", f"since={now}", path)
+
+
+def _sdk_client(host: str, timeout: float, version: str | None) -> APIClient:
+    """Without a `version` the SDK asks for the engine's."""
+    from docker import APIClient
+    from docker.utils import kwargs_from_env
+
+    return APIClient(host, version, timeout=int(timeout), tls=kwargs_from_env().get("tls", False))
+
+
+def _content(answer: Answer) -> Any:
+    if answer.status >= 400:
+        raise EngineError(answer.status, answer.message)
+    return answer.json() if answer.body else None
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What lies at the bottom of the exceptions that `requests` and the SDK wrap around each other."""
+    while deeper := error.__cause__ or error.__context__:
+        error = deeper
+    return error
+
+
+def unreachable(host: str, error: BaseException) -> Retry:
+    """Says why the engine can't be reached, and what helps."""
+    match error:
+        case FileNotFoundError():
+            advice = "install it with 'apt-get install docker.io', or start it with 'systemctl start docker'"
+        case PermissionError():
+            advice = "join the group with 'usermod -aG docker $USER' and log in again, or run as root"
+        case ConnectionRefusedError():
+            advice = "start it with 'systemctl start docker'"
+        case _:
+            advice = "see 'systemctl status docker'; DOCKER_HOST says where it is looked for"
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return unavailable(f"cannot reach the Docker engine at {host}: {reason}; {advice}")

@@ -1,0 +1,214 @@
+"""The agent of kind `Container`: observes, compares and changes containers.
+
+The parts: `lookup` finds them, `translation` puts them in the spec's words, `health` judges them; `creation` says what to
+create, `making` creates, `adjustment` changes what stays, `replacement` replaces; `events` hints at changes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from controller.agents.docker import paths
+from controller.agents.docker.adjustment import adjust, can_stay, field_of
+from controller.agents.docker.client import Engine, Json, WritableEngine, engine_health, writable
+from controller.agents.docker.failures import explained, tolerated
+from controller.agents.docker.health import health_of
+from controller.agents.docker.lookup import Found, Sight, look
+from controller.agents.docker.making import make, start
+from controller.agents.docker.marks import INSTALLATION, mark_in
+from controller.agents.docker.replacement import Replacement, clear
+from controller.agents.docker.stopping import grace, halt, restore_policy
+from controller.agents.docker.translation import Supplied, observed_container, restart_text
+from controller.engine.agent import (
+    AgentHealth,
+    Context,
+    Done,
+    Failure,
+    Owned,
+    Retry,
+    Seen,
+    Setup,
+    SingleAgent,
+    Step,
+)
+from controller.engine.diff import changed_fields, within
+from resources.kinds.container import Container, ContainerObserved, PullPolicy, State
+from resources.meta import Key
+from resources.plan import Action, Change, Disruption, Plan, Why
+
+LONG_STOP = 30  # seconds of grace from which on a stop counts as long work
+GONE_SOON = 0.2  # seconds until a container that is being removed is looked at again
+
+ContainerStep = Step[Container, ContainerObserved]
+
+
+class ContainerAgent(SingleAgent[Container, ContainerObserved]):
+    model = Container
+    system = "docker"
+
+    def __init__(self, client: Engine, setup: Setup, now: Callable[[], float] = time.time) -> None:
+        self._engine = client
+        self._installation = setup.installation
+        self._now = now
+        self._image_configs: dict[str, Json] = {}  # by id; what an id names never changes
+        self._absent_images: frozenset[str] = frozenset()  # as of the last look
+        self._known = Known()
+
+    def observe(self, resources: Sequence[Container], ctx: Context) -> Mapping[Key, Seen[ContainerObserved] | Failure]:
+        with explained("look at the containers"):
+            sight = look(self._engine, resources, self._installation)
+            self._learn_images(sight)
+        return {resource.key: self._seen(resource, sight, ctx) for resource in resources}
+
+    def _learn_images(self, sight: Sight) -> None:
+        """Containers are told apart from their images by the images' configs, each of which is read once."""
+        self._absent_images = frozenset(name for name, image in sight.images.items() if image is None)
+        self._image_configs |= {image["Id"]: image["Config"] for image in sight.images.values() if image}
+        used = {found.live["Image"] for found in sight.containers.values() if found.live}
+        unknown = sorted(used - self._image_configs.keys())
+        answers = self._engine.read_each([paths.image(identity) for identity in unknown])
+        for identity, image in zip(unknown, answers, strict=True):
+            self._image_configs[identity] = (image and image["Config"]) or {}
+
+    def _seen(self, resource: Container, sight: Sight, ctx: Context) -> Seen[ContainerObserved] | Failure:
+        found, image = sight.containers[resource.key], sight.images[resource.spec.image]
+        live = found.live
+        if live is None:
+            return Seen(None)
+        if live["State"]["Status"] == "removing":
+            return Retry("Removing", f"waits until the engine has removed {resource.container_name}", after=GONE_SOON)
+        self._known.learn(resource.key, live["Id"], grace(live))
+        supplied = Supplied(self._image_configs[live["Image"]], image["Id"] if image else "")
+        names = tuple(sorted(each["Name"].removeprefix("/") for each in found.leftovers))
+        value = observed_container(resource, live, supplied, ctx.secrets, names)
+        health = health_of(resource.spec, live, self._now())
+        return Seen(value, live["Id"], mark_in(live["Config"]["Labels"]), health)
+
+    def diff(self, desired: Container, last: Container | None, observed: ContainerObserved | None) -> Plan:
+        if observed is None:
+            return Plan(desired.key, Action.CREATE)
+        changes = _changes(desired, last, observed)
+        if not changes:
+            return Plan(desired.key, Action.NONE)
+        if not can_stay(desired, observed.networks or (), changes):
+            return Plan(desired.key, Action.REPLACE, changes, Disruption.RECREATE)
+        stops = any(change.path == "state" and change.desired == State.STOPPED for change in changes)
+        return Plan(desired.key, Action.UPDATE, changes, Disruption.RESTART if stops else Disruption.NOTHING)
+
+    def slow(self, plan: Plan, desired: Container | None) -> bool:
+        if plan.action in (Action.CREATE, Action.REPLACE) and desired:
+            always = desired.spec.pullPolicy is PullPolicy.ALWAYS
+            if always or desired.spec.image in self._absent_images:
+                return True
+        return self._known.grace(plan.key) >= LONG_STOP
+
+    def create(self, step: ContainerStep, ctx: Context) -> Done:
+        container = _desired(step)
+        identity = make(self._writable, container, container.container_name, step.mark, ctx)
+        if container.spec.state is not State.STOPPED:
+            start(self._writable, identity, container.container_name)
+        return Done(identity)
+
+    def update(self, step: ContainerStep, ctx: Context) -> Done:
+        container = _desired(step)
+        found = self._again(step, container)
+        assert found.live is not None and step.seen.value is not None
+        policy = clear(self._writable, found.leftovers)
+        if (
+            policy
+            and container.spec.restart is None
+            and policy != restart_text(found.live["HostConfig"]["RestartPolicy"])
+        ):
+            restore_policy(self._writable, found.live["Id"], policy)
+        fields = {field_of(change) for change in step.plan.changes}
+        adjust(self._writable, container, found.live, step.seen.value.networks or (), fields)
+        return Done(found.live["Id"])
+
+    def replace(self, step: ContainerStep, ctx: Context) -> Done:
+        container = _desired(step)
+        found = self._again(step, container)
+        assert found.live is not None
+        replacement = Replacement(self._writable, container, step.last, found.live, found.leftovers)
+        return Done(replacement.carry_out(step.mark, ctx))
+
+    def adopt(self, step: ContainerStep, ctx: Context) -> Done:
+        if not step.plan.changes:
+            return Done(step.seen.handle)
+        networks = (step.seen.value and step.seen.value.networks) or ()
+        stays = can_stay(_desired(step), networks, step.plan.changes)
+        return self.update(step, ctx) if stays else self.replace(step, ctx)
+
+    def delete(self, step: ContainerStep, ctx: Context) -> Done:
+        """Anonymous volumes stay: they may hold what can't be made again."""
+        assert step.last is not None
+        name = step.last.container_name
+        found = self._again(step, step.last)
+        assert found.live is not None
+        clear(self._writable, found.leftovers)
+        with explained(f"remove the container {name}"), tolerated(404):
+            halt(self._writable, found.live)
+            self._writable.remove_container(found.live["Id"], force=True)
+        return Done()
+
+    def _again(self, step: ContainerStep, container: Container) -> Found:
+        """The container as it is now. Raises Retry when it is not the one that was looked at."""
+        with explained(f"look at the container {container.container_name}"):
+            found = look(self._engine, [container], self._installation).containers[step.key]
+        if found.live is None or found.live["Id"] != step.seen.handle:
+            raise Retry(
+                "Moved", f"cannot change the container {container.container_name}: it is another one by now", after=0
+            )
+        return found
+
+    def owned(self, ctx: Context) -> Iterable[Owned]:
+        with explained("list the containers"):
+            listed = self._engine.read(paths.containers(label=[f"{INSTALLATION}={self._installation}"]))
+        marks = ((each["Id"], mark_in(each["Labels"])) for each in listed)
+        return [Owned(mark, identity) for identity, mark in marks if mark]
+
+    def health(self, ctx: Context) -> AgentHealth:
+        return engine_health(self._engine)
+
+    @property
+    def _writable(self) -> WritableEngine:
+        return writable(self._engine)
+
+
+def _desired(step: ContainerStep) -> Container:
+    assert step.desired is not None
+    return step.desired
+
+
+def _changes(desired: Container, last: Container | None, observed: ContainerObserved) -> tuple[Change, ...]:
+    """What differs by field; beside it the name, which has a value even where the spec is silent, and leftovers."""
+    spec, before = desired.spec, last.spec if last else None
+    changes = [each for each in changed_fields(spec, before, observed) if each.path != "containerName"]
+    name, live_name = desired.container_name, observed.containerName
+    if name != live_name and not any(within("containerName", path) for path in spec.ignore):
+        drifted = last is not None and last.container_name == name
+        changes.append(Change("containerName", live_name, name, Why.DRIFTED if drifted else Why.EDITED))
+    if observed.leftovers:
+        changes.append(Change("leftovers", list(observed.leftovers), None, Why.DRIFTED))
+    return tuple(changes)
+
+
+class Known:
+    """What is remembered of the containers that were looked at: their ids, and how long they take to stop."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[Key, tuple[str, int]] = {}
+        self._keys: dict[str, Key] = {}
+
+    def learn(self, key: Key, identity: str, grace: int) -> None:
+        former, _ = self._by_key.get(key, ("", 0))
+        if former != identity:
+            self._keys.pop(former, None)
+        self._by_key[key], self._keys[identity] = (identity, grace), key
+
+    def key(self, identity: str) -> Key | None:
+        return self._keys.get(identity)
+
+    def grace(self, key: Key) -> int:
+        """Seconds; 0 for a container that was not seen."""
+        return self._by_key.get(key, ("", 0))[1]

@@ -1,0 +1,56 @@
+"""What an answer of the engine means for the user: wait and try again, or edit something, and what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from controller.agents.docker.client import EngineError
+from controller.engine.agent import Retry, Stalled
+from resources.conditions import Reason
+
+# Begins of the messages with which a start fails because of the container's own command.
+_BAD_COMMAND = ("executable file not found", "no such file or directory", "permission denied", "not a directory")
+_PORT_TAKEN = ("port is already allocated", "address already in use")
+
+
+@contextmanager
+def explained(doing: str) -> Iterator[None]:
+    """Turns what the engine refuses within into Retry or Stalled. `doing` says what could not be done."""
+    try:
+        yield
+    except EngineError as error:
+        raise failure(doing, error) from None
+
+
+def failure(doing: str, error: EngineError) -> Retry | Stalled:
+    message = f"cannot {doing}: {error.message}"
+    if "bind source path does not exist" in error.message:
+        return Retry("BindSourceMissing", f"{message}; create it, or declare it as a File of type directory")
+    if error.status == 400:
+        return Stalled("Refused", f"{message}; correct the spec")
+    return Retry(Reason.APPLY_FAILED, message)
+
+
+def start_failure(name: str, error: EngineError) -> Retry | Stalled:
+    """Why a container that exists does not start."""
+    message = f"cannot start the container {name}: {error.message}"
+    if any(text in error.message for text in _PORT_TAKEN):
+        return Retry("PortTaken", f"{message}; free the port, or publish another one in ports")
+    if error.status == 404 and "network" in error.message:
+        return Retry("NetworkMissing", f"{message}; create the network, or declare it as a Network")
+    if any(text in error.message for text in _BAD_COMMAND):
+        return Stalled("StartFailed", f"{message}; correct command, entrypoint, workingDir, volumes or the image")
+    if error.status == 400:
+        return Stalled("StartFailed", f"{message}; correct the spec")
+    return Retry("StartFailed", message)
+
+
+@contextmanager
+def tolerated(*statuses: int) -> Iterator[None]:
+    """Passes over refusals with these statuses: what was to be done is done already."""
+    try:
+        yield
+    except EngineError as error:
+        if error.status not in statuses:
+            raise

@@ -1,0 +1,75 @@
+"""Whether a container that is as declared also works. Pure: the clock is given."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from controller.agents.docker.client import Json
+from controller.engine.agent import HEALTHY, Health
+from resources.kinds.container import ContainerSpec, State
+
+# The engine forgets its own count of restarts once a container has been running this long, in seconds:
+# https://github.com/moby/moby/blob/master/restartmanager/restartmanager.go (defaultTimeout, 10 s).
+SETTLED = 10.0
+PROBE = 1.0  # seconds between looks at a health check that has not decided yet
+
+
+def health_of(spec: ContainerSpec, live: Json, now: float) -> Health:
+    """`now`: seconds since the epoch. Differences are not its business: a container that should run and doesn't is drift."""
+    state = live["State"]
+    match spec.state:
+        case State.STOPPED:
+            return HEALTHY
+        case State.COMPLETED:
+            return _completed(state)
+        case State.RUNNING:
+            return _running(spec, state, live.get("RestartCount", 0), now)
+
+
+def _completed(state: Json) -> Health:
+    if state["Running"] or state["Status"] == "created":
+        return Health(False, "Progressing", "running; Ready when it has ended with exit code 0")
+    if state["ExitCode"] == 0:
+        return Health(message="completed")
+    message = f"failed with exit code {state['ExitCode']}{_detail(state)}; it runs again when its spec changes or it is removed"
+    return Health(False, "Failed", message, stalled=not state.get("Restarting"))
+
+
+def _running(spec: ContainerSpec, state: Json, restarts: int, now: float) -> Health:
+    if state.get("Restarting"):
+        return Health(
+            False, "CrashLoop", f"exits with code {state['ExitCode']}{_detail(state)}; the engine restarts it"
+        )
+    if not state["Running"]:
+        return HEALTHY
+    since = now - _epoch(state["StartedAt"])
+    if restarts and since < SETTLED:
+        message = f"restarted {restarts} times, last {max(since, 0):.0f} s ago"
+        return Health(False, "CrashLoop", message, again=SETTLED - since)
+    if spec.minReadySeconds and since < spec.minReadySeconds:
+        left = spec.minReadySeconds - since
+        return Health(False, "Progressing", f"running; Ready after {spec.minReadySeconds} s", again=left)
+    return _probed(state.get("Health") or {})
+
+
+def _probed(check: Json) -> Health:
+    match check.get("Status", "none"):
+        case "starting":
+            return Health(False, "Progressing", "waits for its healthcheck", again=PROBE)
+        case "unhealthy":
+            log = check.get("Log") or [{}]
+            output = str(log[-1].get("Output", "")).strip()[:200]
+            return Health(False, "Unhealthy", f"its healthcheck fails{': ' if output else ''}{output}")
+    return HEALTHY
+
+
+def _detail(state: Json) -> str:
+    if state.get("OOMKilled"):
+        return " (out of memory)"
+    return f" ({state['Error']})" if state.get("Error") else ""
+
+
+def _epoch(stamp: str) -> float:
+    """Seconds since the epoch of an engine's time stamp, which has nanoseconds."""
+    whole, _, rest = stamp.removesuffix("Z").partition(".")
+    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{rest or 0}")

@@ -1,0 +1,103 @@
+"""Finds the container of each resource, and what an interrupted replacement left beside it.
+
+A container is found by its name, or by the key on its label when somebody has renamed it. During a replacement (see
+`replacement.py`) there are two with one key: until the new one has been started, the old one is the container, whatever
+its name; from then on the new one is. The other one is a leftover.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from controller.agents.docker import paths
+from controller.agents.docker.client import Engine, Json
+from controller.agents.docker.marks import INSTALLATION, KEY, mark_in, new_name, old_name, temporary
+from resources.kinds.container import Container, State
+from resources.meta import Key
+
+# From this many missing containers on, one listing of all of ours is cheaper than one for each.
+LIST_ALL = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`live` is what the engine says of the container, None when there is none; `leftovers` are ours, too."""
+
+    live: Json | None
+    leftovers: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One look at the engine. `images` holds what each image that a spec names is, None where it is not here."""
+
+    containers: dict[Key, Found]
+    images: dict[str, Json | None] = field(default_factory=dict)
+
+
+def look(engine: Engine, resources: Sequence[Container], installation: str) -> Sight:
+    """Two round trips at most, however many resources."""
+    references = sorted({resource.spec.image for resource in resources})
+    wanted = [paths.container(name) for resource in resources for name in _names(resource)]
+    answers = engine.read_each([*wanted, *map(paths.image, references)])
+    named = {resource.key: answers[3 * at : 3 * at + 3] for at, resource in enumerate(resources)}
+    missing = [resource for resource in resources if not _ours(named[resource.key][0], resource.key, installation)]
+    renamed = _renamed(engine, [resource.key for resource in missing], installation)
+    return Sight(
+        {
+            resource.key: _choose(resource, named[resource.key], renamed.get(resource.key, []), installation)
+            for resource in resources
+        },
+        dict(zip(references, answers[len(wanted) :], strict=True)),
+    )
+
+
+def _names(resource: Container) -> tuple[str, str, str]:
+    name = resource.container_name
+    return name, old_name(name), new_name(name)
+
+
+def _ours(live: Json | None, key: Key, installation: str) -> bool:
+    mark = mark_in(live["Config"]["Labels"]) if live else None
+    return mark is not None and (mark.key, mark.installation) == (key, installation)
+
+
+def _renamed(engine: Engine, keys: Sequence[Key], installation: str) -> dict[Key, list[Json]]:
+    """Containers that carry one of `keys`, whatever they are called."""
+    if not keys:
+        return {}
+    ours = f"{INSTALLATION}={installation}"
+    filters = [[ours]] if len(keys) >= LIST_ALL else [[ours, f"{KEY}={key}"] for key in keys]
+    listed = [each for labels in filters for each in engine.read(paths.containers(label=labels))]
+    marks = [(each["Id"], mark_in(each["Labels"])) for each in listed]
+    wanted = [(identity, mark.key) for identity, mark in marks if mark and mark.key in keys]
+    found: dict[Key, list[Json]] = {}
+    answers = engine.read_each([paths.container(identity) for identity, _ in wanted])
+    for (_, key), live in zip(wanted, answers, strict=True):
+        if live is not None:
+            found.setdefault(key, []).append(live)
+    return found
+
+
+def _choose(resource: Container, named: Sequence[Json | None], renamed: Sequence[Json], installation: str) -> Found:
+    candidates = {live["Id"]: live for live in (*named, *renamed) if live and _ours(live, resource.key, installation)}
+    if not candidates:
+        return Found(named[0])
+    settled = [live for live in candidates.values() if not temporary(live["Name"]) and _settled(resource, live)]
+    chosen = _first(settled) or _first(_ending(candidates.values(), old_name(""))) or _first(candidates.values())
+    assert chosen is not None
+    return Found(chosen, tuple(live for live in candidates.values() if live is not chosen))
+
+
+def _settled(resource: Container, live: Json) -> bool:
+    """Whether a container that has its name can have replaced another one: it was started, or is not meant to be."""
+    return resource.spec.state is State.STOPPED or live["State"]["Status"] != "created"
+
+
+def _ending(containers: Iterable[Json], suffix: str) -> list[Json]:
+    return [live for live in containers if live["Name"].endswith(suffix)]
+
+
+def _first(containers: Iterable[Json]) -> Json | None:
+    return next(iter(containers), None)

@@ -1,0 +1,68 @@
+"""Makes and starts containers: what creating and replacing one have in common."""
+
+from __future__ import annotations
+
+from controller.agents.docker import paths
+from controller.agents.docker.client import EngineError, Json, WritableEngine
+from controller.agents.docker.creation import NO_LEGACY, Legacy, create_config, endpoint_arguments
+from controller.agents.docker.failures import explained, failure, start_failure
+from controller.agents.docker.pulling import absent, pull
+from controller.engine.agent import Context, Mark, Retry
+from resources.kinds.container import Container, MountType, PullPolicy
+
+
+def make(
+    engine: WritableEngine, container: Container, name: str, mark: Mark, ctx: Context, legacy: Legacy = NO_LEGACY
+) -> str:
+    """Creates the container, not started, with its networks; pulls the image if need be. Returns the id."""
+    _require_volumes(engine, container)
+    config = create_config(container, mark, ctx.secrets, legacy)
+    if container.spec.pullPolicy is PullPolicy.ALWAYS:
+        pull(engine, container.spec.image, container.key, ctx)
+    identity = _create(engine, container, name, config, ctx)
+    for attachment in (container.spec.networks or ())[1:]:
+        network = container.network_name(attachment)
+        with explained(f"connect the container {name} to the network {network}"):
+            engine.connect_network(network, identity, **endpoint_arguments(attachment))
+    return identity
+
+
+def start(engine: WritableEngine, identity: str, name: str) -> None:
+    try:
+        engine.start(identity)
+    except EngineError as error:
+        raise start_failure(name, error) from None
+
+
+def _create(engine: WritableEngine, container: Container, name: str, config: Json, ctx: Context) -> str:
+    reference = container.spec.image
+    for attempt in (1, 2):
+        try:
+            return engine.create_container(name, config)
+        except EngineError as error:
+            # That an image is missing is learned from this answer: asking first would cost a request each time.
+            image_missing = error.status == 404 and "image" in error.message.lower()
+            if not image_missing or attempt == 2:
+                raise _refused(name, error) from None
+        if container.spec.pullPolicy is PullPolicy.NEVER:
+            raise absent(reference)
+        pull(engine, reference, container.key, ctx)
+    raise AssertionError("unreachable")
+
+
+def _refused(name: str, error: EngineError) -> Exception:
+    if error.status == 409:
+        return Retry("NameTaken", f"cannot create the container {name}: {error.message}")
+    return failure(f"create the container {name}", error)
+
+
+def _require_volumes(engine: WritableEngine, container: Container) -> None:
+    """The engine would make a missing volume by itself: one of its own kind, without the driver and options declared."""
+    mounts = [mount for mount in container.spec.volumes or () if mount.type is MountType.VOLUME and mount.source]
+    names = [container.volume_name(mount) for mount in mounts]
+    if not names:
+        return
+    answers = engine.read_each([paths.volume(name) for name in names])
+    if missing := [name for name, answer in zip(names, answers, strict=True) if answer is None]:
+        advice = "declare it as a Volume, or create it if it is external"
+        raise Retry("VolumeMissing", f"cannot mount the volume {', '.join(missing)}: there is none; {advice}")

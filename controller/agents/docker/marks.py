@@ -1,0 +1,61 @@
+"""Our mark on Docker objects: the labels that say whose a thing is, and the names a replacement uses while it lasts.
+
+Labels of a container, network or volume can't be changed after its creation; what they say of the generation is that of
+the creation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from controller.engine.agent import Mark
+from resources.kinds.container import NEW_SUFFIX, OLD_SUFFIX, OWN_LABELS
+from resources.meta import Key
+
+KEY = f"{OWN_LABELS}key"
+INSTALLATION = f"{OWN_LABELS}installation"
+GENERATION = f"{OWN_LABELS}generation"
+DIGEST = f"{OWN_LABELS}digest"
+# Where anonymous volumes of a predecessor are mounted, a path in each line.
+CARRIED = f"{OWN_LABELS}carried-volumes"
+# The restart policy that a predecessor had before it was taken away.
+PREDECESSOR_RESTART = f"{OWN_LABELS}predecessor-restart"
+
+
+def labels_of(mark: Mark) -> dict[str, str]:
+    return {
+        KEY: str(mark.key),
+        INSTALLATION: mark.installation,
+        GENERATION: str(mark.generation),
+        DIGEST: mark.digest,
+    }
+
+
+def mark_in(labels: Mapping[str, str] | None) -> Mark | None:
+    """The mark in these labels, or None where there is none that can be read."""
+    if not labels or KEY not in labels:
+        return None
+    try:
+        key, generation = Key.parse(labels[KEY]), int(labels.get(GENERATION) or 0)
+    except ValueError:
+        return None
+    return Mark(key, labels.get(INSTALLATION, ""), generation, labels.get(DIGEST, ""))
+
+
+def foreign_labels(labels: Mapping[str, str] | None) -> dict[str, str]:
+    """All labels but ours."""
+    return {name: value for name, value in (labels or {}).items() if not name.startswith(OWN_LABELS)}
+
+
+def new_name(name: str) -> str:
+    """What a container is called until it takes the place of the one named `name`."""
+    return name + NEW_SUFFIX
+
+
+def old_name(name: str) -> str:
+    """What the container named `name` is called from the moment that its successor takes the name."""
+    return name + OLD_SUFFIX
+
+
+def temporary(name: str) -> bool:
+    return name.endswith((NEW_SUFFIX, OLD_SUFFIX))

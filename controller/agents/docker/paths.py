@@ -1,0 +1,50 @@
+"""Paths of the engine's API that are read: https://docs.docker.com/reference/api/engine/version/v1.41/.
+
+They carry no version, so that the engine answers in its own newest one, whatever its age.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote, urlencode
+
+VERSION = "/version"
+
+
+def container(name: str) -> str:
+    return f"/containers/{quote(name)}/json"
+
+
+def image(reference: str) -> str:
+    return f"/images/{quote(reference, safe='/:@')}/json"
+
+
+def network(name: str) -> str:
+    return f"/networks/{quote(name)}"
+
+
+def volume(name: str) -> str:
+    return f"/volumes/{quote(name)}"
+
+
+def containers(**filters: Sequence[str]) -> str:
+    """All containers, stopped ones among them."""
+    return f"/containers/json?all=1&{_query(filters)}"
+
+
+def networks(**filters: Sequence[str]) -> str:
+    return f"/networks?{_query(filters)}"
+
+
+def volumes(**filters: Sequence[str]) -> str:
+    return f"/volumes?{_query(filters)}"
+
+
+def events(since: float, **filters: Sequence[str]) -> str:
+    """`since` in seconds since the epoch."""
+    return f"/events?{urlencode({'since': f'{since:.3f}'})}&{_query(filters)}"
+
+
+def _query(filters: Mapping[str, Sequence[str]]) -> str:
+    return urlencode({"filters": json.dumps(filters)})

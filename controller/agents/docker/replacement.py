@@ -1,0 +1,134 @@
+"""Puts a new container in the place of an old one, so that at every moment one of the two can serve.
+
+    1. create the new one as <name>.p2-new, with the old one's anonymous volumes
+    2. take the old one's restart policy away, for the engine would revive it, and stop it
+    3. rename the old one to <name>.p2-old and the new one to <name>
+    4. start the new one; if it does not start, put the old one back
+    5. remove the old one, never its volumes
+
+A crash at any point leaves containers with our key on them; `lookup.py` says which one is *the* container, and the next
+change clears the others away. So nothing of this needs to be remembered elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from controller.agents.docker import paths
+from controller.agents.docker.client import EngineError, Json, WritableEngine
+from controller.agents.docker.creation import Legacy
+from controller.agents.docker.failures import explained, failure, tolerated
+from controller.agents.docker.making import make, start
+from controller.agents.docker.marks import PREDECESSOR_RESTART, new_name, old_name, temporary
+from controller.agents.docker.stopping import halt, restore_policy, retire
+from controller.agents.docker.translation import ANONYMOUS, restart_text
+from controller.engine.agent import Context, Mark, Retry, Stalled
+from resources.conditions import Reason
+from resources.kinds.container import Container, MountType, State
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """`old` is as the engine described it before anything was done; `last` is what was applied then."""
+
+    engine: WritableEngine
+    container: Container
+    last: Container | None
+    old: Json
+    leftovers: tuple[Json, ...] = ()
+
+    def carry_out(self, mark: Mark, ctx: Context) -> str:
+        """Returns the id of the new container."""
+        name = self.container.container_name
+        policy = clear(self.engine, self.leftovers) or restart_text(self.old["HostConfig"]["RestartPolicy"])
+        legacy = Legacy(self._inherited_volumes(), policy)
+        new = make(self.engine, self.container, new_name(name), mark, ctx, legacy)
+        try:
+            retire(self.engine, self.old)
+            self._exchange(new, name)
+            if self.container.spec.state is not State.STOPPED:
+                start(self.engine, new, name)
+        except (EngineError, Retry, Stalled) as problem:
+            raise self._given_up(new, policy, problem) from None
+        with explained(f"remove the container that {name} has replaced"), tolerated(404):
+            self.engine.remove_container(self.old["Id"], force=True)
+        return new
+
+    def _inherited_volumes(self) -> dict[str, str]:
+        """The old one's anonymous volumes by where they are mounted, less those that were declared and are no more."""
+        declared_then, declared_now = _anonymous_targets(self.last), _anonymous_targets(self.container)
+        dropped = declared_then - declared_now - (self.old["Config"]["Volumes"] or {}).keys()
+        return {
+            point["Destination"]: point["Name"]
+            for point in self.old["Mounts"] or ()
+            if point["Type"] == MountType.VOLUME and ANONYMOUS.fullmatch(point["Name"])
+            if point["Destination"] not in dropped
+        }
+
+    def _exchange(self, new: str, name: str) -> None:
+        if self.old["Name"] != f"/{old_name(name)}":
+            with tolerated(404):  # made with --rm, it was gone as soon as it stopped
+                self.engine.rename(self.old["Id"], old_name(name))
+        take_name(self.engine, new, name)
+
+    def _given_up(self, new: str, policy: str, problem: EngineError | Retry | Stalled) -> Retry | Stalled:
+        """Puts the old container back; what to raise. Trying again would stop it again, so that is left to the user."""
+        name = self.container.container_name
+        if isinstance(problem, EngineError):
+            problem = failure(f"replace the container {name}", problem)
+        if problem.reason in (Reason.AGENT_UNAVAILABLE, Reason.TIMEOUT):
+            return problem  # nothing can be done now; the next look finds both
+        with explained(f"put the former container {name} back after a failed replacement ({problem.message})"):
+            self._put_back(new, policy)
+        return Stalled(problem.reason, f"{problem.message}; the former container is back in its place")
+
+    def _put_back(self, new: str, policy: str) -> None:
+        name, engine, old = self.container.container_name, self.engine, self.old["Id"]
+        former = self.old["Name"].removeprefix("/")
+        found = engine.read_each([paths.container(new)])[0]
+        if found and not temporary(found["Name"]):
+            engine.rename(new, new_name(name))
+        with tolerated(409):  # it may still have its name
+            engine.rename(old, name if temporary(former) else former)
+        restore_policy(engine, old, policy)
+        if self.old["State"]["Running"] or (self.leftovers and self.container.spec.state is State.RUNNING):
+            engine.start(old)
+        if found:
+            engine.remove_container(new, force=True, volumes=never_started(found))
+
+
+def clear(engine: WritableEngine, leftovers: Iterable[Json]) -> str:
+    """Removes what an interrupted replacement left; returns the restart policy that it had taken away, or nothing.
+
+    Anonymous volumes go only with a container that was never started, for nothing has been written to them.
+    """
+    policy = ""
+    for live in leftovers:
+        unused = never_started(live)
+        if unused:
+            policy = (live["Config"]["Labels"] or {}).get(PREDECESSOR_RESTART, "")
+        with explained(f"remove the left-over container {live['Name'].removeprefix('/')}"), tolerated(404):
+            halt(engine, live)
+            engine.remove_container(live["Id"], force=True, volumes=unused)
+    return policy
+
+
+def never_started(live: Json) -> bool:
+    return str(live["State"]["StartedAt"]).startswith("0001-")
+
+
+def take_name(engine: WritableEngine, identity: str, name: str) -> None:
+    """Raises Stalled(NotOwned) when another container has the name."""
+    try:
+        engine.rename(identity, name)
+    except EngineError as error:
+        if error.status != 409:
+            raise
+        message = f"cannot name the container {name}: {error.message}; remove or rename the other one"
+        raise Stalled(Reason.NOT_OWNED, message) from None
+
+
+def _anonymous_targets(container: Container | None) -> set[str]:
+    mounts = (container.spec.volumes if container else None) or ()
+    return {mount.target for mount in mounts if mount.type is MountType.VOLUME and not mount.source}

@@ -1,0 +1,283 @@
+"""A live container in the words of its spec, so that the engine's default diff finds what differs. Pure but for reading
+files and secrets of the spec.
+
+What the image or the engine supplied stays out unless the spec declares the field: then the live value stands beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from controller.agents.docker.client import Json
+from controller.agents.docker.creation import security_option
+from controller.agents.docker.environment import seen_environment
+from controller.agents.docker.marks import CARRIED, foreign_labels
+from controller.engine.agent import Secrets, Stalled
+from resources.kinds.container import (
+    BUILT_IN_NETWORKS,
+    Attachment,
+    Container,
+    ContainerObserved,
+    Healthcheck,
+    Logging,
+    Mount,
+    MountType,
+    State,
+    Ulimit,
+    seccomp_profile,
+)
+from resources.notation import (
+    Port,
+    canonical_capability,
+    canonical_image,
+    canonical_security_option,
+    canonical_signal,
+    duration_text,
+    size_text,
+)
+
+T = TypeVar("T")
+
+# Names that the engine gives to volumes that nobody named.
+ANONYMOUS = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Supplied:
+    """What is known of images: `config` of the one that the container was made from, `id` of the one its spec names now."""
+
+    config: Json
+    id: str = ""
+
+
+def observed_container(
+    container: Container, live: Json, image: Supplied, secrets: Secrets, leftovers: tuple[str, ...] = ()
+) -> ContainerObserved:
+    """`live` is what the engine says of the container when it is inspected."""
+    spec, config, host = container.spec, live["Config"], live["HostConfig"]
+    supplied, labels = image.config, config.get("Labels") or {}
+    environment = seen_environment(spec, config.get("Env"), supplied.get("Env"), labels, secrets)
+    return ContainerObserved(
+        image=_image(spec.image, live, image.id),
+        pullPolicy=spec.pullPolicy,
+        containerName=live["Name"].removeprefix("/"),
+        state=_state(spec.state, live["State"]),
+        minReadySeconds=spec.minReadySeconds,
+        command=told(spec.command, _texts(config.get("Cmd")), _texts(supplied.get("Cmd"))),
+        entrypoint=told(spec.entrypoint, _texts(config.get("Entrypoint")), _texts(supplied.get("Entrypoint"))),
+        env=environment.env,
+        secretEnv=environment.secretEnv,
+        envFile=environment.envFile,
+        ports=_ports(host.get("PortBindings") or {}),
+        volumes=_volumes(container, live),
+        tmpfs=host.get("Tmpfs") or {},
+        networks=_networks(container, live),
+        hostname=told(spec.hostname, config.get("Hostname") or None, live["Id"][:12]),
+        extraHosts=dict(_host_entry(text) for text in host.get("ExtraHosts") or ()),
+        dns=_texts(host.get("Dns")),
+        restart=restart_text(host.get("RestartPolicy") or {}),
+        healthcheck=told(
+            spec.healthcheck, _healthcheck(config.get("Healthcheck")), _healthcheck(supplied.get("Healthcheck"))
+        ),
+        stopSignal=told(spec.stopSignal, _signal(config.get("StopSignal")), _signal(supplied.get("StopSignal"))),
+        stopGracePeriod=None if config.get("StopTimeout") is None else duration_text(config["StopTimeout"]),
+        memory=size_text(host["Memory"]) if host.get("Memory") else None,
+        memorySwap=_swap(spec.memorySwap, host),
+        cpus=_cpus(host),
+        pidsLimit=host["PidsLimit"] if (host.get("PidsLimit") or 0) > 0 else None,
+        shmSize=size_text(host.get("ShmSize") or 0),
+        ulimits={limit["Name"]: _ulimit(limit) for limit in host.get("Ulimits") or ()},
+        sysctls=host.get("Sysctls") or {},
+        devices=tuple(sorted(_device(device) for device in host.get("Devices") or ())),
+        user=told(spec.user, config.get("User") or None, supplied.get("User") or None),
+        workingDir=told(spec.workingDir, config.get("WorkingDir") or None, supplied.get("WorkingDir") or None),
+        labels=_labels(spec.labels or {}, labels, supplied.get("Labels") or {}),
+        logging=_logging(host.get("LogConfig") or {}),
+        readOnly=told(spec.readOnly, bool(host.get("ReadonlyRootfs")), False),
+        init=told(spec.init, bool(host.get("Init")), False),
+        privileged=told(spec.privileged, bool(host.get("Privileged")), False),
+        capAdd=_capabilities(host.get("CapAdd")),
+        capDrop=_capabilities(host.get("CapDrop")),
+        securityOpt=_security_options(spec.securityOpt or (), host),
+        leftovers=leftovers,
+    )
+
+
+def told(declared: Any, live: T | None, default: T | None) -> T | None:
+    """The live value where the spec has something to say or it is not the default, else None."""
+    return live if declared is not None or live != default else None
+
+
+def _image(wanted: str, live: Json, named_id: str) -> str:
+    """The spec's own words where the container was made from what they name, else what it was made from."""
+    name = live["Config"]["Image"]
+    if canonical_image(name) != canonical_image(wanted):
+        return str(name)
+    if named_id and live["Image"] != named_id:
+        return f"{name} (as it was: {live['Image'].removeprefix('sha256:')[:12]})"
+    return wanted
+
+
+def _state(wanted: State, state: Json) -> str:
+    """`completed` also stands for a run that is under way, or that failed: neither is run again."""
+    if state.get("Paused"):
+        return "paused"
+    if state["Status"] == "created":
+        return State.STOPPED
+    if wanted is State.COMPLETED:
+        return State.COMPLETED
+    return State.RUNNING if state["Running"] or state.get("Restarting") else State.STOPPED
+
+
+def _ports(bindings: Mapping[str, list[Json] | None]) -> tuple[str, ...]:
+    found = set()
+    for inner, places in bindings.items():
+        number, _, protocol = inner.partition("/")
+        for place in places or ():
+            found.add(Port(int(number), protocol or "tcp", int(place.get("HostPort") or 0), place.get("HostIp") or ""))
+    return tuple(str(port) for port in sorted(found))
+
+
+def _volumes(container: Container, live: Json) -> tuple[Mount, ...]:
+    declared = {mount.target: mount for mount in container.spec.volumes or ()}
+    asked = {mount["Target"]: mount for mount in live["HostConfig"].get("Mounts") or ()}
+    carried = ((live["Config"].get("Labels") or {}).get(CARRIED) or "").splitlines()
+    not_ours = {*(live["Config"].get("Volumes") or {}), *carried, *(live["HostConfig"].get("Tmpfs") or {})}
+    found = []
+    for point in live.get("Mounts") or ():
+        target = point["Destination"]
+        if target not in declared and target in not_ours:
+            continue
+        found.append(_volume(container, point, declared.get(target), asked.get(target, {})))
+    return tuple(sorted(found, key=lambda mount: mount.target))
+
+
+def _volume(container: Container, point: Json, declared: Mount | None, asked: Json) -> Mount:
+    kind, tmpfs = MountType(point["Type"]), asked.get("TmpfsOptions") or {}
+    common = {"type": kind, "target": point["Destination"], "readOnly": not point["RW"]}
+    match kind:
+        case MountType.BIND:
+            propagation = told(declared and declared.propagation, point.get("Propagation") or "rprivate", "rprivate")
+            return Mount.model_construct(**common, source=point["Source"], propagation=propagation)
+        case MountType.VOLUME if declared and container.volume_name(declared) == point["Name"]:
+            return Mount.model_construct(**common, source=declared.source, external=declared.external)
+        case MountType.VOLUME if ANONYMOUS.fullmatch(point["Name"]):
+            return Mount.model_construct(**common)
+        case MountType.VOLUME:
+            return Mount.model_construct(**common, source=point["Name"], external=True)
+        case MountType.TMPFS:
+            size, mode = tmpfs.get("SizeBytes"), tmpfs.get("Mode")
+            return Mount.model_construct(
+                **common, size=size_text(size) if size else None, mode=f"{mode:04o}" if mode else None
+            )
+
+
+def _networks(container: Container, live: Json) -> tuple[Attachment, ...]:
+    declared = {container.network_name(each): each for each in container.spec.networks or ()}
+    endpoints = live["NetworkSettings"].get("Networks") or {}
+    found = [_attachment(name, end or {}, declared.get(name), live["Id"]) for name, end in endpoints.items()]
+    return tuple(sorted(found, key=lambda each: each.name))
+
+
+def _attachment(name: str, endpoint: Json, declared: Attachment | None, container_id: str) -> Attachment:
+    addresses = endpoint.get("IPAMConfig") or {}
+    # Engines before API 1.44 add the short id of the container to its aliases.
+    aliases = tuple(sorted({*(endpoint.get("Aliases") or ())} - {container_id[:12]}))
+    return Attachment.model_construct(
+        name=declared.name if declared else name,
+        external=declared.external if declared else name not in BUILT_IN_NETWORKS,
+        aliases=told(declared and declared.aliases, aliases, ()),
+        ipv4Address=addresses.get("IPv4Address") or None,
+        ipv6Address=addresses.get("IPv6Address") or None,
+    )
+
+
+def _host_entry(text: str) -> tuple[str, str]:
+    name, _, address = text.partition(":")
+    return name, address
+
+
+def restart_text(policy: Json) -> str:
+    name, count = policy.get("Name") or "no", policy.get("MaximumRetryCount")
+    return f"{name}:{count}" if name == "on-failure" and count else str(name)
+
+
+def _healthcheck(check: Json | None) -> Healthcheck | None:
+    if not check:
+        return None
+    test = tuple(check.get("Test") or ())
+    disabled = test == ("NONE",)
+
+    def span(name: str) -> str | None:
+        return duration_text(check[name] / 1e9) if check.get(name) else None
+
+    return Healthcheck.model_construct(
+        test=test if test and not disabled else None,
+        interval=span("Interval"),
+        timeout=span("Timeout"),
+        startPeriod=span("StartPeriod"),
+        retries=check.get("Retries") or None,
+        disable=disabled,
+    )
+
+
+def _signal(name: str | None) -> str | None:
+    return canonical_signal(name) if name else None
+
+
+def _swap(declared: str | None, host: Json) -> str | None:
+    swap = host.get("MemorySwap") or 0
+    if declared is None and swap == 2 * host.get("Memory", 0):
+        return None
+    return "unlimited" if swap < 0 else size_text(swap) if swap else None
+
+
+def _cpus(host: Json) -> float | None:
+    if host.get("NanoCpus"):
+        return float(host["NanoCpus"] / 1e9)
+    return round(host["CpuQuota"] / (host.get("CpuPeriod") or 100_000), 9) if host.get("CpuQuota") else None
+
+
+def _ulimit(limit: Json) -> Ulimit:
+    return Ulimit.model_construct(soft=limit["Soft"], hard=limit["Hard"])
+
+
+def _device(device: Json) -> str:
+    return f"{device['PathOnHost']}:{device['PathInContainer']}:{device['CgroupPermissions']}"
+
+
+def _labels(declared: Mapping[str, str], live: Mapping[str, str], supplied: Mapping[str, str]) -> dict[str, str]:
+    labels = foreign_labels(live)
+    return {name: value for name, value in labels.items() if name in declared or supplied.get(name) != value}
+
+
+def _logging(config: Json) -> Logging | None:
+    return Logging.model_construct(driver=config["Type"], options=config.get("Config") or {}) if config else None
+
+
+def _capabilities(names: list[str] | None) -> tuple[str, ...]:
+    return tuple(sorted({canonical_capability(name) for name in names or ()}))
+
+
+def _security_options(declared: tuple[str, ...], host: Json) -> tuple[str, ...]:
+    profiles = {}
+    for option in filter(seccomp_profile, declared):
+        try:
+            profiles[security_option(option)] = option
+        except Stalled:  # creating a container says so; looking at one must go on
+            continue
+    options = {_shortened(profiles.get(text) or canonical_security_option(text)) for text in host["SecurityOpt"] or ()}
+    if host.get("Privileged"):  # the engine adds this by itself
+        options -= {"label=disable"} - {*declared}
+    return tuple(sorted(options))
+
+
+def _shortened(option: str) -> str:
+    return "seccomp=(another profile)" if option.startswith("seccomp={") else option
+
+
+def _texts(texts: list[str] | None) -> tuple[str, ...] | None:
+    return tuple(texts) if texts else None

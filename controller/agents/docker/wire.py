@@ -1,0 +1,226 @@
+"""Reading from a Docker engine over a plain socket: kept-alive HTTP/1.1, GET only, many questions in one go.
+
+The SDK needs 0.1-0.3 s to import and asks one question at a time; a cold `p2 diff` can afford neither. `client.py` reads
+through this and writes through the SDK. Nothing here can change the engine: there is no method but GET.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from threading import Event as Flag
+from threading import Lock
+from typing import Any, BinaryIO
+
+WINDOW = 32  # questions under way on one connection; some 4 KB, which no socket buffer refuses
+IDLE = 4  # connections kept open for the next question
+GLANCE = 0.5  # seconds between looks at the stop flag while a stream is silent
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an engine listens. `path` is a Unix socket; without one it is `host` and `port`."""
+
+    path: str = ""
+    host: str = ""
+    port: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Address | None:
+        """The address in a DOCKER_HOST, or None for what a plain socket can't speak (ssh, TLS)."""
+        scheme, _, rest = text.partition("://")
+        if scheme == "unix":
+            return cls(path=rest)
+        if scheme in ("tcp", "http") and not os.environ.get("DOCKER_TLS_VERIFY"):
+            host, _, port = rest.rstrip("/").rpartition(":")
+            return cls(host=host.strip("[]"), port=int(port)) if host and port.isdigit() else None
+        return None
+
+    def connect(self, timeout: float) -> socket.socket:
+        if not self.path:
+            return socket.create_connection((self.host, self.port), timeout)
+        connected = socket.socket(socket.AF_UNIX)
+        connected.settimeout(timeout)
+        try:
+            connected.connect(self.path)
+        except OSError:
+            connected.close()
+            raise
+        return connected
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer. `version` is the engine's API version, which stands in every answer."""
+
+    status: int
+    body: bytes
+    version: str = ""
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def message(self) -> str:
+        """The engine's own words about an error."""
+        try:
+            return str(json.loads(self.body)["message"])
+        except (ValueError, KeyError, TypeError):
+            return self.body.decode(errors="replace").strip() or f"HTTP status {self.status}"
+
+
+class Wire:
+    """A few kept-alive connections to one engine, shared by all threads. Raises OSError when the engine is not there."""
+
+    def __init__(self, address: Address, timeout: float) -> None:
+        self._address, self._timeout = address, timeout
+        self._idle: list[_Connection] = []
+        self._lock = Lock()
+
+    def read_all(self, questions: Sequence[str]) -> list[Answer]:
+        """The answers to these paths, in order, over one connection with up to `WINDOW` questions under way."""
+        connection = self._take()
+        try:
+            try:
+                answers = connection.converse(questions)
+            except ConnectionError:
+                if not connection.used:
+                    raise
+                # It died of old age, or with an engine that is back by now.
+                connection.close()
+                connection = _Connection(self._address, self._timeout)
+                answers = connection.converse(questions)
+        except BaseException:
+            connection.close()
+            raise
+        self._give_back(connection)
+        return answers
+
+    def follow(self, path: str, stop: Flag) -> Iterator[bytes]:
+        """Lines of an answer without end, until `stop` is set; the first one, empty, says that the answer has begun.
+
+        Raises ConnectionError when the stream ends, which it does only with the engine.
+        """
+        stream = self._address.connect(self._timeout)
+        try:
+            yield from _stream(stream, path, stop)
+        finally:
+            stream.close()
+
+    def close(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _take(self) -> _Connection:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return _Connection(self._address, self._timeout)
+
+    def _give_back(self, connection: _Connection) -> None:
+        with self._lock:
+            if len(self._idle) < IDLE:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+
+class _Connection:
+    """One socket. Questions are asked ahead of their answers, which come in the same order."""
+
+    def __init__(self, address: Address, timeout: float) -> None:
+        self._socket = address.connect(timeout)
+        self._stream: BinaryIO = self._socket.makefile("rb")
+        self.used = False  # whether it has given an answer already
+
+    def converse(self, paths: Sequence[str]) -> list[Answer]:
+        answers: list[Answer] = []
+        asked = 0
+        while len(answers) < len(paths):
+            if asked < len(paths) and asked - len(answers) <= WINDOW // 2:
+                ahead = paths[asked : len(answers) + WINDOW]
+                self._socket.sendall(b"".join(map(_question, ahead)))
+                asked += len(ahead)
+            answers.append(self._answer())
+        self.used = True
+        return answers
+
+    def close(self) -> None:
+        self._stream.close()
+        self._socket.close()
+
+    def _answer(self) -> Answer:
+        status_line = self._stream.readline()
+        headers = {}
+        while (line := self._stream.readline()) != b"\r\n":
+            if not line:
+                raise ConnectionResetError("the engine closed the connection")
+            name, _, value = line.decode("latin-1").partition(":")
+            headers[name.lower()] = value.strip()
+        body = self._body(headers)
+        return Answer(int(status_line.split(None, 2)[1]), body, headers.get("api-version", ""))
+
+    def _body(self, headers: dict[str, str]) -> bytes:
+        if headers.get("transfer-encoding") != "chunked":
+            return self._exactly(int(headers.get("content-length", 0)))
+        parts = []
+        while size := int(self._stream.readline() or b"0", 16):
+            parts.append(self._exactly(size))
+            self._stream.readline()
+        self._stream.readline()
+        return b"".join(parts)
+
+    def _exactly(self, size: int) -> bytes:
+        found = self._stream.read(size)
+        if len(found) != size:
+            raise ConnectionResetError("the engine closed the connection in the middle of an answer")
+        return found
+
+
+def _question(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: docker\r\n\r\n".encode()
+
+
+def _stream(stream: socket.socket, path: str, stop: Flag) -> Iterator[bytes]:
+    stream.sendall(_question(path))
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += _received(stream)
+    head, _, received = received.partition(b"\r\n\r\n")
+    if head.split(None, 2)[1] != b"200":
+        raise ConnectionError(f"the engine refused the stream: {received.decode(errors='replace').strip()}")
+    yield b""
+    stream.settimeout(GLANCE)
+    text = b""
+    while not stop.is_set():
+        content, received = _dechunked(received)
+        *lines, text = (text + content).split(b"\n")
+        yield from filter(None, lines)
+        try:
+            received += _received(stream)
+        except TimeoutError:
+            continue
+
+
+def _received(stream: socket.socket) -> bytes:
+    found = stream.recv(65536)
+    if not found:
+        raise ConnectionResetError("the engine closed the stream")
+    return found
+
+
+def _dechunked(raw: bytes) -> tuple[bytes, bytes]:
+    """The content of the whole HTTP chunks at the start of `raw`, and what is left of it."""
+    content = b""
+    while True:
+        size, found, rest = raw.partition(b"\r\n")
+        if not found or len(rest) < (count := int(size, 16)) + 2:
+            return content, raw
+        if not count:
+            raise ConnectionResetError("the engine ended the stream")
+        content, raw = content + rest[:count], rest[count + 2 :]
