@@ -211,6 +211,7 @@ class Owning(Suite):
         resource = world.sample()
         keeper.make(resource)
         assert recognised(keeper, resource)
+        assert (keeper.look(resource).mark is not None) == world.agent.marks
 
     def test_thing_is_still_recognised_after_an_edit(self, world: World[Any], keeper: Keeper) -> None:
         resource = world.sample()
@@ -233,7 +234,7 @@ class Owning(Suite):
         keeper.succeed([keeper.adoption(resource)])
         world.later()
         assert keeper.plan(resource).empty, keeper.plan(resource)
-        assert keeper.look(resource).mark or recognised(keeper, resource)
+        assert recognised(keeper, resource)
 
 
 class ReadOnly(Suite):
@@ -369,8 +370,8 @@ class Watching(Suite):
 def recognised(keeper: Keeper, resource: Resource) -> bool:
     """Whether the thing that stands for `resource` is ours by its mark, or else by the handle in the inventory."""
     seen = keeper.look(resource)
-    if keeper.agent.marks:
-        return seen.mark is not None and (seen.mark.key, seen.mark.installation) == (resource.key, INSTALLATION)
+    if seen.mark:
+        return (seen.mark.key, seen.mark.installation) == (resource.key, INSTALLATION)
     return keeper.agent.same_owner(keeper.handles[resource.key], seen)
 
 
