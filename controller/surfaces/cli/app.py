@@ -1,0 +1,91 @@
+"""What a command is run in: its console, and its way to a workspace. `main.py` makes one, tests make their own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from controller.surfaces.cli.command import Refused
+from controller.surfaces.cli.console import Console
+from controller.surfaces.cli.words import counted, problem_line
+
+if TYPE_CHECKING:
+    from controller.engine.stores import Listener, Stores
+    from controller.store.home import Home
+    from controller.wiring import Settings, Workspace
+    from resources.meta import Key, Problem
+
+
+class Opener(Protocol):
+    def __call__(self, path: Path, *, read_only: bool, listener: Listener | None = None) -> Workspace: ...
+
+
+def open_workspace(path: Path, *, read_only: bool, listener: Listener | None = None) -> Workspace:
+    """The workspace of `path` under the settings of the environment. Raises Refused and HomeError."""
+    from controller.wiring import Workspace
+
+    return Workspace.open(path, _settings(), read_only=read_only, listener=listener)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a home keeps, without a source: what the user said outside the files is written here, also beside a controller."""
+
+    home: Home
+    stores: Stores
+
+
+@contextmanager
+def open_kept(*, read_only: bool) -> Iterator[Kept]:
+    """The home and stores of the environment. Raises Refused and HomeError."""
+    from controller.store.home import Home
+    from controller.store.stores import open_stores
+
+    settings = _settings()
+    home = Home(settings.home, settings.agents_config, read_only=read_only)
+    with open_stores(home) as stores:
+        yield Kept(home, stores)
+
+
+def _settings() -> Settings:
+    from controller.wiring import Settings
+
+    try:
+        return Settings.from_environment()
+    except ValueError as error:
+        raise Refused(str(error)) from error
+
+
+@dataclass(frozen=True)
+class App:
+    console: Console
+    open: Opener = open_workspace
+    kept: Callable[..., AbstractContextManager[Kept]] = open_kept
+    now: Callable[[], float] = time.time  # seconds since the epoch
+
+
+def load(app: App, workspace: Workspace, *, keep_going: bool) -> tuple[Problem, ...]:
+    """Loads the source, shows and returns what is wrong with it. Raises Refused if it must be sound and is not."""
+    problems = workspace.load(partly=keep_going)
+    app.console.note(problem_line(problem) for problem in problems)
+    if problems and not keep_going:
+        raise Refused(
+            f"cannot use the source: it has {counted(len(problems), 'problem')}; "
+            "correct what is named above, or leave it out with --keep-going"
+        )
+    return problems
+
+
+def chosen(only: Collection[str], workspace: Workspace) -> frozenset[Key] | None:
+    """The keys named with --only, None for all. Raises Refused for one that is neither declared nor owned."""
+    if not only:
+        return None
+    from controller.surfaces.cli.keys import key_named, known
+
+    keys = [key_named(text) for text in only]
+    inventory = workspace.stores.inventory
+    return known((key for key in keys if not inventory.find(key)), workspace.declared(), "the source") | frozenset(keys)

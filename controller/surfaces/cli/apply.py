@@ -1,0 +1,178 @@
+"""`p2 apply`: carries out what `p2 diff` shows, and waits until everything is Ready."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from controller.surfaces.cli.app import App, chosen, load
+from controller.surfaces.cli.command import Command, Exit, Refused, argument, option
+from controller.surfaces.cli.keys import complete_keys
+
+if TYPE_CHECKING:
+    from controller.surfaces.cli.plan_file import SavedPlan, Scope
+    from controller.surfaces.cli.progress import Progress
+    from controller.wiring import Preview, Summary, Workspace
+
+
+def duration(text: str) -> float:
+    """Seconds of `300`, `90s` or `5m`."""
+    from resources.meta import seconds
+
+    try:
+        return float(text) if text.replace(".", "", 1).isdigit() else seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+@dataclass(frozen=True)
+class Apply(Command):
+    """Make the machine what the source says, and wait until everything is Ready.
+
+    Shows the plan first. A terminal is asked before anything is deleted or loses data; elsewhere that needs --yes.
+    What has left the source is deleted, unless only some files (-f) or resources (--only) are applied.
+    An invalid source is refused whole.
+
+    Exit code 0: converged. 1: not. 2: refused, and nothing was changed. 130: interrupted.
+
+    Examples:
+      p2 apply                           all of ./state
+      p2 apply -f state/web.yaml         what one file declares
+      p2 apply --plan plan.json          what `p2 diff -o json > plan.json` showed, if it still holds
+    """
+
+    name = "apply"
+
+    path: Path | None = argument(
+        "PATH", "Directory with the desired state (default: ./state).", default=None, parse=Path
+    )
+    file: tuple[Path, ...] = option(
+        "-f", "--file", metavar="FILE", many=True, parse=Path, help="Only what this file declares; repeatable."
+    )
+    only: tuple[str, ...] = option(
+        "--only", metavar="KIND/NAME", many=True, help="Only this resource; repeatable.", completes=complete_keys
+    )
+    plan: Path | None = option(
+        "--plan", metavar="FILE", default=None, parse=Path, help="Only if the plan is still the one saved in FILE."
+    )
+    prune: bool = option("--prune", default=True, help="Delete what has left the source.")
+    yes: bool = option("-y", "--yes", help="Delete without asking.")
+    keep_going: bool = option("--keep-going", help="Apply what is valid when parts of the source are not.")
+    timeout: float = option(
+        "--timeout", metavar="TIME", default=300.0, parse=duration, help="How long to wait: 90s, 5m (default)."
+    )
+
+    def run(self, app: App) -> Exit:
+        from controller.surfaces.cli.progress import progress_on, waiting
+
+        saved = self._saved_plan()
+        progress = progress_on(app.console)
+        with app.open(self._source(saved), read_only=False, listener=progress) as workspace:
+            problems = load(app, workspace, keep_going=self.keep_going)
+            scope = saved.scope if saved else self._scope(workspace)
+            with waiting(app.console, "looking at the machine"):
+                preview = workspace.preview(scope.only, prune=scope.prune)
+            if saved:
+                refuse_moved(saved, preview)
+            show_plan(app, preview)
+            self._ask(app, preview)
+            summary = self._converge(workspace, scope, progress, len(preview.plans))
+        return report(app, preview, summary, sound=not problems)
+
+    def _saved_plan(self) -> SavedPlan | None:
+        if self.plan is None:
+            return None
+        if self.only or self.file or not self.prune:
+            raise Refused("cannot combine --plan with --only, -f or --no-prune: the saved plan says what it is about")
+        from controller.surfaces.cli.plan_file import read_plan
+
+        saved = read_plan(self.plan)
+        if self.path is not None and self.path.resolve() != saved.scope.source:
+            raise Refused(f"cannot apply {self.plan} to {self.path}: it was made for {saved.scope.source}")
+        return saved
+
+    def _source(self, saved: SavedPlan | None) -> Path:
+        if saved:
+            return saved.scope.source
+        source = self.path or Path("state")
+        for file in self.file:
+            if not file.is_file():
+                raise Refused(f"cannot read {file}: there is no such file")
+            if not file.resolve().is_relative_to(source.resolve()):
+                raise Refused(
+                    f"cannot apply {file}: it is not below {source}; name the directory that it belongs to: "
+                    f"p2 apply {file.parent} -f {file}"
+                )
+        return source
+
+    def _scope(self, workspace: Workspace) -> Scope:
+        from controller.surfaces.cli.plan_file import Scope
+
+        source = self._source(None).resolve()
+        only = chosen(self.only, workspace)
+        if not self.file:
+            return Scope(source, only, self.prune)
+        files = {str(file.resolve()) for file in self.file}
+        within = frozenset(key for key, found in workspace.declared().items() if found.origin.file in files)
+        return Scope(source, within | (only or frozenset()), prune=False)
+
+    def _ask(self, app: App, preview: Preview) -> None:
+        question = destruction(preview)
+        if not question or self.yes:
+            return
+        if not app.console.asks:
+            raise Refused(f"cannot {question} without being told: add --yes, or keep what has left with --no-prune")
+        if not app.console.ask(f"{question}?".capitalize()):
+            raise Refused("cannot go on without your consent; nothing was changed")
+
+    def _converge(self, workspace: Workspace, scope: Scope, progress: Progress, actions: int) -> Summary:
+        from controller.surfaces.cli.stopping import stoppable
+
+        with stoppable("stopping: what is under way is finished first; once more stops at once") as cancelled:
+            progress.begin(actions)
+            try:
+                return workspace.converge(scope.only, prune=scope.prune, timeout=self.timeout, cancelled=cancelled)
+            finally:
+                progress.end()
+
+
+def refuse_moved(saved: SavedPlan, preview: Preview) -> None:
+    """Raises Refused, saying what is different, when the saved plan is no longer the one to be made now."""
+    if saved.digest == preview.digest:
+        return
+    from controller.surfaces.cli.plan_file import moved
+
+    raise Refused(
+        "\n  ".join(["cannot apply the saved plan: things have moved since; make a new one", *moved(saved, preview)])
+    )
+
+
+def show_plan(app: App, preview: Preview) -> None:
+    from controller.surfaces.cli.plan_view import preview_lines
+
+    app.console.print(preview_lines(preview, app.console.paint, {}))
+
+
+def destruction(preview: Preview) -> str:
+    """What would be gone afterwards, as `delete 2 resources`; empty when nothing would be."""
+    from controller.surfaces.cli.words import counted
+    from resources.plan import Action
+
+    deletes = sum(plan.action is Action.DELETE for plan in preview.plans)
+    losses = sum(plan.action is not Action.DELETE and plan.loses_data for plan in preview.plans)
+    parts = [f"delete {counted(deletes, 'resource')}"] if deletes else []
+    if losses:
+        parts.append(f"replace {counted(losses, 'resource')} whose data is lost")
+    return " and ".join(parts)
+
+
+def report(app: App, preview: Preview, summary: Summary, *, sound: bool) -> Exit:
+    """Shows how an apply ended. Returns the exit code."""
+    from controller.surfaces.cli.summary_view import summary_lines
+
+    app.console.print(summary_lines(preview, summary, app.console.paint))
+    if summary.cancelled:
+        return Exit.INTERRUPTED
+    return Exit.OK if summary.converged and sound else Exit.DIFFERENT

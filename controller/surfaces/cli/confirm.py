@@ -1,0 +1,111 @@
+"""`p2 confirm`: lets go what is held back, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from controller.surfaces.cli.app import App
+from controller.surfaces.cli.command import Command, Exit, Refused, argument, option
+from controller.surfaces.cli.keys import complete_keys, key_named
+from controller.surfaces.cli.suspend import effect
+from controller.surfaces.cli.words import counted
+
+if TYPE_CHECKING:
+    from controller.engine.stores import Hold
+    from controller.wiring import Workspace
+    from resources.meta import Key
+
+
+@dataclass(frozen=True)
+class Confirm(Command):
+    """Allow what is held back: deletions, replacements that lose data, a source that moved.
+
+    Without arguments it lists what is held back, and why. A confirmation serves once.
+
+    Examples:
+      p2 confirm                     what waits for a decision
+      p2 confirm volume/old          let this one go
+      p2 confirm --all               let all of it go
+    """
+
+    name = "confirm"
+
+    keys: tuple[str, ...] = argument("KIND/NAME", "What to allow.", many=True, completes=complete_keys)
+    all: bool = option("--all", help="Everything that can be allowed.")
+    path: Path = option(
+        "-s", "--source", metavar="PATH", default=Path("state"), parse=Path, help="The source (default: ./state)."
+    )
+    output: str = option("-o", "--output", default="text", choices=("text", "json"), help="How to print the list.")
+
+    def run(self, app: App) -> Exit:
+        holds = list(waiting(app, self.path))
+        if not self.keys and not self.all:
+            show(app, holds, self.output)
+            return Exit.OK
+        keys = self._chosen(holds)
+        with app.kept(read_only=False) as kept:
+            kept.stores.overrides.confirm(keys)
+            kept.home.poke()
+            when = effect(kept)
+        app.console.print([f"{key.short} is allowed {when}" for key in sorted(keys)] or "nothing is held back")
+        return Exit.OK
+
+    def _chosen(self, holds: Iterable[Hold]) -> frozenset[Key]:
+        held = {key: hold for hold in holds for key in hold.keys}
+        if self.all:
+            return frozenset(key for key, hold in held.items() if confirmable(hold))
+        keys = frozenset(key_named(text) for text in self.keys)
+        for key in sorted(keys):
+            if key not in held:
+                raise Refused(f"cannot confirm {key.short}: nothing about it is held back; p2 confirm lists what is")
+            if not confirmable(held[key]):
+                raise Refused(f"cannot confirm {key.short} ({held[key].reason}): {held[key].message}")
+        return keys
+
+
+def waiting(app: App, path: Path) -> Iterator[Hold]:
+    """What is held back now: in the source as it stands, and in others as of their last pass."""
+    with app.open(path, read_only=True) as workspace:
+        workspace.load()
+        if workspace.source.name in workspace.stores.inventory.sources() or workspace.declared():
+            yield from _held_now(workspace)
+        for source in workspace.stores.inventory.sources():
+            if source != workspace.source.name:
+                yield from workspace.stores.holds.all(source)
+
+
+def _held_now(workspace: Workspace) -> Iterator[Hold]:
+    from controller.engine.stores import Hold
+    from resources.conditions import Reason
+
+    preview = workspace.preview()
+    yield from preview.holds
+    for key, failure in preview.failures.items():
+        if failure.reason in (Reason.IMMUTABLE, Reason.SOURCE_MOVED):
+            yield Hold(failure.reason, failure.message, frozenset((key,)))
+
+
+def show(app: App, holds: Iterable[Hold], output: str) -> None:
+    """Lists what is held back."""
+    from controller.surfaces.cli.plan_file import hold_document
+    from controller.surfaces.cli.plan_view import hold_lines
+    from controller.surfaces.cli.words import as_json
+
+    found = list(holds)
+    if output == "json":
+        app.console.print(as_json([hold_document(hold) for hold in found]))
+        return
+    app.console.print(hold_lines(found, app.console.paint))
+    count = sum(len(hold.keys) for hold in found if confirmable(hold))
+    note = f"{counted(count, 'resource')} can be allowed: p2 confirm KIND/NAME, or p2 confirm --all"
+    app.console.note(note if count else "nothing waits for a confirmation")
+
+
+def confirmable(hold: Hold) -> bool:
+    """Whether a confirmation lets it go; others end when what the message names is done."""
+    from resources.conditions import Reason
+
+    return hold.reason not in (Reason.RETAINED, Reason.SUSPENDED, Reason.DEPENDENCY_MISSING)

@@ -1,0 +1,109 @@
+"""`p2 delete`: removes what we own and nobody declares: retained, held back or orphaned things."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from controller.surfaces.cli.app import App
+from controller.surfaces.cli.apply import duration
+from controller.surfaces.cli.command import Command, Exit, Refused, argument, option
+from controller.surfaces.cli.keys import complete_keys
+from controller.surfaces.cli.suspend import named
+from controller.surfaces.cli.words import counted, names, place
+
+if TYPE_CHECKING:
+    from controller.wiring import Workspace
+    from resources.meta import Key, Origin
+
+
+@dataclass(frozen=True)
+class Delete(Command):
+    """Remove what Pegasus2 owns and no file declares: what was retained, held back or orphaned.
+
+    What is still declared is refused, naming the file: remove it there, and apply. Without a terminal it needs --yes.
+
+    Example:
+      p2 delete volume/old
+    """
+
+    name = "delete"
+
+    keys: tuple[str, ...] = argument("KIND/NAME", "What to remove.", many=True, completes=complete_keys)
+    yes: bool = option("-y", "--yes", help="Do not ask.")
+    timeout: float = option(
+        "--timeout", metavar="TIME", default=300.0, parse=duration, help="How long to wait: 90s, 5m (default)."
+    )
+
+    def run(self, app: App) -> Exit:
+        keys = named(self.keys)
+        by_source = owned(app, keys)
+        self._ask(app, keys)
+        deleted = [self._delete(app, Path(source), of_source) for source, of_source in by_source.items()]
+        return Exit.OK if all(deleted) else Exit.DIFFERENT
+
+    def _ask(self, app: App, keys: list[Key]) -> None:
+        if self.yes:
+            return
+        if not app.console.asks:
+            raise Refused(f"cannot delete {names(keys)} without being told: add --yes")
+        if not app.console.ask(f"Delete {names(keys)}?"):
+            raise Refused("cannot go on without your consent; nothing was changed")
+
+    def _delete(self, app: App, source: Path, keys: frozenset[Key]) -> bool:
+        """Whether all of them are gone."""
+        from controller.surfaces.cli.plan_view import explained_lines
+        from controller.surfaces.cli.progress import progress_on
+        from controller.surfaces.cli.stopping import stoppable
+
+        progress = progress_on(app.console)
+        with app.open(source, read_only=False, listener=progress) as workspace:
+            workspace.load()
+            refuse_declared(workspace, keys)
+            with stoppable("stopping: what is under way is finished first; once more stops at once") as cancelled:
+                progress.begin(len(keys))
+                try:
+                    summary = workspace.delete(keys, timeout=self.timeout, cancelled=cancelled)
+                finally:
+                    progress.end()
+            left = {key for key in keys if workspace.stores.inventory.find(key)}
+        app.console.print(explained_lines({k: s for k, s in summary.statuses.items() if k in left}, app.console.paint))
+        app.console.print(f"{len(keys) - len(left)} deleted, {counted(len(left), 'resource')} left")
+        return not left
+
+
+def owned(app: App, keys: Collection[Key]) -> dict[str, frozenset[Key]]:
+    """The sources that own `keys`, with which of them. Raises Refused for a key that nobody owns."""
+    by_source: dict[str, frozenset[Key]] = {}
+    with app.kept(read_only=True) as kept:
+        inventory = kept.stores.inventory
+        for key in keys:
+            record = inventory.find(key)
+            if record is None:
+                raise Refused(f"cannot delete {key.short}: Pegasus2 owns no such thing; p2 get lists what it owns")
+            by_source[record.source] = by_source.get(record.source, frozenset()) | {key}
+    return by_source
+
+
+def refuse_declared(workspace: Workspace, keys: Collection[Key]) -> None:
+    """Raises Refused, naming file and line, when one of `keys` is declared."""
+    declared = workspace.declared()
+    for key in sorted(keys):
+        if found := declared.get(key):
+            raise Refused(
+                f"cannot delete {key.short}: {location(found.origin)} declares it; remove it there, then p2 apply"
+            )
+
+
+def location(origin: Origin) -> str:
+    """`file:line` of a declaration; the file alone when the line can't be told any more."""
+    from resources.documents import read
+
+    try:
+        documents = read(Path(origin.file).read_bytes(), origin.file).documents
+    except OSError:
+        return place(origin.file)
+    line = next((each.line for each in documents if each.number == origin.document), 0)
+    return f"{place(origin.file)}:{line}" if line else place(origin.file)

@@ -1,0 +1,56 @@
+"""`p2 describe`: all that is known of single resources, for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.surfaces.cli.app import App
+from controller.surfaces.cli.command import Command, Exit, Refused, argument, option
+from controller.surfaces.cli.keys import Selection, complete_kinds_and_keys, selected
+
+_EVENTS = 10  # of one resource that are shown
+
+
+@dataclass(frozen=True)
+class Describe(Command):
+    """Show all that is known of a resource: spec, conditions, differences, dependencies and events.
+
+    Examples:
+      p2 describe container/web
+      p2 describe volumes
+    """
+
+    name = "describe"
+
+    what: tuple[str, ...] = argument("KIND[/NAME]", "What to describe.", many=True, completes=complete_kinds_and_keys)
+    path: Path = option(
+        "-s", "--source", metavar="PATH", default=Path("state"), parse=Path, help="The source (default: ./state)."
+    )
+    output: str = option("-o", "--output", default="text", choices=("text", "json"), help="How to print it.")
+
+    def run(self, app: App) -> Exit:
+        from controller.surfaces.cli.description import Description, described
+        from controller.surfaces.cli.listing import listed
+
+        selection = selected(self.what)
+        if selection.everything:
+            raise Refused("cannot tell what is meant: name a KIND or KIND/NAME; p2 get lists them")
+        with app.open(self.path, read_only=True) as workspace:
+            workspace.load()
+            everything = listed(workspace, Selection(frozenset(), frozenset()))
+            found = [
+                Description.of(each, everything, workspace.stores.events.since(0.0, each.key, _EVENTS))
+                for each in everything
+                if each.key in selection
+            ]
+        for key in sorted(selection.keys - {each.listed.key for each in found}):
+            raise Refused(f"cannot find {key.short}: it is neither declared in {self.path} nor owned")
+        if self.output == "json":
+            from controller.surfaces.cli.words import as_json
+
+            app.console.print(as_json([each.document() for each in found]))
+        else:
+            for each in found:
+                app.console.print(described(each, app.console.paint, app.now()))
+        return Exit.OK

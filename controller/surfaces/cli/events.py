@@ -1,0 +1,112 @@
+"""`p2 events`: what happened, oldest first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from controller.surfaces.cli.app import App
+from controller.surfaces.cli.command import Command, Exit, argument, option
+from controller.surfaces.cli.keys import Selection, complete_kinds_and_keys, selected
+
+if TYPE_CHECKING:
+    from controller.engine.stores import Event, Stores
+    from controller.surfaces.cli.table import Cell
+
+_KEPT = 10_000  # no database keeps more
+
+
+@dataclass(frozen=True)
+class Events(Command):
+    """Show what happened, oldest first.
+
+    Equal events in a row are one line with a count. With -o json every event is one line.
+
+    Examples:
+      p2 events                      the last hundred
+      p2 events container/web -w     of one resource, and then as they happen
+    """
+
+    name = "events"
+
+    what: tuple[str, ...] = argument(
+        "KIND[/NAME]", "Only about these (default: all).", many=True, completes=complete_kinds_and_keys
+    )
+    watch: bool = option("-w", "--watch", help="Go on, and print what happens.")
+    number: int = option("-n", "--number", metavar="N", default=100, parse=int, help="How many at most (default: 100).")
+    output: str = option("-o", "--output", default="table", choices=("table", "json"), help="How to print it.")
+
+    def run(self, app: App) -> Exit:
+        from controller.surfaces.cli.table import Table
+
+        selection = selected(self.what)
+        table = Table(["LAST SEEN", "LEVEL", "REASON", "RESOURCE", "MESSAGE"], app.console.paint)
+        with suppress(KeyboardInterrupt):
+            for some in self._as_they_come(app, selection):
+                if self.output == "json":
+                    app.console.print(json.dumps(document(event), ensure_ascii=False) for event in some)
+                else:
+                    app.console.print(table.lines([row(event) for event in some]))
+        return Exit.OK
+
+    def _as_they_come(self, app: App, selection: Selection) -> Iterator[list[Event]]:
+        """The last ones; then, to watch, what is new whenever there is something."""
+        with app.kept(read_only=True) as kept:
+            database = kept.home.database
+            found = happened(kept.stores, selection, 0.0)[-self.number :]
+        yield found
+        if not self.watch:
+            return
+        from controller.surfaces.cli.watching import changes
+
+        last = found[-1].at if found else 0.0
+        for _ in changes(database):
+            with app.kept(read_only=True) as kept:
+                found = happened(kept.stores, selection, last)
+            if found:
+                last = found[-1].at
+                yield found
+
+
+def happened(stores: Stores, selection: Selection, after: float) -> list[Event]:
+    """The events later than `after` that are about what is selected, oldest first."""
+    if len(selection.keys) == 1 and not selection.kinds:
+        return list(stores.events.since(after, next(iter(selection.keys)), limit=_KEPT))
+    found = stores.events.since(after, limit=_KEPT)
+    return [event for event in found if selection.everything or (event.key and event.key in selection)]
+
+
+def row(event: Event) -> list[Cell]:
+    """One line of a table."""
+    from controller.engine.stores import Level
+    from controller.surfaces.cli.console import Style
+    from controller.surfaces.cli.table import Cell
+    from controller.surfaces.cli.words import moment
+
+    style = Style.YELLOW if event.level is Level.WARNING else None
+    times = f" (x{event.count})" if event.count > 1 else ""
+    return [
+        Cell(moment(event.at)),
+        Cell(event.level, style),
+        Cell(event.reason, style),
+        Cell(event.key.short if event.key else "-"),
+        Cell(event.message + times),
+    ]
+
+
+def document(event: Event) -> dict[str, Any]:
+    """One event for programs; times are UTC."""
+    from controller.surfaces.cli.words import moment
+
+    return {
+        "at": moment(event.at),
+        "first": moment(event.first),
+        "count": event.count,
+        "level": event.level,
+        "reason": event.reason,
+        "key": str(event.key) if event.key else None,
+        "message": event.message,
+    }

@@ -1,0 +1,64 @@
+"""`p2 explain` and `p2 schema`: what can be written, for people and for editors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.surfaces.cli.app import App
+from controller.surfaces.cli.command import Command, Exit, Refused, argument, option
+from controller.surfaces.cli.keys import complete_kinds, kind_named
+from controller.surfaces.cli.words import as_json
+
+
+@dataclass(frozen=True)
+class Explain(Command):
+    """Explain a kind, or one of its fields: what it means, its type, its default.
+
+    Examples:
+      p2 explain container
+      p2 explain container.spec.healthcheck
+    """
+
+    name = "explain"
+
+    what: str = argument("KIND[.FIELD]", "A kind, with the path of a field.", completes=complete_kinds)
+
+    def run(self, app: App) -> Exit:
+        from resources.schema import explain
+
+        kind, _, path = self.what.partition(".")
+        app.console.print(explain(kind_named(kind), path))
+        return Exit.OK
+
+
+@dataclass(frozen=True)
+class Schema(Command):
+    """Print the JSON Schema of all kinds, with which an editor completes and checks while you type.
+
+    For the YAML language server, begin a file with: # yaml-language-server: $schema=PATH
+
+    Examples:
+      p2 schema > schema.json
+      p2 schema -o state/.schema.json
+    """
+
+    name = "schema"
+
+    file: Path | None = option(
+        "-o", "--output", metavar="FILE", default=None, parse=Path, help="Write it there (default: print it)."
+    )
+
+    def run(self, app: App) -> Exit:
+        from resources.schema import editor_schema
+
+        text = as_json(editor_schema())
+        if self.file is None:
+            app.console.print(text)
+            return Exit.OK
+        try:
+            self.file.write_text(f"{text}\n")
+        except OSError as error:
+            raise Refused(f"cannot write {self.file}: {error.strerror}") from error
+        app.console.note(f"wrote {self.file}")
+        return Exit.OK

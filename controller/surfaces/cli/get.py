@@ -1,0 +1,121 @@
+"""`p2 get`: how the resources are, as the last pass over each found them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from controller.surfaces.cli.app import App
+from controller.surfaces.cli.command import Command, Exit, Refused, argument, option
+from controller.surfaces.cli.keys import Selection, complete_kinds_and_keys, selected
+from controller.surfaces.cli.words import counted
+
+if TYPE_CHECKING:
+    from controller.surfaces.cli.listing import Listed
+    from resources.meta import Key
+
+
+@dataclass(frozen=True)
+class Get(Command):
+    """List resources: what the source declares, and what Pegasus2 owns or reports on.
+
+    Watching (-w) looks at the database's file four times a second and prints what has changed since, a line each.
+
+    Examples:
+      p2 get                                all resources
+      p2 get containers -w                  those of one kind, and from then on whatever changes
+      p2 get container/web -o yaml          one, whole
+    """
+
+    name = "get"
+
+    what: tuple[str, ...] = argument(
+        "KIND[/NAME]", "Kinds and names to list (default: all).", many=True, completes=complete_kinds_and_keys
+    )
+    path: Path = option(
+        "-s", "--source", metavar="PATH", default=Path("state"), parse=Path, help="The source (default: ./state)."
+    )
+    output: str = option(
+        "-o", "--output", default="table", choices=("table", "wide", "yaml", "json", "name"), help="How to print it."
+    )
+    watch: bool = option("-w", "--watch", help="Go on, and print what changes.")
+
+    def run(self, app: App) -> Exit:
+        selection = selected(self.what)
+        found = look(app, self.path, selection)
+        for key in sorted(selection.keys - {each.key for each in found}):
+            raise Refused(f"cannot find {key.short}: it is neither declared in {self.path} nor owned")
+        if self.watch:
+            self._watch(app, selection)
+        elif self.output in ("json", "yaml"):
+            self._document(app, found, single=not selection.kinds and len(selection.keys) == 1)
+        elif found:
+            self._shower(app, found)(found)
+        else:
+            app.console.note("nothing is declared or owned")
+        return Exit.OK
+
+    def _document(self, app: App, found: Sequence[Listed], *, single: bool) -> None:
+        from controller.surfaces.cli.listing_view import as_list, as_yaml
+        from controller.surfaces.cli.words import as_json
+
+        if self.output == "yaml":
+            app.console.print(as_yaml(found))
+        else:
+            app.console.print(as_json(found[0].document() if single else as_list(found)))
+
+    def _shower(self, app: App, first: Sequence[Listed]) -> Callable[[Sequence[Listed]], None]:
+        """Prints some resources each time it is called, in columns that fit `first`."""
+        from controller.surfaces.cli.listing_view import as_yaml, columns_of, heading, row
+        from controller.surfaces.cli.table import Table
+
+        console, wide = app.console, self.output == "wide"
+        columns = columns_of(first) if wide else ()
+        table = Table(heading(columns, wide=wide), console.paint, width=None if wide else console.width)
+
+        def show(some: Sequence[Listed]) -> None:
+            match self.output:
+                case "name":
+                    console.print(each.key.short for each in some)
+                case "json":
+                    console.print(json.dumps(each.document(), ensure_ascii=False, default=str) for each in some)
+                case "yaml":
+                    console.print(f"---\n{as_yaml(some)}")
+                case _:
+                    console.print(table.lines([row(each, columns, app.now(), wide=wide) for each in some]))
+
+        return show
+
+    def _watch(self, app: App, selection: Selection) -> None:
+        """Prints all, then whatever has changed, until Ctrl-C. What is gone is shown once more, as gone."""
+        from controller.surfaces.cli.listing import gone
+        from controller.surfaces.cli.watching import changes
+
+        with app.kept(read_only=True) as kept:
+            database = kept.home.database
+        before: dict[Key, Listed] = {}
+        show = None
+        with suppress(KeyboardInterrupt):
+            for _ in changes(database):
+                now = {each.key: each for each in look(app, self.path, selection, quiet=True)}
+                news = [each for each in now.values() if not each.looks_like(before.get(each.key))]
+                news += [gone(each) for key, each in before.items() if key not in now]
+                show = show or self._shower(app, news)
+                if news:
+                    show(news)
+                before = now
+
+
+def look(app: App, path: Path, selection: Selection, *, quiet: bool = False) -> list[Listed]:
+    """What is there now. A source that is not in order is told of (unless `quiet`), and shown as far as it is in force."""
+    from controller.surfaces.cli.listing import listed
+
+    with app.open(path, read_only=True) as workspace:
+        problems = workspace.load()
+        if problems and not quiet:
+            app.console.note(f"the source has {counted(len(problems), 'problem')}, see: p2 validate {path}")
+        return listed(workspace, selection)

@@ -1,0 +1,136 @@
+"""`p2 health`: whether everything that Pegasus2 needs is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from controller.surfaces.cli.app import App
+from controller.surfaces.cli.command import Command, Exit, argument, option
+from controller.surfaces.cli.words import counted, place
+
+if TYPE_CHECKING:
+    from controller.surfaces.cli.app import Kept
+    from controller.surfaces.cli.table import Cell
+    from controller.wiring import Workspace
+
+
+class Mark(StrEnum):
+    OK = "ok"
+    NOTE = "note"  # nothing broken, but worth a look
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the answer."""
+
+    mark: Mark
+    part: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Health(Command):
+    """Check home, database, source and the systems behind the agents.
+
+    Exit code 0: all is well. 1: something is not, and the line says what to do.
+
+    Example:
+      p2 health -o json
+    """
+
+    name = "health"
+
+    path: Path = argument(
+        "PATH", "Directory with the desired state (default: ./state).", default=Path("state"), parse=Path
+    )
+    output: str = option("-o", "--output", default="table", choices=("table", "json"), help="How to print it.")
+
+    def run(self, app: App) -> Exit:
+        from controller.surfaces.cli.words import as_json
+
+        findings = list(examined(app, self.path))
+        if self.output == "json":
+            app.console.print(as_json([asdict(finding) for finding in findings]))
+        else:
+            from controller.surfaces.cli.table import Table
+
+            table = Table(["", "PART", "FINDING"], app.console.paint)
+            app.console.print(table.lines([row(finding) for finding in findings]))
+        return Exit.DIFFERENT if any(finding.mark is Mark.FAIL for finding in findings) else Exit.OK
+
+
+def examined(app: App, path: Path) -> Iterator[Finding]:
+    """What was found, part by part. A home that can't be used ends it: nothing else can be known."""
+    from controller.store.home import HomeError
+
+    try:
+        with app.kept(read_only=True) as kept:
+            yield from _home(kept)
+        with app.open(path, read_only=True) as workspace:
+            yield from _source(workspace)
+            yield from _agents(workspace)
+            yield from _resources(workspace)
+    except HomeError as error:
+        yield Finding(Mark.FAIL, "home", str(error))
+
+
+def _home(kept: Kept) -> Iterator[Finding]:
+    home = kept.home
+    if not home.path.exists():
+        yield Finding(Mark.NOTE, "home", f"{home.path} is not there yet; the first p2 apply makes it")
+        return
+    yield Finding(Mark.OK, "home", str(home.path))
+    if home.database.exists():
+        sources = kept.stores.inventory.sources()
+        owned = sum(len(kept.stores.inventory.records(source)) for source in sources)
+        message = f"{home.database.name}: {counted(owned, 'resource')} of {counted(len(sources), 'source')} owned"
+        yield Finding(Mark.OK, "database", message)
+    holder = home.holder()
+    yield Finding(Mark.OK if holder else Mark.NOTE, "controller", str(holder or "not running; p2 run starts it"))
+
+
+def _source(workspace: Workspace) -> Iterator[Finding]:
+    from controller.engine.revision import Condition
+
+    problems = workspace.load()
+    name, condition = place(workspace.source.name), workspace.source_condition()
+    if condition is not Condition.OK:
+        yield Finding(Mark.FAIL, "source", f"{name} is {condition}; name the directory that declares the resources")
+    elif problems:
+        yield Finding(Mark.FAIL, "source", f"{name}: {counted(len(problems), 'problem')}; see p2 validate")
+    else:
+        yield Finding(Mark.OK, "source", f"{name}: {counted(len(workspace.declared()), 'resource')}")
+
+
+def _agents(workspace: Workspace) -> Iterator[Finding]:
+    for system, health in workspace.agents().items():
+        limits = "".join(f", {name} {limit}" for name, limit in health.limits.items())
+        said = f"{health.version}{limits}" if health.available else health.message
+        yield Finding(Mark.OK if health.available else Mark.FAIL, system, said or "available")
+
+
+def _resources(workspace: Workspace) -> Iterator[Finding]:
+    """Not a matter of health in itself: what is not Ready, and what waits for a decision."""
+    statuses = workspace.stores.statuses.all()
+    if not statuses:
+        return
+    ready = sum(status.ready for status in statuses.values())
+    mark = Mark.OK if ready == len(statuses) else Mark.NOTE
+    yield Finding(mark, "resources", f"{ready} of {len(statuses)} ready at the last look; p2 get lists them")
+    if holds := workspace.stores.holds.all(workspace.source.name):
+        held = counted(sum(len(hold.keys) for hold in holds), "deletion")
+        yield Finding(Mark.NOTE, "holds", f"{held} held back; p2 confirm lists them")
+
+
+def row(finding: Finding) -> list[Cell]:
+    """One line of a table."""
+    from controller.surfaces.cli.console import Style
+    from controller.surfaces.cli.table import Cell
+
+    styles = {Mark.OK: Style.GREEN, Mark.NOTE: Style.YELLOW, Mark.FAIL: Style.RED}
+    return [Cell(finding.mark, styles[finding.mark]), Cell(finding.part), Cell(finding.message)]

@@ -1,0 +1,105 @@
+"""`p2 run`: the controller in the foreground, its log on stderr and its metrics on loopback."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from controller.surfaces.cli.app import App
+from controller.surfaces.cli.command import Command, Exit, Refused, argument
+from controller.surfaces.cli.words import place
+
+if TYPE_CHECKING:
+    from controller.engine.stores import Hold
+    from controller.surfaces.metrics import Gauges
+    from controller.wiring import Workspace
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Run(Command):
+    """Run the controller: watch the source and the machine, and keep them equal until it is stopped.
+
+    Ctrl-C or SIGTERM finishes what is under way. Logs go to stderr (PEGASUS2_LOG_LEVEL), metrics to
+    http://127.0.0.1:9460/metrics (PEGASUS2_METRICS_PORT).
+
+    Examples:
+      p2 run                         ./state
+      p2 run /srv/state
+    """
+
+    name = "run"
+
+    path: Path = argument(
+        "PATH", "Directory with the desired state (default: ./state).", default=Path("state"), parse=Path
+    )
+
+    def run(self, app: App) -> Exit:
+        from importlib.metadata import version
+
+        from controller.surfaces import logs, probes
+        from controller.surfaces.cli.stopping import stoppable
+        from controller.surfaces.listeners import Listeners
+        from controller.surfaces.metrics import Metrics
+
+        logs.configure(app.console.err, setting(logs.level_from))
+        port = setting(probes.port_from)
+        running = Running()
+        metrics = Metrics(version("pegasus2"), running.gauges())
+        with ExitStack() as closing:
+            listener = Listeners(logs.EventLog(), metrics)
+            workspace = closing.enter_context(app.open(self.path, read_only=False, listener=listener))
+            running.workspace = workspace
+            stop = closing.enter_context(stoppable("stopping: what is under way is finished; once more stops at once"))
+            if server := probes.serve(port, metrics.page, alive=lambda: "", ready=running.unready):
+                closing.callback(server.stop)
+            app.console.note(f"watching {place(workspace.source.name)}; Ctrl-C stops")
+            workspace.run(stop)
+        return Exit.OK
+
+
+def setting(read: Callable[[Mapping[str, str]], Value]) -> Value:
+    """What the environment says, read by the module it is for. Raises Refused."""
+    try:
+        return read(os.environ)
+    except ValueError as error:
+        raise Refused(str(error)) from error
+
+
+class Running:
+    """What metrics and probes ask of the controller. They are made before it, for it tells the metrics what it does."""
+
+    workspace: Workspace | None = None
+
+    def gauges(self) -> Gauges:
+        from controller.engine.revision import Condition
+        from controller.surfaces.metrics import Gauges
+
+        def holds(workspace: Workspace) -> Sequence[Hold]:
+            return workspace.stores.holds.all(workspace.source.name)
+
+        return Gauges(
+            resources=lambda: self._ask(lambda workspace: workspace.stores.statuses.tally(), {}),
+            queue_depth=lambda: self._ask(lambda workspace: workspace.queue_depth(), 0),
+            agents=lambda: self._ask(lambda workspace: workspace.reached(), {}),
+            holds=lambda: self._ask(holds, ()),
+            source_ok=lambda: self._ask(lambda workspace: workspace.source_condition() is Condition.OK, False),
+        )
+
+    def unready(self) -> str:
+        """What is missing before the loop does its work; empty when nothing is."""
+        from controller.engine.revision import Condition
+
+        if self.workspace is None:
+            return "the controller is starting"
+        if (condition := self.workspace.source_condition()) is not Condition.OK:
+            return f"the source is {condition}"
+        return "" if self.workspace.declared() else "the source has not been read yet"
+
+    def _ask(self, question: Callable[[Workspace], Value], before: Value) -> Value:
+        return question(self.workspace) if self.workspace else before

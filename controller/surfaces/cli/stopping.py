@@ -1,0 +1,40 @@
+"""Ctrl-C and SIGTERM for commands that change the world: the first asks to stop, the second stops at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event as Flag
+from threading import Thread
+from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def stoppable(message: str) -> Iterator[Flag]:
+    """A flag that the first signal sets, saying `message` on stderr. The second ends the process with 128 + signal."""
+    stop = Flag()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            _say("stopped at once; the next run finds out what was half done")
+            os._exit(128 + number)
+        _say(message)
+        # In a thread: the handler may interrupt this very thread while it holds the flag's lock.
+        Thread(target=stop.set, daemon=True).start()
+
+    before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _say(message: str) -> None:
+    # Not through sys.stderr: a handler must not enter a buffer that it may have interrupted.
+    os.write(sys.stderr.fileno(), f"\n{message}\n".encode())

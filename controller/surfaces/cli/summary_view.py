@@ -1,0 +1,51 @@
+"""How an apply ended: what was done, what was not, and why. `apply` and `delete` show it. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from controller.surfaces.cli.console import Paint, Style
+from controller.surfaces.cli.plan_view import DONE, SYMBOLS, explained_lines
+from controller.surfaces.cli.words import counted
+from resources.conditions import Reason, Status
+
+if TYPE_CHECKING:
+    from controller.wiring import Preview, Summary
+
+_AS_WANTED = (Reason.SUSPENDED, Reason.DRIFTED)
+
+
+def summary_lines(preview: Preview, summary: Summary, paint: Paint) -> Iterator[str]:
+    """What stands in the way, what was left undone if it was interrupted, and one line for the whole."""
+    waiting = {key: status for key, status in summary.statuses.items() if not settled(status)}
+    yield from explained_lines(waiting, paint)
+    if summary.cancelled or summary.timed_out:
+        yield from _undone_lines(preview, summary, paint)
+    yield _closing_line(summary, len(waiting), paint)
+
+
+def settled(status: Status) -> bool:
+    """Whether nothing more is to be done: Ready, suspended, or a difference that is only reported."""
+    return status.ready or status.reason in _AS_WANTED
+
+
+def _undone_lines(preview: Preview, summary: Summary, paint: Paint) -> Iterator[str]:
+    finished = {plan.key for plan in summary.done}
+    for plan in preview.plans:
+        if plan.key not in finished:
+            symbol, style = SYMBOLS[plan.action]
+            yield f"{paint(symbol, style)} {plan.key.short}  not {DONE[plan.action]}"
+
+
+def _closing_line(summary: Summary, waiting: int, paint: Paint) -> str:
+    counts = Counter(plan.action for plan in summary.done)
+    done = ", ".join(f"{number} {DONE[action]}" for action, number in counts.items()) or "nothing done"
+    total = len(summary.statuses)
+    if summary.cancelled:
+        return f"{paint('Interrupted:', Style.BOLD, Style.YELLOW)} {done}; run it again to go on"
+    if waiting == 0 and not summary.timed_out:
+        return f"{paint('Converged:', Style.BOLD, Style.GREEN)} {done if counts else 'nothing to do'}; {total} ready"
+    why = " in the time given (--timeout)" if summary.timed_out else ""
+    return f"{paint(f'Not converged{why}:', Style.BOLD, Style.RED)} {done}; {counted(waiting, 'resource')} of {total} not ready"

@@ -1,0 +1,91 @@
+"""`p2 suspend` and `p2 resume`: an override beside the files that outlives restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from controller.surfaces.cli.app import App, Kept
+from controller.surfaces.cli.command import Command, Exit, Refused, argument, option
+from controller.surfaces.cli.keys import complete_keys, key_named, known
+
+if TYPE_CHECKING:
+    from resources.meta import Key
+
+
+@dataclass(frozen=True)
+class Suspend(Command):
+    """Stop changing a resource: it is still looked at and reported on, until `p2 resume`.
+
+    Outlives restarts. To keep it in git instead, write `suspend: true` in the spec.
+
+    Example:
+      p2 suspend container/web
+    """
+
+    name = "suspend"
+
+    keys: tuple[str, ...] = argument("KIND/NAME", "What to leave alone.", many=True, completes=complete_keys)
+    path: Path = option(
+        "-s", "--source", metavar="PATH", default=Path("state"), parse=Path, help="The source (default: ./state)."
+    )
+
+    def run(self, app: App) -> Exit:
+        keys = named(self.keys)
+        with app.kept(read_only=False) as kept:
+            unknown = [key for key in keys if not kept.stores.inventory.find(key)]
+            if unknown:
+                known(unknown, declared_in(app, self.path), str(self.path))
+            before = kept.stores.overrides.suspended()
+            kept.stores.overrides.suspend(keys)
+            kept.home.poke()
+            when = effect(kept)
+        for key in keys:
+            app.console.print(f"{key.short} {'was suspended already' if key in before else f'is suspended {when}'}")
+        return Exit.OK
+
+
+@dataclass(frozen=True)
+class Resume(Command):
+    """Change a resource again that was suspended.
+
+    Example:
+      p2 resume container/web
+    """
+
+    name = "resume"
+
+    keys: tuple[str, ...] = argument("KIND/NAME", "What to take up again.", many=True, completes=complete_keys)
+
+    def run(self, app: App) -> Exit:
+        keys = named(self.keys)
+        with app.kept(read_only=False) as kept:
+            before = kept.stores.overrides.suspended()
+            kept.stores.overrides.resume(keys)
+            kept.home.poke()
+            when = effect(kept)
+        for key in keys:
+            app.console.print(f"{key.short} {f'is resumed {when}' if key in before else 'was not suspended'}")
+        return Exit.OK
+
+
+def named(texts: Iterable[str]) -> list[Key]:
+    """The keys of a command that needs at least one. Raises Refused."""
+    keys = [key_named(text) for text in texts]
+    if not keys:
+        raise Refused("cannot tell what is meant: name at least one KIND/NAME; p2 get lists them")
+    return keys
+
+
+def effect(kept: Kept) -> str:
+    """When what was just written counts."""
+    return "from now on" if kept.home.holder() else "from the next p2 apply or p2 run on"
+
+
+def declared_in(app: App, path: Path) -> frozenset[Key]:
+    """What a source declares, whether it was ever applied or not."""
+    with app.open(path, read_only=True) as workspace:
+        workspace.load()
+        return frozenset(workspace.declared())

@@ -1,0 +1,46 @@
+"""`p2 validate`: everything that is wrong with the files, without a look at the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.surfaces.cli.app import App
+from controller.surfaces.cli.command import Command, Exit, argument, option
+from controller.surfaces.cli.words import counted, problem_line
+
+
+@dataclass(frozen=True)
+class Validate(Command):
+    """Check the files of a source, without a look at the machine.
+
+    Prints a line for each problem: file:line:column: field: message. Exit code 0: none. 2: some.
+
+    Examples:
+      p2 validate                    ./state
+      p2 validate -o json state/web.yaml
+    """
+
+    name = "validate"
+
+    path: Path = argument(
+        "PATH", "Directory or file with resources (default: ./state).", default=Path("state"), parse=Path
+    )
+    output: str = option("-o", "--output", default="text", choices=("text", "json"), help="How to print it.")
+
+    def run(self, app: App) -> Exit:
+        with app.open(self.path, read_only=True) as workspace:
+            problems = workspace.load()
+            resources = len(workspace.declared())
+        if self.output == "json":
+            from controller.surfaces.cli.plan_file import problem_document
+            from controller.surfaces.cli.words import as_json
+
+            app.console.print(as_json([problem_document(problem) for problem in problems]))
+        else:
+            app.console.print(problem_line(problem) for problem in problems)
+        if problems:
+            app.console.note(f"{counted(len(problems), 'problem')} in {self.path}")
+            return Exit.REFUSED
+        app.console.note(f"{counted(resources, 'resource')} in {self.path}, nothing wrong")
+        return Exit.OK
