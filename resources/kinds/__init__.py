@@ -48,6 +48,9 @@ def names() -> list[str]:
 def resolve(text: str) -> str | None:
     """The kind meant by what a user typed: any case, singular, plural or short name. None when there is none."""
     wanted = text.lower()
+    for name in built_in():  # by its own name a kind is known without importing the models of others
+        if wanted == name.lower():
+            return name
     for name in names():
         model = model_of(name)
         assert model is not None
