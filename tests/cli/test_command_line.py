@@ -1,0 +1,158 @@
+"""How command lines are read: defaults, repeated options, kinds in any spelling, and what is said of a wrong one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from controller.surfaces.cli.apply import Apply
+from controller.surfaces.cli.command import Refused
+from controller.surfaces.cli.diff import Diff
+from controller.surfaces.cli.get import Get
+from controller.surfaces.cli.keys import key_named, selected
+from controller.surfaces.cli.main import command_of
+from resources.meta import Key
+from tests.cli.small_world import UPDATE, SmallWorkspace, p2, preview
+
+HEAVY = {"docker", "github", "kopf", "deepdiff", "prometheus_client", "rich", "pydantic", "yaml", "typer", "watchfiles"}
+COMMANDS = [
+    "diff",
+    "apply",
+    "run",
+    "confirm",
+    "delete",
+    "suspend",
+    "resume",
+    "get",
+    "describe",
+    "events",
+    "health",
+    "explain",
+    "validate",
+    "schema",
+    "completion",
+    "version",
+]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["version"], ["apply", "--help"], ["completion", "bash"]])
+def test_what_needs_no_resources_imports_nothing_heavy(arguments: list[str]) -> None:
+    program = (
+        "import atexit, sys; from controller.surfaces.cli.main import main\n"
+        f"atexit.register(lambda: print('imported', *sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr))\n"
+        f"main({arguments!r})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stderr == "imported\n"
+    assert done.stdout
+
+
+def test_the_front_page_names_every_command() -> None:
+    page = p2(SmallWorkspace(), "--help")
+    assert page.code == 0
+    assert [name for name in COMMANDS if f"\n  {name} " not in page.out] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command_of([name, "--help"])
+    assert ended.value.code == 0
+    assert f"  p2 {name}" in capsys.readouterr().out
+
+
+def test_path_defaults_to_state() -> None:
+    assert command_of(["diff"]) == Diff(path=Path("state"), only=(), prune=True)
+
+
+def test_options_are_read() -> None:
+    line = [
+        "apply",
+        "/srv",
+        "--only",
+        "a/b",
+        "--only",
+        "c/d",
+        "-f",
+        "x.yaml",
+        "--no-prune",
+        "-y",
+        "--keep-going",
+        "--timeout",
+        "5m",
+    ]
+    assert command_of(line) == Apply(
+        path=Path("/srv"),
+        file=(Path("x.yaml"),),
+        only=("a/b", "c/d"),
+        plan=None,
+        prune=False,
+        yes=True,
+        keep_going=True,
+        timeout=300.0,
+    )
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90.0), ("1.5", 1.5), ("2m", 120.0), ("1h30m", 5400.0)])
+def test_timeouts_are_seconds_or_durations(text: str, seconds: float) -> None:
+    command = command_of(["apply", "--timeout", text])
+    assert isinstance(command, Apply)
+    assert command.timeout == seconds
+
+
+def test_several_kinds_and_names_can_be_listed() -> None:
+    command = command_of(["get", "files", "container/web", "-o", "json", "-w"])
+    assert command == Get(what=("files", "container/web"), output="json", watch=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (["dif"], "did you mean diff?"),
+        (["apply", "--prunee"], "unrecognized arguments: --prunee; see p2 apply --help"),
+        (["apply", "--timeout", "soon"], 'cannot read the duration "soon"'),
+        (["get", "-o", "xml"], "invalid choice: 'xml'"),
+        (["explain"], "required: KIND[.FIELD]"),
+        (["apply", "--plan", "p.json", "--only", "file/a"], "cannot combine --plan with"),
+        (["delete"], "name at least one KIND/NAME"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_and_exit_2(line: list[str], says: str) -> None:
+    shown = p2(SmallWorkspace(), *line)
+    assert shown.code == 2
+    assert shown.err.startswith("error: cannot ")
+    assert shown.err.count("\n") == 1
+    assert says in shown.err
+
+
+@pytest.mark.parametrize("text", ["file/a", "FILE/a", "files/a", "File/default/a"])
+def test_kinds_are_known_in_any_spelling(text: str) -> None:
+    assert key_named(text) == Key("File", "default", "a")
+
+
+def test_a_name_in_another_namespace_is_written_in_full() -> None:
+    assert key_named("file/shop/a") == Key("File", "shop", "a")
+
+
+def test_a_kind_that_does_not_exist_is_refused_with_the_nearest() -> None:
+    with pytest.raises(Refused, match="did you mean File\\?"):
+        key_named("fil/a")
+    with pytest.raises(Refused, match="write Kind/name"):
+        key_named("file/a/b/c")
+
+
+def test_a_selection_of_kinds_and_names_holds_both() -> None:
+    chosen = selected(["files", "container/web"])
+    assert Key("File", "x", "y") in chosen
+    assert Key("Container", "default", "web") in chosen
+    assert Key("Container", "default", "db") not in chosen
+    assert Key("Any", "default", "thing") in selected([])
+
+
+def test_a_resource_that_is_nowhere_is_refused_with_what_there_is() -> None:
+    shown = p2(SmallWorkspace(preview(UPDATE)), "diff", "--only", "container/wep")
+    assert shown.code == 2
+    assert shown.err == "error: cannot find Container/wep in the source: there is nothing\n"
