@@ -31,6 +31,9 @@ spec:
 """
 
 
+_OCTAL = "^[0-7]{3,4}$"
+
+
 class FileType(StrEnum):
     FILE = "file"
     DIRECTORY = "directory"
@@ -57,9 +60,9 @@ def _mode(value: Any) -> Any:
     """Four octal digits. YAML reads an unquoted 0644 as the number 420, so numbers are refused."""
     if isinstance(value, int):
         raise ValueError(f'cannot use the number {value} as a mode: put the octal digits in quotes, like "0644"')
-    if isinstance(value, str) and re.fullmatch("[0-7]{3}", value):
-        return "0" + value
-    return value
+    if isinstance(value, str) and not re.fullmatch(_OCTAL, value):
+        raise ValueError(f'cannot use the mode "{value}": write three or four octal digits in quotes, like "0644"')
+    return value.zfill(4) if isinstance(value, str) else value
 
 
 def _account(value: Any) -> Any:
@@ -68,14 +71,16 @@ def _account(value: Any) -> Any:
     return value
 
 
-Mode = Annotated[str, BeforeValidator(_mode), Field(pattern="^[0-7]{3,4}$")]
+# The patterns are for editors and Kubernetes; here the validators refuse with better words.
+TargetPath = Annotated[str, AfterValidator(_path), Field(json_schema_extra={"pattern": "^(/|~/|~$)"})]
+Mode = Annotated[str, BeforeValidator(_mode), Field(json_schema_extra={"pattern": _OCTAL})]
 Account = Annotated[str, BeforeValidator(_account), Field(min_length=1)]
 
 
 class FileSpec(Spec):
     """What is at a path. A field that is not written is neither set nor compared."""
 
-    path: Annotated[str, Field(min_length=1, pattern="^(/|~/|~$)"), AfterValidator(_path)] = Field(
+    path: TargetPath = Field(
         description="Where it is: an absolute path, or one that starts with ~/ (the home directory of the controller's user)."
     )
     type: FileType = Field(default=FileType.FILE, description="What it is: a file, a directory or a symlink.")

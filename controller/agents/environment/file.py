@@ -46,7 +46,7 @@ class FileAgent(SingleAgent[File, FileObserved]):
     model = File
     system = "environment"
     batch: ClassVar[int] = 256
-    workers: ClassVar[int] = 2
+    workers: ClassVar[int] = 4
     marks: ClassVar[bool] = False
 
     def __init__(self, client: FileSystem, setup: Setup) -> None:
