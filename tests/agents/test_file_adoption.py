@@ -86,3 +86,26 @@ def test_file_whose_kept_content_is_lost_is_left_on_delete(driver: Driver, place
         kept.unlink()
     assert "left" in driver.delete().message
     assert (place / "motd").read_text() == "ours"
+
+
+def test_equal_file_that_is_taken_back_goes_when_the_resource_goes(driver: Driver, place: Path) -> None:
+    (place / "motd").write_text("same")
+    driver.make(declare(place / "motd", content="same"), Action.ADOPT)
+    driver.delete()
+    assert names(place) == []
+
+
+def test_edited_path_adopts_what_is_at_the_new_one(driver: Driver, place: Path) -> None:
+    (place / "new").write_text("theirs")
+    driver.make(declare(place / "old", content="ours", adopt=True))
+    driver.make(declare(place / "new", content="ours", adopt=True), Action.ADOPT)
+    assert names(place) == ["new"]
+    driver.delete()
+    assert (place / "new").read_text() == "theirs"
+
+
+def test_edited_path_that_a_crash_interrupted_is_finished(driver: Driver, place: Path) -> None:
+    driver.make(declare(place / "old", type="directory"))
+    (place / "new").mkdir(mode=0o755)
+    driver.make(declare(place / "new", type="directory"), Action.ADOPT)
+    assert names(place) == ["new"]

@@ -135,9 +135,13 @@ class WritableFileSystem(FileSystem):
             raise
 
     def make_directory(self, path: str, permissions: Permissions) -> None:
-        """Makes a directory at `path`, and the missing ones above it."""
+        """Makes a directory at `path`, and the missing ones above it; one that is there only gets the permissions."""
         self._make_parents(path)
-        os.mkdir(path, 0o700)
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            if not stat.S_ISDIR(os.lstat(path).st_mode):
+                raise
         self.permit(path, permissions)
 
     def _make_parents(self, path: str) -> None:

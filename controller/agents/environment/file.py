@@ -120,20 +120,25 @@ class FileAgent(SingleAgent[File, FileObserved]):
         return Done(_handle(spec.type, spec.path))
 
     def adopt(self, step: Step[File, FileObserved], ctx: Context) -> Done:
-        """Keeps what is there aside before changing it. What an interrupted adoption has kept is the older truth."""
+        """Takes over what is there. It is kept aside if the spec says `adopt`, not if it is taken back for being equal."""
         spec = _spec(step)
         entry = self._look_again(spec.path)
-        kept = ""
-        if entry is not None and (step.plan.changes or self._kept.find(spec.path) is None):
-            with explained("keep aside", spec.path):
-                kept = self._kept.put_aside(self._writable, spec.path, entry)
-        if entry is None or entry.type != spec.type:
+        kept = self._keep_aside(step, entry) if spec.adopt and entry else ""
+        if entry is None or entry.type != spec.type or _moved_from(step):
             self._clear(spec.path, spec.type)
             self._make(spec, _as_new(spec))
         elif step.plan.changes:
             self.update(step, ctx)
         left = self._leave_old_path(step)
         return Done(_handle(spec.type, spec.path), kept, left.message if left else "")
+
+    def _keep_aside(self, step: Step[File, FileObserved], entry: Entry) -> str:
+        """Where it is kept. What an interrupted adoption has kept is older, and so the truth, when nothing differs now."""
+        path = _spec(step).path
+        with explained("keep aside", path):
+            if step.plan.changes or self._kept.find(path) is None:
+                self._kept.put_aside(self._writable, path, entry)
+        return self._kept.place(path)
 
     def replace(self, step: Step[File, FileObserved], ctx: Context) -> Done:
         """The new thing first: a crash in between leaves both, and the next run removes the old one."""
@@ -179,10 +184,10 @@ class FileAgent(SingleAgent[File, FileObserved]):
 
     def _leave_old_path(self, step: Step[File, FileObserved]) -> Done | None:
         """Gives up the path that the last applied spec had, where this one has another."""
-        last = step.last.spec if step.last else None
-        if last is None or last.path == _spec(step).path or last.deletionPolicy is DeletionPolicy.RETAIN:
+        before = _moved_from(step)
+        if before is None or before.deletionPolicy is DeletionPolicy.RETAIN:
             return None
-        return self._give_up(last, step.kept)
+        return self._give_up(before, step.kept)
 
     def _give_up(self, spec: FileSpec, kept: str) -> Done:
         """Puts back what an adoption has kept, or removes what we made; a directory only when it is empty."""
@@ -219,6 +224,12 @@ def _handle(kind: str, path: str) -> str:
 def _spec(step: Step[File, FileObserved]) -> FileSpec:
     assert step.desired is not None
     return step.desired.spec
+
+
+def _moved_from(step: Step[File, FileObserved]) -> FileSpec | None:
+    """The last applied spec, if its path was another."""
+    before = step.last.spec if step.last else None
+    return before if before and before.path != _spec(step).path else None
 
 
 def _path(step: Step[File, FileObserved]) -> str:

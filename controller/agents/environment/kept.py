@@ -35,15 +35,14 @@ class Kept:
             return None
         return Entry(read["type"], int(read["mode"], 8), read["uid"], read["gid"], target=read["target"])
 
-    def put_aside(self, files: WritableFileSystem, path: str, entry: Entry) -> str:
-        """Keeps what is at `path`, and leaves it there. Returns the place. Raises Stalled for what can't be kept."""
+    def put_aside(self, files: WritableFileSystem, path: str, entry: Entry) -> None:
+        """Keeps what is at `path`, and leaves it there. Raises Stalled for what can't be kept."""
         if entry.type not in ("file", "directory", "symlink"):
             raise Stalled(CANNOT_ADOPT, f"cannot adopt the {entry.type} at {path}: remove it, or change spec.path")
         if entry.type == "file":
             files.write(self._content(path), Path(path), _PRIVATE)
         note = {"path": path, "type": entry.type, "mode": f"{entry.mode:04o}", "uid": entry.uid, "gid": entry.gid}
         files.write(self._note(path), json.dumps(note | {"target": entry.target}).encode(), _PRIVATE)
-        return str(self._place(path))
 
     def put_back(self, files: WritableFileSystem, path: str, entry: Entry) -> None:
         """Puts at `path` what `find` has found, and keeps it no longer. The way must be clear: see `file.py`."""
@@ -63,13 +62,14 @@ class Kept:
         """Keeps nothing of `path` any more."""
         files.remove(self._note(path))
         files.remove(self._content(path))
-        files.remove_directory(str(self._place(path)))
+        files.remove_directory(self.place(path))
 
-    def _place(self, path: str) -> Path:
-        return self._directory / hashlib.sha256(path.encode()).hexdigest()[:16]
+    def place(self, path: str) -> str:
+        """The directory where what was at `path` is kept."""
+        return f"{self._directory}/{hashlib.sha256(path.encode()).hexdigest()[:16]}"
 
     def _note(self, path: str) -> str:
-        return str(self._place(path) / "note.json")
+        return f"{self.place(path)}/note.json"
 
     def _content(self, path: str) -> str:
-        return str(self._place(path) / "content")
+        return f"{self.place(path)}/content"
