@@ -19,22 +19,9 @@ from tests.cli.small_world import UPDATE, SmallWorkspace, p2, preview
 
 HEAVY = {"docker", "github", "kopf", "deepdiff", "prometheus_client", "rich", "pydantic", "yaml", "typer", "watchfiles"}
 COMMANDS = [
-    "diff",
-    "apply",
-    "run",
-    "confirm",
-    "delete",
-    "suspend",
-    "resume",
-    "get",
-    "describe",
-    "events",
-    "health",
-    "explain",
-    "validate",
-    "schema",
-    "completion",
-    "version",
+    *("diff", "apply", "run", "confirm", "delete", "suspend", "resume"),
+    *("get", "describe", "events", "health"),
+    *("explain", "validate", "schema", "completion", "version"),
 ]
 
 
