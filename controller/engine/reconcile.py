@@ -147,8 +147,8 @@ class Reconciler:
             return concluded(subject, Verdict.BLOCKED, None, Reason.DELETING, why, seen, NAME_FREED)
         plan = subject.agent.diff(subject.resource, subject.last, seen.value)
         if where.owner in (Owner.STRANGER, Owner.OTHER_KEY):
-            equal_unmarkable = plan.empty and not subject.agent.marks and where.owner is Owner.STRANGER
-            if not spec.adopt and not equal_unmarkable:
+            taken_back = where.owner is Owner.STRANGER and _equal_unmarkable(subject, seen)
+            if not spec.adopt and not taken_back:
                 return concluded(subject, Verdict.STALLED, None, Reason.NOT_OWNED, _not_owned(key, where.whose), seen)
             plan = replace(plan, action=Action.ADOPT)
         if key in view.suspended or spec.suspend:
@@ -291,6 +291,12 @@ def _last_applied(record: Record | None) -> Resource | None:
 
 def _holds_data(subject: Subject, plan: Plan | None = None) -> bool:
     return type(subject.resource).about.holds_data or (plan is not None and plan.loses_data)
+
+
+def _equal_unmarkable(subject: Subject, seen: Seen[Any]) -> bool:
+    """Whether what can't carry a mark is as declared, whatever was applied last (at another path, perhaps)."""
+    agent = subject.agent
+    return not agent.marks and bool(agent.diff(subject.resource, None, seen.value).empty)
 
 
 def _not_owned(key: Key, whose: str) -> str:
