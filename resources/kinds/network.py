@@ -73,7 +73,8 @@ class NetworkSpec(Spec):
 
 @dataclass(frozen=True)
 class NetworkObserved:
-    """A network as it is, in the words of its spec. `containers` are the names of those connected or configured so."""
+    """A network as it is, in the words of its spec. `containers` are the names of those connected to it, `disconnected`
+    of those that an interrupted replacement has still to reconnect."""
 
     driver: str | None = None
     subnet: str | None = None
@@ -83,6 +84,7 @@ class NetworkObserved:
     options: dict[str, str] | None = None
     labels: dict[str, str] | None = None
     containers: tuple[str, ...] = ()
+    disconnected: tuple[str, ...] = ()
 
 
 class Network(Resource):

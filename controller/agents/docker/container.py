@@ -7,16 +7,18 @@ create, `making` creates, `adjustment` changes what stays, `replacement` replace
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from threading import Event as Flag
 
 from controller.agents.docker import paths
 from controller.agents.docker.adjustment import adjust, can_stay, field_of
 from controller.agents.docker.client import Engine, Json, WritableEngine, engine_health, writable
+from controller.agents.docker.events import attributes, hints
 from controller.agents.docker.failures import explained, tolerated
 from controller.agents.docker.health import health_of
 from controller.agents.docker.lookup import Found, Sight, look
 from controller.agents.docker.making import make, start
-from controller.agents.docker.marks import INSTALLATION, mark_in
+from controller.agents.docker.marks import INSTALLATION, mark_in, temporary
 from controller.agents.docker.replacement import Replacement, clear
 from controller.agents.docker.stopping import grace, halt, restore_policy
 from controller.agents.docker.translation import Supplied, observed_container, restart_text
@@ -26,19 +28,37 @@ from controller.engine.agent import (
     Done,
     Failure,
     Owned,
+    Relist,
     Retry,
+    Scope,
     Seen,
     Setup,
     SingleAgent,
     Step,
 )
-from controller.engine.diff import changed_fields, within
-from resources.kinds.container import Container, ContainerObserved, PullPolicy, State
-from resources.meta import Key
+from controller.engine.diff import changed_fields, plain, within
+from resources.kinds.container import Attachment, Container, ContainerObserved, PullPolicy, State
+from resources.meta import Claim, Key, Resource
+from resources.notation import canonical_image
 from resources.plan import Action, Change, Disruption, Plan, Why
 
 LONG_STOP = 30  # seconds of grace from which on a stop counts as long work
 GONE_SOON = 0.2  # seconds until a container that is being removed is looked at again
+
+# What can make a container differ from its spec. Left out are the engine's many events about probes and attachments.
+EVENTS = (
+    "start",
+    "die",
+    "destroy",
+    "rename",
+    "update",
+    "pause",
+    "unpause",
+    "health_status",
+    "connect",
+    "disconnect",
+    "tag",
+)
 
 ContainerStep = Step[Container, ContainerObserved]
 
@@ -112,54 +132,75 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
 
     def update(self, step: ContainerStep, ctx: Context) -> Done:
         container = _desired(step)
-        found = self._again(step, container)
-        assert found.live is not None and step.seen.value is not None
+        found = self._look_again(container)
+        live = self._same(found, step)
         policy = clear(self._writable, found.leftovers)
-        if (
-            policy
-            and container.spec.restart is None
-            and policy != restart_text(found.live["HostConfig"]["RestartPolicy"])
-        ):
-            restore_policy(self._writable, found.live["Id"], policy)
+        if policy and container.spec.restart is None and policy != restart_text(live["HostConfig"]["RestartPolicy"]):
+            restore_policy(self._writable, live["Id"], policy)
         fields = {field_of(change) for change in step.plan.changes}
-        adjust(self._writable, container, found.live, step.seen.value.networks or (), fields)
-        return Done(found.live["Id"])
+        adjust(self._writable, container, live, _networks(step), fields)
+        return Done(live["Id"])
 
     def replace(self, step: ContainerStep, ctx: Context) -> Done:
         container = _desired(step)
-        found = self._again(step, container)
-        assert found.live is not None
-        replacement = Replacement(self._writable, container, step.last, found.live, found.leftovers)
+        found = self._look_again(container)
+        replacement = Replacement(self._writable, container, step.last, self._same(found, step), found.leftovers)
         return Done(replacement.carry_out(step.mark, ctx))
 
     def adopt(self, step: ContainerStep, ctx: Context) -> Done:
         if not step.plan.changes:
             return Done(step.seen.handle)
-        networks = (step.seen.value and step.seen.value.networks) or ()
-        stays = can_stay(_desired(step), networks, step.plan.changes)
+        stays = can_stay(_desired(step), _networks(step), step.plan.changes)
         return self.update(step, ctx) if stays else self.replace(step, ctx)
 
     def delete(self, step: ContainerStep, ctx: Context) -> Done:
         """Anonymous volumes stay: they may hold what can't be made again."""
         assert step.last is not None
-        name = step.last.container_name
-        found = self._again(step, step.last)
-        assert found.live is not None
+        found = self._look_again(step.last)
+        if found.live is None:
+            return Done()
+        live = self._same(found, step)
         clear(self._writable, found.leftovers)
-        with explained(f"remove the container {name}"), tolerated(404):
-            halt(self._writable, found.live)
-            self._writable.remove_container(found.live["Id"], force=True)
+        with explained(f"remove the container {step.last.container_name}"), tolerated(404):
+            halt(self._writable, live)
+            self._writable.remove_container(live["Id"], force=True)
         return Done()
 
-    def _again(self, step: ContainerStep, container: Container) -> Found:
-        """The container as it is now. Raises Retry when it is not the one that was looked at."""
+    def _look_again(self, container: Container) -> Found:
         with explained(f"look at the container {container.container_name}"):
-            found = look(self._engine, [container], self._installation).containers[step.key]
+            return look(self._engine, [container], self._installation).containers[container.key]
+
+    def _same(self, found: Found, step: ContainerStep) -> Json:
+        """The container, live. Raises Retry when it is not the one that the step was planned for."""
         if found.live is None or found.live["Id"] != step.seen.handle:
-            raise Retry(
-                "Moved", f"cannot change the container {container.container_name}: it is another one by now", after=0
-            )
-        return found
+            raise Retry("Moved", f"cannot change {step.key.short}: its container is another one by now", after=0)
+        return found.live
+
+    def watch(self, scope: Scope, stop: Flag) -> Iterator[Key | Relist]:
+        return hints(
+            self._engine,
+            stop,
+            lambda event: self._concerned(event, scope),
+            type=["container", "network", "image"],
+            event=EVENTS,
+        )
+
+    def _concerned(self, event: Json, scope: Scope) -> Iterable[Key]:
+        """Whose the event is: by the mark on a container, else by its name; by id where a network is what changed."""
+        about = attributes(event)
+        match event["Type"]:
+            case "network":
+                return _some(self._known.key(about.get("container", "")))
+            case "image":
+                name = canonical_image(about.get("name", ""))
+                return [each.key for each in scope.resources() if _image_of(each) == name]
+        if temporary(about.get("name", "")):
+            return []  # a replacement under way
+        mark = mark_in(about)
+        if mark and mark.installation == self._installation:
+            return [mark.key]
+        names = (about.get("name", ""), about.get("oldName", "").removeprefix("/"))
+        return [key for name in names if name for key in _some(scope.find(Claim("container name", name)))]
 
     def owned(self, ctx: Context) -> Iterable[Owned]:
         with explained("list the containers"):
@@ -175,9 +216,22 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         return writable(self._engine)
 
 
+def _some(key: Key | None) -> list[Key]:
+    return [key] if key else []
+
+
+def _image_of(resource: Resource) -> str:
+    assert isinstance(resource, Container)
+    return canonical_image(resource.spec.image)
+
+
 def _desired(step: ContainerStep) -> Container:
     assert step.desired is not None
     return step.desired
+
+
+def _networks(step: ContainerStep) -> Sequence[Attachment]:
+    return (step.seen.value and step.seen.value.networks) or ()
 
 
 def _changes(desired: Container, last: Container | None, observed: ContainerObserved) -> tuple[Change, ...]:
@@ -188,6 +242,9 @@ def _changes(desired: Container, last: Container | None, observed: ContainerObse
     if name != live_name and not any(within("containerName", path) for path in spec.ignore):
         drifted = last is not None and last.container_name == name
         changes.append(Change("containerName", live_name, name, Why.DRIFTED if drifted else Why.EDITED))
+    unset = spec.unset["networks"]
+    if spec.networks is None and observed.networks == () and not any(within("networks", path) for path in spec.ignore):
+        changes.append(Change("networks", [], plain(unset), Why.DRIFTED))  # cut off from all: nobody wants that
     if observed.leftovers:
         changes.append(Change("leftovers", list(observed.leftovers), None, Why.DRIFTED))
     return tuple(changes)

@@ -175,7 +175,9 @@ def _volume(container: Container, point: Json, declared: Mount | None, asked: Js
             )
 
 
-def _networks(container: Container, live: Json) -> tuple[Attachment, ...]:
+def _networks(container: Container, live: Json) -> tuple[Attachment, ...] | None:
+    if live["HostConfig"]["NetworkMode"].startswith("container:"):
+        return None  # it shares those of another container
     declared = {container.network_name(each): each for each in container.spec.networks or ()}
     endpoints = live["NetworkSettings"].get("Networks") or {}
     found = [_attachment(name, end or {}, declared.get(name), live["Id"]) for name, end in endpoints.items()]

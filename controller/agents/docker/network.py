@@ -1,0 +1,189 @@
+"""The agent of kind `Network`. The engine can't change a network, so every change makes it anew.
+
+A network can only be removed when nothing is connected to it: its running containers are disconnected and connected again
+with the names and addresses they had. Which ones is written down before (`reconnection.py`), so that a crash loses none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from ipaddress import ip_network
+from threading import Event as Flag
+
+from controller.agents.docker import paths
+from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine, engine_health, writable
+from controller.agents.docker.events import attributes, hints
+from controller.agents.docker.failures import explained, failure, tolerated
+from controller.agents.docker.marks import INSTALLATION, foreign_labels, labels_of, mark_in
+from controller.agents.docker.reconnection import Endpoint, Reconnections, endpoints_of
+from controller.agents.docker.translation import told
+from controller.engine.agent import (
+    AgentHealth,
+    Context,
+    Done,
+    Failure,
+    Owned,
+    Relist,
+    Retry,
+    Scope,
+    Seen,
+    Setup,
+    SingleAgent,
+    Step,
+)
+from controller.engine.diff import changed_fields
+from resources.kinds.network import Network, NetworkObserved, NetworkSpec
+from resources.meta import Claim, Key
+from resources.plan import Action, Change, Disruption, Plan, Why
+
+NetworkStep = Step[Network, NetworkObserved]
+
+
+class NetworkAgent(SingleAgent[Network, NetworkObserved]):
+    model = Network
+    system = "docker"
+
+    def __init__(self, client: Engine, setup: Setup) -> None:
+        self._engine = client
+        self._installation = setup.installation
+        self._pending = Reconnections(setup.home)
+
+    def observe(self, resources: Sequence[Network], ctx: Context) -> Mapping[Key, Seen[NetworkObserved] | Failure]:
+        with explained("look at the networks"):
+            answers = self._engine.read_each([paths.network(resource.world_name) for resource in resources])
+        return {resource.key: self._seen(resource, live) for resource, live in zip(resources, answers, strict=True)}
+
+    def _seen(self, resource: Network, live: Json | None) -> Seen[NetworkObserved]:
+        if (
+            live is None or live["Name"] != resource.world_name
+        ):  # the engine also takes the beginning of an id for a name
+            return Seen(None)
+        pending = tuple(end.name for end in self._pending.of(resource.world_name))
+        return Seen(_observed(resource.spec, live, pending), live["Id"], mark_in(live["Labels"]))
+
+    def diff(self, desired: Network, last: Network | None, observed: NetworkObserved | None) -> Plan:
+        if observed is None:
+            return Plan(desired.key, Action.CREATE)
+        changes = changed_fields(desired.spec, last.spec if last else None, observed)
+        if changes:
+            notes = (f"reconnects {', '.join(observed.containers)}",) if observed.containers else ()
+            return Plan(desired.key, Action.REPLACE, changes, Disruption.RECREATE, notes)
+        if observed.disconnected:
+            missing = Change("disconnected", list(observed.disconnected), None, Why.DRIFTED)
+            return Plan(desired.key, Action.UPDATE, (missing,))
+        return Plan(desired.key, Action.NONE)
+
+    def create(self, step: NetworkStep, ctx: Context) -> Done:
+        assert step.desired is not None
+        name, spec = step.desired.world_name, step.desired.spec
+        labels = {**(spec.labels or {}), **labels_of(step.mark)}
+        try:
+            identity = self._writable.create_network(name, **_config(spec), labels=labels)
+        except EngineError as error:
+            raise _refused(name, error) from None
+        return Done(identity, message=self._reconnect(name))
+
+    def update(self, step: NetworkStep, ctx: Context) -> Done:
+        """Ends a replacement that was interrupted after the new network was made."""
+        assert step.desired is not None
+        return Done(step.seen.handle, message=self._reconnect(step.desired.world_name))
+
+    def replace(self, step: NetworkStep, ctx: Context) -> Done:
+        assert step.desired is not None
+        name, identity = step.desired.world_name, step.seen.handle
+        with explained(f"replace the network {name}"):
+            connected = endpoints_of(self._engine, identity)
+            self._pending.save(name, connected)
+            for endpoint in connected:
+                with tolerated(404):
+                    self._writable.disconnect_network(identity, endpoint.container)
+            with tolerated(404):
+                self._writable.remove_network(identity)
+        return self.create(step, ctx)
+
+    def adopt(self, step: NetworkStep, ctx: Context) -> Done:
+        return self.replace(step, ctx) if step.plan.changes else Done(step.seen.handle)
+
+    def delete(self, step: NetworkStep, ctx: Context) -> Done:
+        assert step.last is not None
+        name, identity = step.last.world_name, step.seen.handle
+        with explained(f"remove the network {name}"), tolerated(404):
+            if users := [endpoint.name for endpoint in endpoints_of(self._engine, identity)]:
+                advice = "disconnect or remove them first"
+                raise Retry("InUse", f"cannot remove the network {name}: {', '.join(users)} are connected; {advice}")
+            self._writable.remove_network(identity)
+        self._pending.forget(name)
+        return Done()
+
+    def watch(self, scope: Scope, stop: Flag) -> Iterator[Key | Relist]:
+        def concerned(event: Json) -> Iterable[Key]:
+            key = scope.find(Claim("network name", attributes(event).get("name", "")))
+            return [key] if key else []
+
+        return hints(self._engine, stop, concerned, type=["network"], event=["create", "destroy"])
+
+    def owned(self, ctx: Context) -> Iterable[Owned]:
+        with explained("list the networks"):
+            listed = self._engine.read(paths.networks(label=[f"{INSTALLATION}={self._installation}"]))
+        marks = ((each["Id"], mark_in(each["Labels"])) for each in listed)
+        return [Owned(mark, identity) for identity, mark in marks if mark]
+
+    def health(self, ctx: Context) -> AgentHealth:
+        return engine_health(self._engine)
+
+    def _reconnect(self, name: str) -> str:
+        """Connects what a replacement has disconnected; returns what to say about it."""
+        pending = self._pending.of(name)
+        problems = [problem for endpoint in pending if (problem := self._connect(name, endpoint))]
+        self._pending.forget(name)
+        done = f"reconnected {', '.join(endpoint.name for endpoint in pending)}" if pending else ""
+        return "; ".join([done, *problems]) if problems else done
+
+    def _connect(self, network: str, endpoint: Endpoint) -> str:
+        try:
+            with tolerated(403, 404):  # connected already, by its own resource; or gone
+                self._writable.connect_network(network, endpoint.container, **endpoint.arguments)
+        except EngineError as error:
+            return f"cannot reconnect {endpoint.name}: {error.message}"
+        return ""
+
+    @property
+    def _writable(self) -> WritableEngine:
+        return writable(self._engine)
+
+
+def _observed(spec: NetworkSpec, live: Json, disconnected: tuple[str, ...]) -> NetworkObserved:
+    address: Json = next(iter(live["IPAM"].get("Config") or ()), {})
+    connected = sorted(each["Name"] for each in (live.get("Containers") or {}).values())
+    return NetworkObserved(
+        driver=told(spec.driver, live["Driver"], "bridge"),
+        subnet=address.get("Subnet"),
+        gateway=address.get("Gateway"),
+        internal=told(spec.internal, live["Internal"], False),
+        attachable=told(spec.attachable, live["Attachable"], False),
+        options=live.get("Options") or {},
+        labels=foreign_labels(live.get("Labels")),
+        containers=tuple(connected),
+        disconnected=disconnected,
+    )
+
+
+def _config(spec: NetworkSpec) -> Json:
+    """Arguments for the SDK's `create_network`."""
+    address = {"Subnet": spec.subnet, "Gateway": spec.gateway}
+    pools = [{name: value for name, value in address.items() if value}] if spec.subnet else []
+    return {
+        "driver": spec.driver or "bridge",
+        "ipam": {"Driver": "default", "Config": pools},
+        "internal": bool(spec.internal),
+        "attachable": spec.attachable,
+        "enable_ipv6": spec.subnet is not None and ip_network(spec.subnet).version == 6,
+        "options": spec.options,
+    }
+
+
+def _refused(name: str, error: EngineError) -> Exception:
+    if "overlaps" in error.message:
+        advice = "choose another subnet, or remove the network that has it"
+        return Retry("SubnetTaken", f"cannot create the network {name}: {error.message}; {advice}")
+    return failure(f"create the network {name}", error)

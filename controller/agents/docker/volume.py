@@ -1,0 +1,125 @@
+"""The agent of kind `Volume`. The engine can't change a volume: another driver, option or label needs a new, empty one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from threading import Event as Flag
+
+from controller.agents.docker import paths
+from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine, engine_health, writable
+from controller.agents.docker.events import hints
+from controller.agents.docker.failures import explained
+from controller.agents.docker.marks import INSTALLATION, foreign_labels, labels_of, mark_in
+from controller.agents.docker.translation import told
+from controller.engine.agent import (
+    AgentHealth,
+    Context,
+    Done,
+    Failure,
+    Owned,
+    Relist,
+    Retry,
+    Scope,
+    Seen,
+    Setup,
+    SingleAgent,
+    Step,
+)
+from controller.engine.diff import changed_fields
+from resources.kinds.volume import Volume, VolumeObserved
+from resources.meta import Claim, Key
+from resources.plan import Action, Disruption, Plan
+
+VolumeStep = Step[Volume, VolumeObserved]
+
+
+class VolumeAgent(SingleAgent[Volume, VolumeObserved]):
+    model = Volume
+    system = "docker"
+
+    def __init__(self, client: Engine, setup: Setup) -> None:
+        self._engine = client
+        self._installation = setup.installation
+
+    def observe(self, resources: Sequence[Volume], ctx: Context) -> Mapping[Key, Seen[VolumeObserved] | Failure]:
+        with explained("look at the volumes"):
+            answers = self._engine.read_each([paths.volume(resource.world_name) for resource in resources])
+        return {resource.key: _seen(resource, live) for resource, live in zip(resources, answers, strict=True)}
+
+    def diff(self, desired: Volume, last: Volume | None, observed: VolumeObserved | None) -> Plan:
+        if observed is None:
+            return Plan(desired.key, Action.CREATE)
+        changes = changed_fields(desired.spec, last.spec if last else None, observed)
+        if not changes:
+            return Plan(desired.key, Action.NONE)
+        notes = (f"everything in the volume {desired.world_name} is lost",)
+        return Plan(desired.key, Action.REPLACE, changes, Disruption.RECREATE, notes, loses_data=True)
+
+    def create(self, step: VolumeStep, ctx: Context) -> Done:
+        assert step.desired is not None
+        name, spec = step.desired.world_name, step.desired.spec
+        labels = {**(spec.labels or {}), **labels_of(step.mark)}
+        with explained(f"create the volume {name}"):
+            self._writable.create_volume(name, driver=spec.driver, driver_opts=spec.options, labels=labels)
+        return Done(name)
+
+    def update(self, step: VolumeStep, ctx: Context) -> Done:
+        return self.replace(step, ctx)
+
+    def replace(self, step: VolumeStep, ctx: Context) -> Done:
+        assert step.desired is not None
+        self._remove(step.desired.world_name)
+        return self.create(step, ctx)
+
+    def delete(self, step: VolumeStep, ctx: Context) -> Done:
+        assert step.last is not None
+        self._remove(step.last.world_name)
+        return Done()
+
+    def _remove(self, name: str) -> None:
+        try:
+            self._writable.remove_volume(name)
+        except EngineError as error:
+            if error.status == 404:
+                return
+            if error.status != 409:
+                raise Retry("RemoveFailed", f"cannot remove the volume {name}: {error.message}") from None
+            users = ", ".join(sorted(self._users(name))) or "a container"
+            advice = "suspend or delete it, and remove the container, first"
+            raise Retry("InUse", f"cannot remove the volume {name}: {users} uses it; {advice}") from None
+
+    def _users(self, name: str) -> Iterable[str]:
+        """Names of the containers that mount it, those at rest among them."""
+        listed = self._engine.read(paths.containers(volume=[name]))
+        return (each["Names"][0].removeprefix("/") for each in listed if each["Names"])
+
+    def watch(self, scope: Scope, stop: Flag) -> Iterator[Key | Relist]:
+        def concerned(event: Json) -> Iterable[Key]:
+            key = scope.find(Claim("volume name", event["Actor"]["ID"]))
+            return [key] if key else []
+
+        return hints(self._engine, stop, concerned, type=["volume"], event=["create", "destroy"])
+
+    def owned(self, ctx: Context) -> Iterable[Owned]:
+        with explained("list the volumes"):
+            listed = self._engine.read(paths.volumes(label=[f"{INSTALLATION}={self._installation}"]))["Volumes"]
+        marks = ((each["Name"], mark_in(each["Labels"])) for each in listed or ())
+        return [Owned(mark, name) for name, mark in marks if mark]
+
+    def health(self, ctx: Context) -> AgentHealth:
+        return engine_health(self._engine)
+
+    @property
+    def _writable(self) -> WritableEngine:
+        return writable(self._engine)
+
+
+def _seen(resource: Volume, live: Json | None) -> Seen[VolumeObserved]:
+    if live is None:
+        return Seen(None)
+    value = VolumeObserved(
+        driver=told(resource.spec.driver, live["Driver"], "local"),
+        options=live.get("Options") or {},
+        labels=foreign_labels(live.get("Labels")),
+    )
+    return Seen(value, live["Name"], mark_in(live.get("Labels")))
