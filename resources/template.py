@@ -7,7 +7,6 @@ never copied into the result. Replacing is pure, and one pass: values are not re
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 
@@ -43,6 +42,8 @@ def render(text: str, variables: Mapping[str, str]) -> str:
 
 def _problem(found: re.Match[str], variables: Mapping[str, str]) -> str:
     if name := found["name"]:
+        import difflib  # only for a mistake
+
         near = difflib.get_close_matches(name, variables, 1)
         hint = f'did you mean "{near[0]}"?' if near else f"known are: {', '.join(sorted(variables)) or 'none'}"
         return f'no variable is named "{name}"; {hint}'

@@ -11,7 +11,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -196,12 +195,9 @@ def _temporary(path: str) -> str:
 
 def _fill(descriptor: int, content: Content) -> None:
     if isinstance(content, Path):
-        with (
-            _opened(content) as origin,
-            open(origin, "rb", closefd=False) as source,
-            open(descriptor, "wb", closefd=False) as file,
-        ):
-            shutil.copyfileobj(source, file, 1 << 20)
+        with _opened(content) as source:
+            while os.sendfile(descriptor, source, None, 1 << 24):
+                pass
         return
     rest = memoryview(content)
     while rest:
