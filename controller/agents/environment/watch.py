@@ -50,44 +50,46 @@ class FileWatch:
     def hints(self) -> Iterator[Key | Relist]:
         """Yields until stopped, first a Relist: what has changed before the watch began is not known."""
         try:
-            self._scope.subscribe(self._edited)
-            Thread(target=self._ring_at_stop, name="File-watch-stop", daemon=True).start()
-            while not self._stop.is_set():
-                yield from self._watch_until_overflow()
+            with _open_inotify() as inotify:
+                self._scope.subscribe(self._edited)
+                Thread(target=self._ring_at_stop, name="File-watch-stop", daemon=True).start()
+                while not self._stop.is_set():
+                    tree = Tree(inotify)
+                    yield from self._watch_until_overflow(inotify, tree)
+                    tree.close()
         finally:
             self._bell.close()
 
     def _edited(self, changed: Sequence[Resource], removed: Sequence[Resource]) -> None:
         self._edits.append((changed, removed))
-        self._bell.ring()
+        if not self._bell.ring():  # the watch has ended, and nobody takes edits any more
+            self._edits.clear()
 
     def _ring_at_stop(self) -> None:
         self._stop.wait()
         self._bell.ring()
 
-    def _watch_until_overflow(self) -> Iterator[Key | Relist]:
-        with _open_inotify() as inotify:
-            tree = Tree(inotify)
-            self._paths.clear()
-            for resource in self._scope.resources():
-                self._enter(tree, resource)
-            yield Relist()
-            ready = select.poll()
-            ready.register(inotify, select.POLLIN)
-            ready.register(self._bell.descriptor, select.POLLIN)
-            while True:
-                ready.poll()
-                self._bell.silence()
-                if self._stop.is_set():
+    def _watch_until_overflow(self, inotify: INotify, tree: Tree) -> Iterator[Key | Relist]:
+        self._paths.clear()
+        for resource in self._scope.resources():
+            self._enter(tree, resource)
+        yield Relist()
+        ready = select.poll()
+        ready.register(inotify, select.POLLIN)
+        ready.register(self._bell.descriptor, select.POLLIN)
+        while True:
+            ready.poll()
+            self._bell.silence()
+            if self._stop.is_set():
+                return
+            events: list[Event] = inotify.read(timeout=0)
+            hints = dict.fromkeys(self._take_edits(tree))
+            for event in events:
+                if event.mask & flags.Q_OVERFLOW:
+                    log.warning("too many changes of files at once; looking at all of them again")
                     return
-                events: list[Event] = inotify.read(timeout=0)
-                hints = dict.fromkeys(self._take_edits(tree))
-                for event in events:
-                    if event.mask & flags.Q_OVERFLOW:
-                        log.warning("too many changes of files at once; looking at all of them again")
-                        return
-                    hints.update(dict.fromkeys(tree.touched(event)))
-                yield from hints
+                hints.update(dict.fromkeys(tree.touched(event)))
+            yield from hints
 
     def _take_edits(self, tree: Tree) -> Iterator[Key]:
         """Watches what was declared since; hints at it, for it may have changed before it was watched."""
@@ -171,6 +173,12 @@ class Tree:
             self._unset(folder)
             del above.folders[part]
 
+    def close(self) -> None:
+        """Watches nothing any more."""
+        for folders in list(self._watched.values()):
+            for folder in list(folders):
+                self._unset(folder)
+
     def touched(self, event: Event) -> Iterator[Key]:
         """The keys that an event is about."""
         for folder in tuple(self._watched.get(event.wd, ())):
@@ -236,17 +244,19 @@ class Tree:
 
 
 class Bell:
-    """Wakes up a thread that polls. Rung by any thread, also when it is closed."""
+    """Wakes up a thread that polls. Rung by any thread."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._open = True
         self.descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
-    def ring(self) -> None:
+    def ring(self) -> bool:
+        """Whether there is still somebody to be woken up."""
         with self._lock:
             if self._open:
                 os.eventfd_write(self.descriptor, 1)
+            return self._open
 
     def silence(self) -> None:
         with contextlib.suppress(BlockingIOError):
