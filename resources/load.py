@@ -6,10 +6,8 @@ taken for a number or the other way round.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +17,10 @@ from pydantic_core import to_json
 from resources import kinds
 from resources.documents import read
 from resources.meta import API_VERSION, DEFAULT_NAMESPACE, Declared, Key, Origin, Problem, Resource
+from resources.parsed import Parsed, digest_of, validated
 from resources.positions import Places
 from resources.values import Document
 from resources.wording import Mistake, nearest, spec_mistakes
-
-
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """A document that was in order, ready to be kept: `restore` makes the same resource of it without reading YAML."""
-
-    number: int  # within its file, from 0
-    kind: str
-    digest: str
-    json: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +50,6 @@ def load_text(text: bytes, file: str, base: Path | None) -> Loaded:
     return Loaded(tuple(declared), tuple(problems), tuple(parsed))
 
 
-def restore(parsed: Parsed, file: str, base: Path | None) -> Declared:
-    """The resource of a document parsed before. Raises ValueError if it is none any more."""
-    model = kinds.model_of(parsed.kind)
-    if model is None:
-        raise ValueError(f"cannot find the kind {parsed.kind}")
-    return Declared(_validated(model, parsed.json, base), Origin(file, parsed.number), parsed.digest)
-
-
-def digest_of(resource: Resource) -> str:
-    """Digest of the desired state: spec and labels. Order, comments and defaults that are spelled out do not count."""
-    wanted = [resource.spec.model_dump(mode="json", exclude_defaults=True), resource.metadata.labels]
-    return blake2b(json.dumps(wanted, sort_keys=True).encode(), digest_size=16).hexdigest()
-
-
 @dataclass(frozen=True, slots=True)
 class _Faulty:
     key: Key | None
@@ -93,13 +68,9 @@ def _resource(document: Document, base: Path | None) -> tuple[Resource, bytes] |
     assert model is not None
     written = to_json(content)
     try:
-        return _validated(model, written, base), written
+        return validated(model, written, base), written
     except ValidationError as error:
         return _Faulty(_key(content), spec_mistakes(error, model, content))
-
-
-def _validated(model: type[Resource], written: bytes, base: Path | None) -> Resource:
-    return model.model_validate_json(written, strict=True, context={"base": base})
 
 
 def _wrong_head(content: dict[str, Any]) -> Iterator[Mistake]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from controller.engine.graph import cycle_through
 from controller.engine.revision import Condition, Revision
 from resources.conditions import Reason
-from resources.load import digest_of
 from resources.meta import Claim, Declared, Key, Problem, Resource
+from resources.parsed import digest_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from controller.engine.parts import Identity, Parts
 from controller.engine.revision import Revision
 from controller.engine.stores import Silent
 from controller.store.stores import open_stores
-from resources.load import digest_of
+from resources.parsed import digest_of
 from resources.meta import About, Claim, Declared, Key, Metadata, Origin, Resource, Spec
 
 SOURCE = "/desired"

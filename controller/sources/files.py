@@ -1,0 +1,159 @@
+"""The source that is a directory of YAML files (or one file): reads it, and watches it. Wiring makes it.
+
+`watch` is the beginning of every edit: hints.py names what may have changed, contents.py reads what did, settling.py says
+when it may be acted on. While git holds its lock nothing is read at all.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event as Flag
+
+from controller.engine.revision import Condition, Revision
+from controller.sources.cache import ParseCache
+from controller.sources.contents import Contents, Look
+from controller.sources.git import GitLock
+from controller.sources.hints import Heard, Hints
+from controller.sources.settling import QUIET, Release, Settling
+
+SURVEY = 30.0  # seconds between looks at everything: finds what no hint told
+AGAIN = 0.25  # seconds until the next look at a source that is missing, or that git is changing
+
+
+class FilesSource:
+    """`path` is the directory or file, `cache` the directory for parsed documents (None: keep none)."""
+
+    def __init__(self, path: Path, cache: Path | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path = path.resolve()
+        self._cache = cache
+        self._clock = clock
+
+    @property
+    def name(self) -> str:
+        return str(self._path)
+
+    @property
+    def is_directory(self) -> bool:
+        return not self._path.is_file()
+
+    def read(self) -> Revision:
+        return self._read(Contents(self.name), self._clock())
+
+    def watch(self, stop: Flag) -> Iterator[Revision]:
+        git = GitLock(self._path)
+        since = self._clock()
+        while git.held(self._clock()) and not stop.wait(AGAIN):
+            pass
+        contents = Contents(self.name)
+        first = self._read(contents, since)
+        yield first
+        yield from _Watch(contents, first, git, self._clock).revisions(stop)
+
+    def _read(self, contents: Contents, since: float) -> Revision:
+        cache = ParseCache(self._cache, self.name) if self._cache else None
+        with _collecting_no_garbage():
+            contents.survey(cache)
+            everything = contents.all()
+        if cache and contents.condition is Condition.OK:
+            cache.save()
+        return Revision(
+            documents={file: documents or () for file, documents in everything.documents.items()},
+            problems=everything.problems,
+            partial=everything.partial,
+            condition=contents.condition,
+            message=contents.message,
+            at=since,
+        )
+
+
+@contextmanager
+def _collecting_no_garbage() -> Iterator[None]:
+    """Thousands of new objects that all stay: looking for garbage among them takes three times as long as making them."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
+
+
+class _Watch:
+    """One watch, from its first revision on."""
+
+    def __init__(self, contents: Contents, first: Revision, git: GitLock, clock: Callable[[], float]) -> None:
+        self._contents = contents
+        self._git = git
+        self._clock = clock
+        self._settling = Settling(first.documents)
+        self._told = first.condition
+        self._noticed: frozenset[str] = frozenset()  # not looked at yet
+        self._everywhere = False  # everything is to be looked at
+        self._since: float | None = None  # when the first of that was noticed
+        self._surveyed = clock()
+        self._absent: float | None = None if first.condition is Condition.OK else first.at  # since when
+
+    def revisions(self, stop: Flag) -> Iterator[Revision]:
+        with Hints() as hints:
+            while not stop.is_set():
+                heard = hints.wait(self._contents.directories(), self._patience(), stop)
+                if not stop.is_set() and (revision := self._hear(heard)):
+                    yield revision
+
+    def _patience(self) -> float:
+        """Seconds until something is to be done although nothing is heard."""
+        if self._everywhere or self._absent is not None:
+            return AGAIN
+        due = self._surveyed + SURVEY
+        if self._settling.due is not None:
+            due = min(due, self._settling.due)
+        return max(0.0, due - self._clock())
+
+    def _hear(self, heard: Heard) -> Revision | None:
+        now = self._clock()
+        self._noticed |= heard.paths
+        self._everywhere |= heard.lost or self._absent is not None or now - self._surveyed >= SURVEY
+        if heard.paths and self._since is None:
+            self._since = now
+        if (self._noticed or self._everywhere) and self._git.held(now):
+            self._everywhere = True  # when the lock goes, not all may have been heard that git did under it
+            return None
+        since, self._since = self._since or now, None
+        return self._act(self._look(now), now, since)
+
+    def _look(self, now: float) -> Look:
+        noticed, self._noticed = self._noticed, frozenset()
+        if not self._everywhere:
+            return self._contents.look(noticed)
+        self._everywhere, self._surveyed = False, now
+        return self._contents.survey()
+
+    def _act(self, look: Look, now: float, since: float) -> Revision | None:
+        contents, release = self._contents, None
+        if contents.condition in (Condition.OK, Condition.EMPTY):
+            release = self._settling.settle(look.documents, now, since)
+        if contents.condition is not Condition.OK:
+            return self._absence(now)
+        self._absent = None
+        if self._told is not Condition.OK:
+            self._told = Condition.OK
+            everything = contents.all()
+            return Revision(self._settling.told, problems=everything.problems, partial=everything.partial, at=since)
+        if release or look.problems:
+            release = release or Release({}, frozenset(), since)
+            return Revision(release.documents, release.gone, look.problems, look.partial, whole=False, at=release.at)
+        return None
+
+    def _absence(self, now: float) -> Revision | None:
+        """Told once it lasts: what is deleted may be on its way to be made anew."""
+        contents = self._contents
+        self._absent = self._absent or now
+        if now - self._absent < QUIET or self._told is contents.condition:
+            return None
+        self._told = contents.condition
+        return Revision({}, whole=False, condition=contents.condition, message=contents.message, at=self._absent)

@@ -1,0 +1,106 @@
+"""When a change in the files is acted on: at once, unless something would leave the desired state. Pure; no clock, no I/O.
+
+A file is gone for a moment whenever an editor replaces it, and half of one is there while it is written; git takes a
+branch away before it lays down the next. So what leaves waits until it has been quiet, and what changed together with
+it waits too: a resource renamed, or moved to a file not written yet, is never two things at once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from resources.meta import Declared
+
+QUIET = 2.0  # seconds without a change before something may leave
+AT_MOST = 30.0  # seconds after which it leaves although it never was quiet
+
+Documents = tuple[Declared, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Files that may be acted on now. `at`: when the first of their changes was noticed."""
+
+    documents: Mapping[str, Documents]
+    gone: frozenset[str]
+    at: float
+
+
+class Settling:
+    """`told` is what the loop knows, `seen` what is in the files; where they differ, the file is held."""
+
+    def __init__(self, told: Mapping[str, Documents]) -> None:
+        self._told = dict(told)
+        self._seen = dict(told)
+        self._keys = Counter(declared.key for documents in told.values() for declared in documents)
+        self._held: dict[str, float] = {}  # since when
+        self._last = 0.0
+
+    @property
+    def told(self) -> Mapping[str, Documents]:
+        """All that was given out so far."""
+        return dict(self._told)
+
+    @property
+    def due(self) -> float | None:
+        """When what is held may go, if nothing happens until then. None: nothing is held, or it is all there is.
+
+        Nobody means to delete everything, so that waits for what comes next.
+        """
+        if not self._held or not self._keys:
+            return None
+        return min(self._last + QUIET, min(self._held.values()) + AT_MOST)
+
+    def settle(self, changed: Mapping[str, Documents | None], now: float, since: float) -> Release | None:
+        """Takes in files as they are now (None: gone). Returns what may be acted on, of these and of what was held.
+
+        `since`: when the first of these changes was noticed.
+        """
+        was_empty = not self._keys
+        for file, documents in changed.items():
+            self._see(file, documents)
+        if was_empty and self._keys:
+            self._last, self._held = now, dict.fromkeys(self._held, now)
+        ready = {*changed, *self._related(changed)}
+        if self._leaving(ready):
+            self._held = {**dict.fromkeys(ready, since), **self._held}
+            self._last = now
+            ready = set()
+        if self.due is not None and now >= self.due:
+            ready |= self._held.keys()
+        return self._release(ready, since) if ready else None
+
+    def _see(self, file: str, documents: Documents | None) -> None:
+        for declared in self._seen.pop(file, ()):
+            self._keys[declared.key] -= 1
+            if not self._keys[declared.key]:
+                del self._keys[declared.key]
+        if documents is not None:
+            self._seen[file] = documents
+            self._keys.update(declared.key for declared in documents)
+
+    def _related(self, changed: Iterable[str]) -> set[str]:
+        """Held files that these are about: the same ones again, and those whose resources they now declare."""
+        arrived = {declared.key for file in changed for declared in self._seen.get(file, ())}
+        hit = any(
+            file in changed or any(declared.key in arrived for declared in self._told.get(file, ()))
+            for file in self._held
+        )
+        return set(self._held) if hit else set()
+
+    def _leaving(self, files: Iterable[str]) -> bool:
+        return any(not self._keys[declared.key] for file in files for declared in self._told.get(file, ()))
+
+    def _release(self, files: Iterable[str], since: float) -> Release:
+        documents: dict[str, Documents] = {}
+        gone = set()
+        for file in files:
+            since = min(since, self._held.pop(file, since))
+            if file in self._seen:
+                documents[file] = self._told[file] = self._seen[file]
+            else:
+                self._told.pop(file, None)
+                gone.add(file)
+        return Release(documents, frozenset(gone), since)
