@@ -132,8 +132,7 @@ class Making(Suite):
             drift()
             plan = keeper.plan(resource)
             paths = tuple(change.path for change in plan.changes)
-            indifferent = resource.model_copy(update={"spec": resource.spec.model_copy(update={"ignore": paths})})
-            assert keeper.plan(indifferent).empty, what
+            assert keeper.plan(with_common(resource, ignore=paths)).empty, what
             keeper.make(resource)
 
     def test_thing_removed_by_hand_is_made_again(self, world: World[Any], keeper: Keeper) -> None:
@@ -229,7 +228,7 @@ class Owning(Suite):
         assert not world.agent.same_owner("", seen)
 
     def test_adopted_thing_becomes_as_declared_and_ours(self, world: World[Any], keeper: Keeper) -> None:
-        resource = world.sample()
+        resource = with_common(world.sample(), adopt=True)
         world.make_strangers(resource)
         keeper.succeed([keeper.adoption(resource)])
         world.later()
@@ -267,7 +266,7 @@ class GivingBack(Suite):
     """For agents that put aside what they adopt."""
 
     def test_deleting_what_was_adopted_gives_back_what_was_there(self, world: World[Any], keeper: Keeper) -> None:
-        resource = world.sample()
+        resource = with_common(world.sample(), adopt=True)
         world.make_strangers(resource)
         before = world.state(resource)
         keeper.succeed([keeper.adoption(resource)])
@@ -365,6 +364,11 @@ class Watching(Suite):
     def test_watch_ends_when_told_to(self, world: World[Any], keeper: Keeper) -> None:
         with watching(world.agent, [world.sample()]):
             pass
+
+
+def with_common(resource: Resource, **fields: Any) -> Resource:
+    """The resource with these fields, common to all kinds, in its spec."""
+    return resource.model_copy(update={"spec": resource.spec.model_copy(update=fields)})
 
 
 def recognised(keeper: Keeper, resource: Resource) -> bool:
