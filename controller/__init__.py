@@ -14,3 +14,5 @@
 `wiring.py` puts them together; `surfaces/` shows them to people. Imports only point down this house:
 surfaces > wiring > sources, agents, store > engine > resources.
 """
+
+__version__ = "0.1.0"

@@ -51,6 +51,7 @@ class Describe(Command):
 
             app.console.print(as_json([each.document() for each in found]))
         else:
-            for each in found:
+            for number, each in enumerate(found):
+                app.console.print([""] if number else [])
                 app.console.print(described(each, app.console.paint, app.now()))
         return Exit.OK

@@ -11,7 +11,7 @@ from controller.surfaces.cli.console import Paint, Style
 from controller.surfaces.cli.events import document as event_document
 from controller.surfaces.cli.listing import Listed
 from controller.surfaces.cli.plan_view import change_lines
-from controller.surfaces.cli.words import age, place
+from controller.surfaces.cli.words import age, as_yaml, place
 from resources.conditions import Condition, Truth
 from resources.meta import Key
 
@@ -78,7 +78,6 @@ def described(each: Description, paint: Paint, now: float) -> Iterator[str]:
     yield from _section("Needs", (_relation(key, other) for key, other in each.needs), paint)
     yield from _section("Needed by", (_relation(other.key, other) for other in each.needed_by), paint)
     yield from _section("Events", (_event_line(event, now) for event in each.events), paint)
-    yield ""
 
 
 def _state(listed: Listed, paint: Paint, now: float) -> str:
@@ -108,11 +107,8 @@ def _facts(each: Description, now: float) -> Iterator[str]:
         yield f"  looked at    {age(listed.status.at, now)} ago"
 
 
-def _spec_lines(spec: dict[str, Any]) -> Iterator[str]:
-    import yaml
-
-    text: str = yaml.safe_dump(spec, sort_keys=False, allow_unicode=True, width=100)
-    yield from text.splitlines()  # safe_dump escapes what is not printable
+def _spec_lines(spec: dict[str, Any]) -> Iterable[str]:
+    return as_yaml([spec]).splitlines()
 
 
 def _condition_line(condition: Condition, now: float) -> str:

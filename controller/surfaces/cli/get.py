@@ -60,18 +60,19 @@ class Get(Command):
         return Exit.OK
 
     def _document(self, app: App, found: Sequence[Listed], *, single: bool) -> None:
-        from controller.surfaces.cli.listing_view import as_list, as_yaml
-        from controller.surfaces.cli.words import as_json
+        from controller.surfaces.cli.listing_view import as_list
+        from controller.surfaces.cli.words import as_json, as_yaml
 
         if self.output == "yaml":
-            app.console.print(as_yaml(found))
+            app.console.print(as_yaml(each.document() for each in found))
         else:
             app.console.print(as_json(found[0].document() if single else as_list(found)))
 
     def _shower(self, app: App, first: Sequence[Listed]) -> Callable[[Sequence[Listed]], None]:
         """Prints some resources each time it is called, in columns that fit `first`."""
-        from controller.surfaces.cli.listing_view import as_yaml, columns_of, heading, row
+        from controller.surfaces.cli.listing_view import columns_of, heading, row
         from controller.surfaces.cli.table import Table
+        from controller.surfaces.cli.words import as_yaml
 
         console, wide = app.console, self.output == "wide"
         columns = columns_of(first) if wide else ()
@@ -84,7 +85,7 @@ class Get(Command):
                 case "json":
                     console.print(json.dumps(each.document(), ensure_ascii=False, default=str) for each in some)
                 case "yaml":
-                    console.print(f"---\n{as_yaml(some)}")
+                    console.print(f"---\n{as_yaml(each.document() for each in some)}")
                 case _:
                     console.print(table.lines([row(each, columns, app.now(), wide=wide) for each in some]))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,7 +14,8 @@ from resources.conditions import Truth
 from resources.kinds import model_of
 from resources.meta import API_VERSION
 
-_SHORT_HANDLE = 12  # characters of an id that tell one thing from another, as `docker ps` shows them
+_LONG_ID = re.compile("[0-9a-f]{32,}")
+_SHORT_ID = 12  # characters of an id that tell one thing from another, as `docker ps` shows them
 _READY_STYLES = {Truth.TRUE: Style.GREEN, Truth.FALSE: Style.RED, Truth.UNKNOWN: Style.YELLOW}
 
 # (heading, dotted path below the resource), as a kind says them
@@ -47,7 +48,7 @@ def row(each: Listed, columns: Columns, now: float, *, wide: bool) -> list[Cell]
         manifest = each.manifest()
         cells += [Cell(_at(manifest, path)) for _, path in columns]
         done = each.status.observed_generation if each.status else 0
-        cells += [Cell(f"{done}/{each.generation}"), Cell(each.handle[:_SHORT_HANDLE]), Cell(place(each.file))]
+        cells += [Cell(f"{done}/{each.generation}"), Cell(_short(each.handle)), Cell(place(each.file))]
     return [*cells, Cell(each.message)]
 
 
@@ -56,13 +57,8 @@ def as_list(found: Iterable[Listed]) -> dict[str, Any]:
     return {"apiVersion": API_VERSION, "kind": "List", "items": [each.document() for each in found]}
 
 
-def as_yaml(found: Iterable[Listed]) -> str:
-    """A YAML document each."""
-    import yaml
-
-    documents = json.loads(json.dumps([each.document() for each in found], default=str))
-    text: str = yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True)
-    return text.rstrip()
+def _short(handle: str) -> str:
+    return _LONG_ID.sub(lambda found: found[0][:_SHORT_ID], handle)
 
 
 def _at(manifest: Any, path: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from controller.engine.stores import Silent
 from controller.surfaces.cli.console import Console, Paint, Style
 from controller.surfaces.cli.plan_view import DONE, SYMBOLS
+from controller.surfaces.cli.words import took
 from resources.conditions import Reason, Status
 from resources.meta import Key
 from resources.plan import Plan
@@ -199,7 +200,7 @@ class _Spinner:
 def done_line(plan: Plan, seconds: float, paint: Paint) -> str:
     """`+ created Container/web in 0.4 s`."""
     symbol, style = SYMBOLS[plan.action]
-    return f"{paint(symbol, Style.BOLD, style)} {DONE[plan.action]} {plan.key.short} in {seconds:.1f} s"
+    return f"{paint(symbol, Style.BOLD, style)} {DONE[plan.action]} {plan.key.short} in {took(seconds)}"
 
 
 def trouble_line(key: Key, status: Status, paint: Paint) -> str:

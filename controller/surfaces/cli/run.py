@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from controller import __version__
 from controller.surfaces.cli.app import App
 from controller.surfaces.cli.command import Command, Exit, Refused, argument
 from controller.surfaces.cli.words import place
@@ -40,8 +41,6 @@ class Run(Command):
     )
 
     def run(self, app: App) -> Exit:
-        from importlib.metadata import version
-
         from controller.surfaces import logs, probes
         from controller.surfaces.cli.stopping import stoppable
         from controller.surfaces.listeners import Listeners
@@ -50,7 +49,7 @@ class Run(Command):
         logs.configure(app.console.err, setting(logs.level_from))
         port = setting(probes.port_from)
         running = Running()
-        metrics = Metrics(version("pegasus2"), running.gauges())
+        metrics = Metrics(__version__, running.gauges())
         with ExitStack() as closing:
             listener = Listeners(logs.EventLog(), metrics)
             workspace = closing.enter_context(app.open(self.path, read_only=False, listener=listener))

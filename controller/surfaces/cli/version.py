@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from controller import __version__
 from controller.surfaces.cli.app import App
 from controller.surfaces.cli.command import Command, Exit, option
 
@@ -21,14 +22,12 @@ class Version(Command):
     output: str = option("-o", "--output", default="text", choices=("text", "json"), help="How to print it.")
 
     def run(self, app: App) -> Exit:
-        import platform
-        from importlib.metadata import version
-
-        from controller.surfaces.cli.words import as_json
-
-        program = version("pegasus2")
         if self.output == "json":
-            app.console.print(as_json({"version": program, "python": platform.python_version()}))
+            from platform import python_version
+
+            from controller.surfaces.cli.words import as_json
+
+            app.console.print(as_json({"version": __version__, "python": python_version()}))
         else:
-            app.console.print(f"pegasus2 {program}")
+            app.console.print(f"pegasus2 {__version__}")
         return Exit.OK

@@ -35,6 +35,27 @@ def as_json(document: Any) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False, default=str)
 
 
+def as_yaml(documents: Iterable[Any]) -> str:
+    """Documents as YAML for people: in the given order, texts of several lines as blocks."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    def text(dumper: yaml.SafeDumper, content: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", content, style="|" if "\n" in content else None)
+
+    Dumper.add_representer(str, text)
+    plain = json.loads(json.dumps(list(documents), default=str))
+    found: str = yaml.dump_all(plain, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return found.rstrip()
+
+
+def took(seconds: float) -> str:
+    """How long something took: `4 ms`, `0.4 s`."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 0.1 else f"{seconds:.1f} s"
+
+
 def printable(text: str) -> str:
     """A line without control characters: the content of a file must not drive the terminal that shows it."""
     if text.isprintable():
