@@ -28,7 +28,10 @@ class Explain(Command):
         from resources.schema import explain
 
         kind, _, path = self.what.partition(".")
-        app.console.print(explain(kind_named(kind), path))
+        try:
+            app.console.print(explain(kind_named(kind), path, app.console.width or 100))
+        except ValueError as error:
+            raise Refused(str(error)) from error
         return Exit.OK
 
 
