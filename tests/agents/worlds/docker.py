@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import shutil
+import subprocess
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,6 +27,7 @@ class DockerWorld(World[R]):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self.engine = APIClient(timeout=30)
+        need_image(self.engine)
         agent_class: Any = self.agent_class
         writing, reading = self.setup(), self.setup(read_only=True)
         self.agent = agent_class(connect(writing), writing)
@@ -44,6 +49,33 @@ class DockerWorld(World[R]):
             with contextlib.suppress(NotFound):
                 self.engine.remove_volume(volume["Name"], force=True)
         self.engine.close()
+
+
+def need_image(engine: APIClient, image: str = IMAGE) -> None:
+    """Imports an image that holds a static busybox and nothing else, unless the engine has it: no registry is needed."""
+    if engine.images(name=image):
+        return
+    busybox = shutil.which("busybox")
+    assert busybox, "cannot make a test image without busybox: install the package busybox-static"
+    repository, _, tag = image.rpartition(":")
+    # The engine sets the usual PATH for an image that is built or run, not for one that is imported.
+    changes = ["ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 'CMD ["sh"]']
+    answer = engine.import_image_from_data(_layer(Path(busybox)), repository=repository, tag=tag, changes=changes)
+    assert engine.images(name=image), f"cannot import {image}: {answer}"
+
+
+def _layer(busybox: Path) -> bytes:
+    applets = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split()
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as tar:
+        tar.add(busybox.resolve(), "bin/busybox")
+        for applet in applets:
+            if applet == "busybox":
+                continue
+            link = tarfile.TarInfo(f"bin/{applet}")
+            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+            tar.addfile(link)
+    return layer.getvalue()
 
 
 def users_labels(labels: Mapping[str, str] | None) -> dict[str, str]:
