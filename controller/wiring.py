@@ -20,7 +20,7 @@ from threading import Event as Flag
 from types import TracebackType
 from typing import Any, Self
 
-from controller.agents import agent_of, client_module
+from controller.agents.discovery import agent_of, client_module
 from controller.engine.agent import Agent, AgentHealth, Context, Failure, ReportsHealth, Retry, Setup, Stalled
 from controller.engine.board import Board
 from controller.engine.clock import Clock

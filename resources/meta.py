@@ -59,7 +59,7 @@ def world_name(namespace: str, name: str) -> str:
 class Model(BaseModel):
     """A frozen part of a resource. Unknown fields are errors; the loader names the nearest known one."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_timedelta="iso8601")
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")

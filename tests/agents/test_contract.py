@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from controller.agents import agent_of
+from controller.agents.discovery import agent_of
 from controller.engine.agent import Lists, Watches
 from resources.kinds import built_in
 from tests.agents.contract import Contract, GivingBack, Listing, Reaching, Secretive, Watching

@@ -22,7 +22,7 @@ import pytest
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from controller.agents import agent_of, client_module
+from controller.agents.discovery import agent_of, client_module
 from controller.engine.agent import Agent, Setup
 from resources.kinds import model_of, resolve
 from resources.meta import API_VERSION, Resource, SecretRef

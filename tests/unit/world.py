@@ -30,8 +30,8 @@ from controller.engine.parts import Identity, Parts
 from controller.engine.revision import Revision
 from controller.engine.stores import Silent
 from controller.store.stores import open_stores
-from resources.parsed import digest_of
 from resources.meta import About, Claim, Declared, Key, Metadata, Origin, Resource, Spec
+from resources.parsed import digest_of
 
 SOURCE = "/desired"
 
