@@ -298,9 +298,10 @@ class Workspace:
         """Whether each system that work was done on answered when last asked, by its name. Asks nobody."""
         return self._manager.reached()
 
-    def source_condition(self) -> SourceCondition:
-        """How the source as a whole is doing."""
-        return self._parts.index.condition
+    def source_trouble(self) -> str:
+        """What is wrong with the source as a whole (missing, unreadable, empty); "" when nothing is."""
+        index = self._parts.index
+        return "" if index.condition is SourceCondition.OK else f"the source is {index.condition}: {index.message}"
 
 
 def _parts(home: Home, stores: Stores, settings: Settings, source: FilesSource, listener: Listener) -> Parts:

@@ -86,6 +86,9 @@ class SmallWorkspace:
         self.asked.append(("preview", (only, prune)))
         return self.found
 
+    def source_trouble(self) -> str:
+        return ""
+
     def converge(self, only: Collection[Key] | None, *, prune: bool, timeout: float, cancelled: Flag) -> Summary:
         self.asked.append(("converge", (only, prune)))
         return Summary(self.ends, self.found.plans[: self.carries_out], (), cancelled=self.cancelled)

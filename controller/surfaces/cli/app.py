@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from controller.surfaces.cli.command import Refused
 from controller.surfaces.cli.console import Console
-from controller.surfaces.cli.words import counted, problem_line
+from controller.surfaces.cli.words import counted, place, problem_line
 
 if TYPE_CHECKING:
     from controller.engine.stores import Listener, Stores
     from controller.store.home import Home
-    from controller.wiring import Settings, Workspace
+    from controller.wiring import Preview, Settings, Workspace
     from resources.meta import Key, Problem
 
 
@@ -78,6 +78,12 @@ def load(app: App, workspace: Workspace, *, keep_going: bool) -> tuple[Problem, 
             "correct what is named above, or leave it out with --keep-going"
         )
     return problems
+
+
+def refuse_unusable(workspace: Workspace, preview: Preview) -> None:
+    """Raises Refused when the source can't be used, unless a confirmation has made plans of what it held back."""
+    if (trouble := workspace.source_trouble()) and not preview.plans:
+        raise Refused(f"cannot use {place(workspace.source.name)}: {trouble}")
 
 
 def chosen(only: Collection[str], workspace: Workspace) -> frozenset[Key] | None:

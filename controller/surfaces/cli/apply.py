@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from controller.surfaces.cli.app import App, chosen, load
+from controller.surfaces.cli.app import App, chosen, load, refuse_unusable
 from controller.surfaces.cli.command import Command, Exit, Refused, argument, option
 from controller.surfaces.cli.keys import complete_keys
 
@@ -77,6 +77,7 @@ class Apply(Command):
             if saved:
                 refuse_moved(saved, preview)
             show_plan(app, preview)
+            refuse_unusable(workspace, preview)
             self._ask(app, preview)
             summary = self._converge(workspace, scope, progress, len(preview.plans))
         return report(app, preview, summary, sound=not problems)
@@ -170,9 +171,11 @@ def destruction(preview: Preview) -> str:
 
 def report(app: App, preview: Preview, summary: Summary, *, sound: bool) -> Exit:
     """Shows how an apply ended. Returns the exit code."""
+    from controller.surfaces.cli.holding import undecided
     from controller.surfaces.cli.summary_view import summary_lines
 
     app.console.print(summary_lines(preview, summary, app.console.paint))
     if summary.cancelled:
         return Exit.INTERRUPTED
-    return Exit.OK if summary.converged and sound else Exit.DIFFERENT
+    complete = summary.converged and sound and not undecided(summary.holds)
+    return Exit.OK if complete else Exit.DIFFERENT

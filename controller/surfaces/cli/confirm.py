@@ -54,6 +54,8 @@ class Confirm(Command):
         return Exit.OK
 
     def _chosen(self, holds: Iterable[Hold]) -> frozenset[Key]:
+        from controller.surfaces.cli.holding import confirmable
+
         held = {key: hold for hold in holds for key in hold.keys}
         if self.all:
             return frozenset(key for key, hold in held.items() if confirmable(hold))
@@ -90,6 +92,7 @@ def _held_now(workspace: Workspace) -> Iterator[Hold]:
 
 def show(app: App, holds: Iterable[Hold], output: str) -> None:
     """Lists what is held back."""
+    from controller.surfaces.cli.holding import confirmable
     from controller.surfaces.cli.plan_file import hold_document
     from controller.surfaces.cli.plan_view import hold_lines
     from controller.surfaces.cli.words import as_json
@@ -102,10 +105,3 @@ def show(app: App, holds: Iterable[Hold], output: str) -> None:
     count = sum(len(hold.keys) for hold in found if confirmable(hold))
     note = f"{counted(count, 'resource')} can be allowed: p2 confirm KIND/NAME, or p2 confirm --all"
     app.console.note(note if count else "nothing waits for a confirmation")
-
-
-def confirmable(hold: Hold) -> bool:
-    """Whether a confirmation lets it go; others end when what the message names is done."""
-    from resources.conditions import Reason
-
-    return hold.reason not in (Reason.RETAINED, Reason.SUSPENDED, Reason.DEPENDENCY_MISSING)

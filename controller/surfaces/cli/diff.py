@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from controller.surfaces.cli.app import App, chosen, load
+from controller.surfaces.cli.app import App, chosen, load, refuse_unusable
 from controller.surfaces.cli.command import Command, Exit, argument, option
 from controller.surfaces.cli.keys import complete_keys
 
@@ -57,6 +57,7 @@ class Diff(Command):
             with waiting(app.console, "looking at the machine"):
                 preview = workspace.preview(only, prune=self.prune)
             self._show(app, workspace, preview, only, problems)
+            refuse_unusable(workspace, preview)
         if preview.failures or problems:
             return Exit.REFUSED
         return Exit.DIFFERENT if differs(preview) else Exit.OK
@@ -85,7 +86,6 @@ class Diff(Command):
 
 def differs(preview: Preview) -> bool:
     """Whether the machine is otherwise than the source says, be it suspended or held back."""
-    from resources.conditions import Reason
+    from controller.surfaces.cli.holding import undecided
 
-    wanted = (Reason.RETAINED, Reason.SUSPENDED)  # kept because the user said so
-    return bool(preview.plans or preview.reported) or any(hold.reason not in wanted for hold in preview.holds)
+    return bool(preview.plans or preview.reported or undecided(preview.holds))

@@ -10,6 +10,8 @@ from controller.surfaces.cli.command import Command, Exit, Refused, argument, op
 from controller.surfaces.cli.keys import complete_kinds, kind_named
 from controller.surfaces.cli.words import as_json
 
+_WIDTH = 100  # columns at which a text is still pleasant to read
+
 
 @dataclass(frozen=True)
 class Explain(Command):
@@ -29,7 +31,7 @@ class Explain(Command):
 
         kind, _, path = self.what.partition(".")
         try:
-            app.console.print(explain(kind_named(kind), path, app.console.width or 100))
+            app.console.print(explain(kind_named(kind), path, min(app.console.width or _WIDTH, _WIDTH)))
         except ValueError as error:
             raise Refused(str(error)) from error
         return Exit.OK

@@ -95,12 +95,10 @@ def _home(kept: Kept) -> Iterator[Finding]:
 
 
 def _source(workspace: Workspace) -> Iterator[Finding]:
-    from controller.engine.revision import Condition
-
     problems = workspace.load()
-    name, condition = place(workspace.source.name), workspace.source_condition()
-    if condition is not Condition.OK:
-        yield Finding(Mark.FAIL, "source", f"{name} is {condition}; name the directory that declares the resources")
+    name = place(workspace.source.name)
+    if trouble := workspace.source_trouble():
+        yield Finding(Mark.FAIL, "source", f"{name}: {trouble}")
     elif problems:
         yield Finding(Mark.FAIL, "source", f"{name}: {counted(len(problems), 'problem')}; see p2 validate")
     else:

@@ -37,14 +37,10 @@ class Listed:
     @property
     def edited(self) -> bool:
         """Whether the declaration is newer than the last pass."""
-        return self.declared is not None and (
-            self.status is None or self.status.observed_generation < self.generation or bool(self._another_digest)
-        )
-
-    @property
-    def _another_digest(self) -> bool:
-        assert self.declared and self.status
-        return bool(self.status.digest) and self.status.digest != self.declared.digest
+        if self.declared is None:
+            return False
+        status = self.status
+        return status is None or status.generation < self.generation or status.digest not in ("", self.declared.digest)
 
     @property
     def reason(self) -> str:

@@ -76,7 +76,6 @@ class Running:
     workspace: Workspace | None = None
 
     def gauges(self) -> Gauges:
-        from controller.engine.revision import Condition
         from controller.surfaces.metrics import Gauges
 
         def holds(workspace: Workspace) -> Sequence[Hold]:
@@ -87,17 +86,15 @@ class Running:
             queue_depth=lambda: self._ask(lambda workspace: workspace.queue_depth(), 0),
             agents=lambda: self._ask(lambda workspace: workspace.reached(), {}),
             holds=lambda: self._ask(holds, ()),
-            source_ok=lambda: self._ask(lambda workspace: workspace.source_condition() is Condition.OK, False),
+            source_ok=lambda: self._ask(lambda workspace: not workspace.source_trouble(), False),
         )
 
     def unready(self) -> str:
         """What is missing before the loop does its work; empty when nothing is."""
-        from controller.engine.revision import Condition
-
         if self.workspace is None:
             return "the controller is starting"
-        if (condition := self.workspace.source_condition()) is not Condition.OK:
-            return f"the source is {condition}"
+        if trouble := self.workspace.source_trouble():
+            return trouble
         return "" if self.workspace.declared() else "the source has not been read yet"
 
     def _ask(self, question: Callable[[Workspace], Value], before: Value) -> Value:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from controller.surfaces.cli.console import Paint, Style
+from controller.surfaces.cli.holding import undecided
 from controller.surfaces.cli.plan_view import DONE, SYMBOLS, explained_lines
 from controller.surfaces.cli.words import counted
 from resources.conditions import Reason, Status
@@ -45,7 +46,9 @@ def _closing_line(summary: Summary, waiting: int, paint: Paint) -> str:
     total = len(summary.statuses)
     if summary.cancelled:
         return f"{paint('Interrupted:', Style.BOLD, Style.YELLOW)} {done}; run it again to go on"
-    if waiting == 0 and not summary.timed_out:
+    if held := undecided(summary.holds):
+        done += f"; {counted(held, 'resource')} held back"
+    if not (waiting or held or summary.timed_out):
         return f"{paint('Converged:', Style.BOLD, Style.GREEN)} {done if counts else 'nothing to do'}; {total} ready"
     why = " in the time given (--timeout)" if summary.timed_out else ""
     return f"{paint(f'Not converged{why}:', Style.BOLD, Style.RED)} {done}; {counted(waiting, 'resource')} of {total} not ready"
