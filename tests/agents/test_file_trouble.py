@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -231,3 +232,13 @@ def test_content_that_is_no_text_is_shown_by_its_digest(driver: Driver, place: P
     (place / "file").write_bytes(b"\xff\xfe")
     [change] = driver.plan(declare(place / "file", content="x")).changes
     assert change.observed == "(2 bytes, sha256:b3d510ef04275ca8)"
+
+
+def test_threads_that_need_the_same_missing_directory_do_not_get_in_each_others_way(place: Path) -> None:
+    files = WritableFileSystem()
+
+    def write(turn: int) -> None:
+        files.write(f"{place}/{turn // 4}/a/b/{turn}", b"", Permissions())
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(write, range(400)))

@@ -148,12 +148,13 @@ class WritableFileSystem(FileSystem):
         parent = os.path.dirname(path)
         if os.path.isdir(parent):
             return
-        if os.path.lexists(parent):
+        if not os.path.lexists(parent):
+            self._make_parents(parent)
+            with contextlib.suppress(FileExistsError):  # another thread has made it meanwhile
+                os.mkdir(parent)
+                os.chmod(parent, 0o755)
+        if not os.path.isdir(parent):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), parent)
-        self._make_parents(parent)
-        with contextlib.suppress(FileExistsError):  # another thread may make the same one
-            os.mkdir(parent)
-            os.chmod(parent, 0o755)
 
     def permit(self, path: str, permissions: Permissions) -> None:
         """Changes owner, group and mode of what is at `path` itself; a symbolic link has no mode."""
