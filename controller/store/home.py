@@ -48,8 +48,8 @@ class Home:
 
     def prepare(self) -> None:
         """Makes the home (mode 0700) if it is not there yet. Raises HomeError when it can't be used."""
-        if not self.read_only and not self.path.exists():
-            with told(self.path, "create"):
+        with told(self.path, "create"):
+            if not self.read_only and not self.path.exists():
                 self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with told(self.path, "use"):
             if self.path.exists():

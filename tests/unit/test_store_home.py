@@ -94,12 +94,11 @@ def test_home_that_others_can_write_is_refused(home: Path) -> None:
         Home(home).prepare()
 
 
-def test_file_in_place_of_the_home_is_refused(home: Path) -> None:
+@pytest.mark.parametrize("read_only", [False, True])
+def test_file_in_place_of_the_home_is_refused(home: Path, read_only: bool) -> None:
     home.write_text("")
-    with pytest.raises(HomeError, match=f"cannot create {home}"):
-        Home(home).prepare()
-    with pytest.raises(HomeError, match="not a directory"):
-        Home(home, read_only=True).prepare()
+    with pytest.raises(HomeError, match=f"cannot use {home}: it is not a directory"):
+        Home(home, read_only=read_only).prepare()
 
 
 def test_home_that_cannot_be_made_is_named_with_a_remedy() -> None:
