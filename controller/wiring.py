@@ -294,6 +294,10 @@ class Workspace:
     def queue_depth(self) -> int:
         return self._manager.depth()
 
+    def died(self) -> str:
+        """Which part of a running controller has died; empty while all live."""
+        return self._manager.died()
+
     def reached(self) -> Mapping[str, bool]:
         """Whether each system that work was done on answered when last asked, by its name. Asks nobody."""
         return self._manager.reached()

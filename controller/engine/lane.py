@@ -68,6 +68,10 @@ class Lane:
     def start(self) -> None:
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         """Ends after what is in flight; the queue must be closed already."""
         self._stopped.set()

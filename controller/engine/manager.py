@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from threading import Condition, Thread
 from threading import Event as Flag
+from typing import Any
 
 from controller.engine.agent import Relist, Retry, Watches
 from controller.engine.index import Edits
@@ -59,6 +60,7 @@ class Manager:
         self._edited_at: dict[Key, float] = {}
         self._hinted_at: dict[Key, float] = {}
         self._healed: set[Key] = set()  # corrected, not Ready yet
+        self._threads: list[Thread] = []
         self._told: frozenset[str] = frozenset()  # what is wrong with the source, as recorded last
         self.done: list[Plan] = []  # carried out, in order
 
@@ -86,9 +88,8 @@ class Manager:
 
     def run(self, source: Source, stop: Flag, pokes: Iterable[None]) -> None:
         """Watches `source` and the world until `stop` is set. `pokes` yields whenever the user has said something."""
-        threads = [Thread(target=self._obey, args=(pokes,), name="pokes", daemon=True)]
+        self._start("pokes", self._obey, pokes)
         watched: set[str] = set()
-        threads[0].start()
         for revision in source.watch(stop):
             edits = self._index.take(revision)
             self._tell_problems()
@@ -99,11 +100,20 @@ class Manager:
             for kind in {key.kind for key in edits.edited} - watched:
                 watched.add(kind)
                 if (agent := self._agent_of(kind)) and isinstance(agent, Watches):
-                    threads.append(
-                        Thread(target=self._watch, args=(kind, agent, stop), name=f"{kind}-watch", daemon=True)
-                    )
-                    threads[-1].start()
+                    self._start(f"{kind}-watch", self._watch, kind, agent, stop)
         self.stop()
+
+    def _start(self, name: str, work: Callable[..., None], *arguments: Any) -> None:
+        thread = Thread(target=work, args=arguments, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def died(self) -> str:
+        """Which part of the loop has ended although it should not have; empty while all are alive."""
+        parts = {thread.name: thread.is_alive() for thread in self._threads}
+        with self._lock:
+            parts |= {f"{lane.name}-look": lane.alive for lane in self._lanes.values()}
+        return ", ".join(sorted(name for name, alive in parts.items() if not alive))
 
     def _take(self, edits: Edits, at: float) -> None:
         for key in edits.edited:

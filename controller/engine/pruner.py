@@ -29,14 +29,16 @@ class Pruner:
     def decide(self) -> tuple[Pruning, tuple[Hold, ...]]:
         """What may be deleted and what is held, and those holds that are new since the last time."""
         inventory, source = self._parts.stores.inventory, self._parts.identity.source
-        owned, index = inventory.records(source), self._parts.index
+        index = self._parts.index
         if self._stale is None:
-            self._stale = {key for key in owned if index.find(key) is None}
-        self._stale &= owned.keys()
+            self._stale = {key for key in inventory.records(source) if index.find(key) is None}
+        found = {key: inventory.find(key) for key in self._stale}
+        stale = {key: record for key, record in found.items() if record and record.source == source}
+        self._stale = set(stale)
         overrides = self._parts.stores.overrides
         pruning = decide(
-            {key: owned[key] for key in self._stale},
-            len(owned),
+            stale,
+            inventory.count(source),
             SourceHealth(index.condition, index.message, index.broken()),
             confirmed=overrides.confirmed(),
             suspended=overrides.suspended(),

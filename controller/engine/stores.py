@@ -44,6 +44,9 @@ class Inventory(Protocol):
 
     def records(self, source: str) -> Mapping[Key, Record]: ...
 
+    def count(self, source: str) -> int:
+        """How many records a source has."""
+
     def find(self, key: Key) -> Record | None:
         """The record of a key, whatever its source."""
 

@@ -37,6 +37,11 @@ class SqliteInventory:
             self._all()
             return dict(self._by_source.get(source, {}))
 
+    def count(self, source: str) -> int:
+        with self._lock:
+            self._all()
+            return len(self._by_source.get(source, ()))
+
     def find(self, key: Key) -> Record | None:
         with self._lock:
             return self._all().get(key)

@@ -55,7 +55,7 @@ class Run(Command):
             workspace = closing.enter_context(app.open(self.path, read_only=False, listener=listener))
             running.workspace = workspace
             stop = closing.enter_context(stoppable("stopping: what is under way is finished; once more stops at once"))
-            if server := probes.serve(port, metrics.page, alive=lambda: "", ready=running.unready):
+            if server := probes.serve(port, metrics.page, alive=running.dead, ready=running.unready):
                 closing.callback(server.stop)
             app.console.note(f"watching {place(workspace.source.name)}; Ctrl-C stops")
             workspace.run(stop)
@@ -88,6 +88,10 @@ class Running:
             holds=lambda: self._ask(holds, ()),
             source_ok=lambda: self._ask(lambda workspace: not workspace.source_trouble(), False),
         )
+
+    def dead(self) -> str:
+        """What of the loop has died; empty while all of it lives."""
+        return self._ask(lambda workspace: workspace.died(), "")
 
     def unready(self) -> str:
         """What is missing before the loop does its work; empty when nothing is."""
