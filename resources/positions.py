@@ -50,7 +50,11 @@ class Places:
     def _compose(self, document: int) -> tuple[int, Node | None]:
         if document not in self._composed:
             before, chunk = self._chunks[bisect_left(self._chunks, document, key=itemgetter(0)) - 1]
-            self._composed[document] = before, yaml.compose(chunk, Loader=LOADER)
+            try:
+                node = yaml.compose(chunk, Loader=LOADER)
+            except yaml.YAMLError:  # of aliases, which PyYAML wants used in its own way
+                node = None
+            self._composed[document] = before, node
         return self._composed[document]
 
 

@@ -28,11 +28,13 @@ def editor_schema() -> Schema:
     )
     by_kind = [
         {
-            "if": {"properties": {"kind": {"const": model.__name__}}, "required": ["kind"]},
+            "if": {"type": "object", "properties": {"kind": {"const": model.__name__}}, "required": ["kind"]},
             "then": references[model, "validation"],
         }
         for model in models
     ]
+    for definition in generated["$defs"].values():
+        definition.pop("title", None)
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Pegasus2 resource",
@@ -108,20 +110,10 @@ def model_of(kind: str) -> type[Resource]:
 
 
 class _Untitled(GenerateJsonSchema):
-    """Without the titles that pydantic makes up from names: an editor would show them beside the names."""
+    """Without titles for fields: pydantic makes them up from the names, and an editor would show both."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
-
-    def model_schema(self, schema: Any) -> Schema:
-        made = super().model_schema(schema)
-        made.pop("title", None)
-        return made
-
-    def enum_schema(self, schema: Any) -> Schema:
-        made = super().enum_schema(schema)
-        made.pop("title", None)
-        return made
 
 
 def _names(model: type[Resource]) -> str:

@@ -135,7 +135,7 @@ def _message(details: Sequence[ErrorDetails], path: tuple[str | int, ...], model
             expected = re.findall(r"'([^']*)'", str(context["expected"]))
             return f"cannot be {_shown(value)}: write {_either(expected)}{_meant(value, expected)}"
         case "value_error" | "assertion_error":
-            return str(context["error"])
+            return _own_words(str(context["error"]), value)
         case "string_pattern_mismatch" if context["pattern"] == DNS_LABEL:
             return (
                 f"cannot be {_shown(value)}: use lower-case letters, digits and hyphens, a letter or digit at both ends"
@@ -185,9 +185,18 @@ def _wrong_type(details: Sequence[ErrorDetails], *, required: bool) -> str:
     hint = ""
     if "text" in needed and isinstance(value, bool | int | float):
         hint = "; put it in quotes"
+        if isinstance(value, bool):
+            hint += " (YAML takes y, n, yes, no, on and off for true and false)"
     elif isinstance(value, str) and not isinstance(resolve(value), str):
         hint = "; write it without quotes"
     return f"cannot be {_shown(value)}: it takes {_either(needed)}{hint}"
+
+
+def _own_words(text: str, value: Any) -> str:
+    """What a kind's own check says; what comes from a library may not say what it is about."""
+    if text.startswith("cannot"):
+        return text
+    return f"cannot use this: {text}" if isinstance(value, dict | list) else f"cannot be {_shown(value)}: {text}"
 
 
 def _shown(value: Any) -> str:
