@@ -40,7 +40,8 @@ def can_stay(desired: Container, observed_networks: Sequence[Attachment], change
         return False
     if desired.spec.state is State.COMPLETED and not fields <= SETTLED:
         return False
-    if any(change.desired is None for change in changes if field_of(change) in LIMITS):
+    settable = limits(desired.spec)
+    if any(name not in settable for field in fields & LIMITS.keys() for name in LIMITS[field]):
         return False
     networks = {each.name for each in (*_wanted_networks(desired.spec), *observed_networks)}
     return "networks" not in fields or not networks & LONE_NETWORKS
@@ -64,8 +65,7 @@ def adjust(
 
 def _settings(spec: ContainerSpec, fields: set[str]) -> Json:
     wanted = limits(spec)
-    names = {name for field in fields & LIMITS.keys() for name in LIMITS[field]}
-    settings = {name: wanted[name] for name in names}
+    settings = {name: wanted[name] for field in fields & LIMITS.keys() for name in LIMITS[field]}
     if "restart" in fields:
         settings["RestartPolicy"] = restart_policy(spec.restart or "no")
     return settings

@@ -1,0 +1,82 @@
+"""Containers on the real engine, looked at and changed by hand."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+from docker.errors import NotFound
+
+from resources.kinds.container import Container
+from tests.agents.keeper import Keeper
+from tests.agents.worlds.container import Containers
+from tests.agents.worlds.docker import IMAGE
+
+PATIENCE = 20.0  # seconds
+GLANCE = 0.05
+
+
+class RealContainers(Containers):
+    def inspect(self, resource: Container | str) -> dict[str, Any]:
+        name = resource if isinstance(resource, str) else resource.container_name
+        return dict(self.engine.inspect_container(name))
+
+    def identity(self, resource: Container) -> str:
+        return str(self.inspect(resource)["Id"])
+
+    def running(self, resource: Container | str) -> bool:
+        return bool(self.inspect(resource)["State"]["Running"])
+
+    def environment_of(self, resource: Container) -> list[str]:
+        return list(self.inspect(resource)["Config"]["Env"])
+
+    def names(self) -> list[str]:
+        """Of all containers of this test, without its prefix."""
+        found = self.engine.containers(all=True, filters={"name": self.prefix})
+        return sorted(each["Names"][0].removeprefix(f"/{self.prefix}-") for each in found)
+
+    def execute(self, resource: Container, *command: str) -> str:
+        made = self.engine.exec_create(resource.container_name, list(command))
+        return bytes(self.engine.exec_start(made["Id"])).decode()
+
+    def build(self, tag: str, *instructions: str) -> str:
+        """An image of this test's own, made from the usual one. Returns its reference."""
+        reference = f"{self.prefix}:{tag}"
+        dockerfile = "\n".join([f"FROM {IMAGE}", *instructions])
+        for message in self.engine.build(fileobj=io.BytesIO(dockerfile.encode()), tag=reference, rm=True, decode=True):
+            assert "error" not in message, message
+        return reference
+
+    def close(self) -> None:
+        containers = self.engine.containers(all=True, filters={"name": self.prefix})
+        mounted = {point["Name"] for each in containers for point in each["Mounts"] if point["Type"] == "volume"}
+        super().close()
+        for volume in mounted:  # anonymous ones that went from container to container stay when those are removed
+            with contextlib.suppress(NotFound):
+                self.engine.remove_volume(volume)
+        for image in self.engine.images(name=self.prefix):
+            for tag in image["RepoTags"]:
+                self.engine.remove_image(tag, force=True)
+
+
+def begin(keeper: Keeper, resource: Container) -> None:
+    """Makes it as declared, without waiting until it is ready."""
+    keeper.succeed(keeper.steps(resource))
+
+
+def eventually(true: Callable[[], object]) -> None:
+    """Returns once `true` is, and fails when it does not become so."""
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline, f"not so within {PATIENCE:.0f} s"
+        time.sleep(GLANCE)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,126 @@
+"""Every field of a container: created, it equals its spec; changed, that is seen and healed; dropped, it goes back.
+
+The property that counts is that nothing differs after an apply: a difference that never ends is the worst that a tool
+like this can do to its users.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from resources.kinds.container import Container, ContainerSpec
+from resources.meta import COMMON_FIELDS
+from resources.plan import Action, Why
+from tests.agents.docker.engine import RealContainers, free_port
+from tests.agents.keeper import Keeper
+from tests.agents.worlds.docker import IMAGE
+
+# Two values for each field, as people write them: not in the canonical form where there is one.
+FIELDS: dict[str, tuple[Any, Any]] = {
+    "command": (["sleep", "1000"], ["sleep", "2000", ""]),
+    "entrypoint": (["/bin/sleep"], ["sh", "-c"]),
+    "env": ({"A": "1", "B": "x=y z"}, {"A": "2"}),
+    "ports": (["18080-18081:80-81", "127.0.0.1:18053:53/udp"], ["[::1]:18080:80/tcp"]),
+    "volumes": (
+        [
+            {"type": "tmpfs", "target": "/scratch/", "size": "1Mi", "mode": "1770"},
+            {"type": "volume", "target": "/anonymous"},
+            {"type": "bind", "source": "/tmp", "target": "/host", "readOnly": True, "propagation": "rslave"},
+        ],
+        [{"type": "bind", "source": "/tmp", "target": "/host"}],
+    ),
+    "tmpfs": ({"/run": "size=1m,mode=755"}, {"/run": ""}),
+    "hostname": ("one", "two"),
+    "extraHosts": ({"db": "10.0.0.1", "six": "fd00::1"}, {"db": "10.0.0.2"}),
+    "dns": (["10.0.0.53", "10.0.0.54"], ["10.0.0.54", "10.0.0.53"]),
+    "restart": ("on-failure:3", "always"),
+    "healthcheck": (
+        {"test": ["CMD", "true"], "interval": "60s", "timeout": "1500ms", "retries": 2, "startPeriod": "1m30s"},
+        {"test": ["CMD-SHELL", "true || false"], "interval": "1h"},
+    ),
+    "stopSignal": ("usr1", "9"),
+    "stopGracePeriod": ("90s", "0s"),
+    "memory": ("0.125Gi", "64m"),
+    "cpus": (0.3333333333, 1),
+    "pidsLimit": (50, 60),
+    "shmSize": ("16Mi", "1g"),
+    "ulimits": (
+        {"nofile": {"soft": 1000, "hard": 2000}, "core": {"soft": 0, "hard": -1}},
+        {"nofile": {"soft": 1, "hard": 2}},
+    ),
+    "sysctls": ({"net.ipv4.ip_forward": "1"}, {"net.ipv4.ip_forward": "0"}),
+    "devices": (["/dev/null:/dev/void"], ["/dev/null:/dev/void:r", "/dev/zero"]),
+    "user": ("1000:1000", "nobody"),
+    "workingDir": ("/tmp/", "/"),
+    "labels": ({"a": "1", "b": ""}, {"a": "2"}),
+    "logging": ({"driver": "json-file", "options": {"max-size": "1m"}}, {"driver": "none"}),
+    "readOnly": (True, False),
+    "init": (True, False),
+    "privileged": (True, False),
+    "capAdd": (["net_admin", "CAP_SYS_TIME"], ["ALL"]),
+    "capDrop": (["ALL"], ["chown"]),
+    "securityOpt": (["no-new-privileges:true", "label:disable"], ["no-new-privileges"]),
+}
+# Those with needs of their own are tested below; those that the engine knows nothing of can't differ.
+ELSEWHERE = {"image", "state", "containerName", "networks", "secretEnv", "envFile", "memorySwap"}
+NOT_IN_THE_WORLD = {"pullPolicy", "minReadySeconds"}
+
+BASE: dict[str, Any] = {"image": IMAGE, "pullPolicy": "never", "state": "stopped"}
+
+
+def test_every_field_is_tested() -> None:
+    assert ContainerSpec.model_fields.keys() - COMMON_FIELDS == FIELDS.keys() | ELSEWHERE | NOT_IN_THE_WORLD
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_field_is_created_seen_healed_and_dropped(field: str, world: RealContainers, keeper: Keeper) -> None:
+    wanted, other = (world.resource("one", **BASE, **{field: value}) for value in FIELDS[field])
+    plain = world.resource("one", **BASE)
+
+    keeper.make(wanted)
+    assert_converged(keeper, wanted)
+
+    keeper.make(other)  # as if somebody had made the container anew by hand
+    assert_converged(keeper, other)
+    keeper.last[wanted.key] = wanted
+    plan = keeper.plan(wanted)
+    assert {change.path.partition(".")[0] for change in plan.changes} == {field}
+    assert {change.why for change in plan.changes} <= {Why.DRIFTED}
+    keeper.make(wanted)
+    assert_converged(keeper, wanted)
+
+    plan = keeper.plan(plain)
+    assert {change.path.partition(".")[0] for change in plan.changes} == {field}
+    assert {change.why for change in plan.changes} == {Why.DROPPED}
+    keeper.make(plain)
+    assert_converged(keeper, plain)
+    keeper.make(fresh := world.resource("two", **BASE))
+    assert configuration(world, plain) == configuration(world, fresh)
+
+
+def test_all_fields_together_run_and_equal_their_spec(world: RealContainers, keeper: Keeper) -> None:
+    values = {field: pair[0] for field, pair in FIELDS.items() if field != "privileged"}
+    values |= {"command": ["1000"], "capDrop": ["CHOWN"], "stopSignal": "KILL", "user": "0"}
+    values["volumes"] = [{"type": "tmpfs", "target": "/scratch"}, {"type": "bind", "source": "/tmp", "target": "/host"}]
+    values |= {"ports": [f"127.0.0.1:{free_port()}:80", f"{free_port()}:53/udp"]}
+    resource = world.resource("one", **{**BASE, "state": "running"}, **values)
+    keeper.make(resource)
+    assert world.engine.inspect_container(resource.container_name)["State"]["Running"]
+    assert_converged(keeper, resource)
+
+
+def assert_converged(keeper: Keeper, resource: Container) -> None:
+    """Nothing differs, whether or not anybody remembers what was applied last."""
+    assert keeper.plan(resource).action is Action.NONE, keeper.plan(resource)
+    unremembered = keeper.agent.diff(resource, None, keeper.look(resource).value)
+    assert unremembered.action is Action.NONE, unremembered
+
+
+def configuration(world: RealContainers, resource: Container) -> Any:
+    """All that the engine says of how a container was made, less what is its own."""
+    found = world.engine.inspect_container(resource.container_name)
+    config = {name: value for name, value in found["Config"].items() if name not in ("Hostname", "Labels")}
+    policy = found["HostConfig"].pop("RestartPolicy")["Name"] or "no"  # it has two names for none
+    return config, found["HostConfig"], policy, found["Mounts"]
