@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from controller.engine.agent import Stalled
+from controller.engine.agent import Mark, Retry, Stalled, Step
 from resources.plan import Action
-from tests.agents.file_driver import Driver, declare, empty_directory, mode, names
+from tests.agents.file_driver import CONTEXT, Driver, declare, empty_directory, mode, names
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
 
@@ -133,3 +133,19 @@ def test_edited_path_puts_back_what_was_at_the_old_one(driver: Driver, place: Pa
     assert driver.kept == ""
     driver.delete()
     assert names(place) == ["old"]
+
+
+def test_edited_path_leaves_what_has_taken_the_place_of_the_old_file(driver: Driver, place: Path) -> None:
+    driver.make(declare(place / "old", content="x"))
+    (place / "old").unlink()
+    (place / "old").mkdir()
+    assert "left" in driver.make(declare(place / "new", content="x")).message
+    assert names(place) == ["new", "old"]
+
+
+def test_file_that_appears_before_ours_is_written_is_not_overwritten(driver: Driver, place: Path) -> None:
+    ours = declare(place / "file", content="ours")
+    step = Step(driver.plan(ours), ours, None, driver.see(ours), Mark(ours.key, "test", 1))
+    (place / "file").write_text("theirs")
+    assert isinstance(driver.agent.apply([step], CONTEXT)[ours.key], Retry)
+    assert (place / "file").read_text() == "theirs"

@@ -28,6 +28,7 @@ from controller.engine.agent import (
     Failure,
     Outcome,
     Relist,
+    Retry,
     Scope,
     Seen,
     Setup,
@@ -35,6 +36,7 @@ from controller.engine.agent import (
     Stalled,
     Step,
 )
+from resources.conditions import Reason
 from resources.kinds.file import File, FileObserved, FileSpec, FileType
 from resources.meta import DeletionPolicy, Key
 from resources.plan import Plan
@@ -107,7 +109,9 @@ class FileAgent(SingleAgent[File, FileObserved]):
         return super().apply([*makes, *deletes], ctx)
 
     def create(self, step: Step[File, FileObserved], ctx: Context) -> Done:
-        return self._make(_spec(step), _as_new(_spec(step)))
+        spec = _spec(step)
+        self._expect_nothing(spec)
+        return self._make(spec, _as_new(spec))
 
     def update(self, step: Step[File, FileObserved], ctx: Context) -> Done:
         """Rewrites the content or the link only where the plan says so; what the spec leaves open stays as it is."""
@@ -143,6 +147,8 @@ class FileAgent(SingleAgent[File, FileObserved]):
     def replace(self, step: Step[File, FileObserved], ctx: Context) -> Done:
         """The new thing first: a crash in between leaves both, and the next run removes the old one."""
         spec = _spec(step)
+        if step.seen.value is None:
+            self._expect_nothing(spec)
         self._clear(spec.path, spec.type)
         made = self._make(spec, _as_new(spec))
         left = self._leave_old_path(step)
@@ -151,6 +157,12 @@ class FileAgent(SingleAgent[File, FileObserved]):
     def delete(self, step: Step[File, FileObserved], ctx: Context) -> Done:
         assert step.last is not None
         return self._give_up(step.last.spec, step.kept)
+
+    def _expect_nothing(self, spec: FileSpec) -> None:
+        """Raises Retry for what has appeared since it was looked at; a directory may have been made for what lies in it."""
+        if spec.type is not FileType.DIRECTORY and self._look_again(spec.path) is not None:
+            why = "it has appeared since it was looked at; it is looked at again by itself"
+            raise Retry(Reason.APPLY_FAILED, f"cannot create {spec.path}: {why}", after=0.0)
 
     def _make(self, spec: FileSpec, permissions: Permissions) -> Done:
         """Makes it, in place of what may be there once `_clear` was called."""
@@ -191,6 +203,9 @@ class FileAgent(SingleAgent[File, FileObserved]):
 
     def _give_up(self, spec: FileSpec, kept: str) -> Done:
         """Puts back what an adoption has kept, or removes what we made; a directory only when it is empty."""
+        entry = self._look_again(spec.path)
+        if entry is not None and (entry.type == "directory") is not (spec.type is FileType.DIRECTORY):
+            return Done(kept="", message=f"left {spec.path}: a {entry.type} has taken the place of the {spec.type}")
         earlier = self._kept.find(spec.path)
         if earlier is not None:
             self._clear(spec.path, earlier.type)
