@@ -45,6 +45,8 @@ def _syntax(error: yaml.MarkedYAMLError, text: bytes) -> str:
         return 'cannot have ": " here: check the indentation, or put the value in quotes'
     if "quoted scalar" in context and "unexpected" in problem:
         return "cannot find the end of the text in quotes that begins here: close the quotes"
+    if "expected node content" in problem:
+        return "cannot find a value here: complete the list or mapping in brackets above, or close it"
     if "flow" in context and "expected" in problem:
         bracket = "]" if "sequence" in context else "}"
         return f'cannot find the end of what begins here: add "," between its parts, or close it with "{bracket}"'

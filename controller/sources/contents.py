@@ -66,7 +66,7 @@ class Contents:
         if tree.condition is not Condition.OK:
             return look
         before, self._tree = self._tree, tree
-        for file in tree.files:
+        for file in list(tree.files):
             self._examine(file, look, cache=cache)
         for file in self._sheets.keys() - tree.files.keys():
             if not any(file.startswith(path + "/") for path in tree.problems):  # in a directory that can't be listed

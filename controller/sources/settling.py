@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from resources.meta import Declared
+from resources.meta import Declared, Key
 
 QUIET = 2.0  # seconds without a change before something may leave
 AT_MOST = 30.0  # seconds after which it leaves although it never was quiet
@@ -82,13 +82,17 @@ class Settling:
             self._keys.update(declared.key for declared in documents)
 
     def _related(self, changed: Iterable[str]) -> set[str]:
-        """Held files that these are about: the same ones again, and those whose resources they now declare."""
-        arrived = {declared.key for file in changed for declared in self._seen.get(file, ())}
-        hit = any(
-            file in changed or any(declared.key in arrived for declared in self._told.get(file, ()))
-            for file in self._held
-        )
-        return set(self._held) if hit else set()
+        """All that is held, if a held file is among `changed` or shares a resource with them: it may be a move."""
+        touched = self._keys_of(changed)
+        return set(self._held) if touched and not touched.isdisjoint(self._keys_of(self._held)) else set()
+
+    def _keys_of(self, files: Iterable[str]) -> set[Key]:
+        return {
+            declared.key
+            for file in files
+            for documents in (self._told.get(file, ()), self._seen.get(file, ()))
+            for declared in documents
+        }
 
     def _leaving(self, files: Iterable[str]) -> bool:
         return any(not self._keys[declared.key] for file in files for declared in self._told.get(file, ()))
