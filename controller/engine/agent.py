@@ -176,6 +176,7 @@ class Setup:
     read_only: bool = False
     timeout: float = 60.0  # seconds, for every request (PEGASUS2_AGENT_TIMEOUT)
     config: Mapping[str, Any] = field(default_factory=dict)  # $PEGASUS2_HOME/agents/<system>.yaml
+    ahead: Any = None  # what the system's `ahead.py` has begun to read for this command
 
 
 class Scope(Protocol):

@@ -12,6 +12,9 @@ from controller.engine.clock import Clock
 from controller.engine.index import Index
 from controller.engine.stores import Listener, Stores
 
+# The agent of a kind, or None where there is none.
+AgentOf = Callable[[str], Agent[Any, Any] | None]
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -25,7 +28,7 @@ class Identity:
 @dataclass(frozen=True)
 class Parts:
     index: Index
-    agent_of: Callable[[str], Agent[Any, Any] | None]
+    agent_of: AgentOf
     stores: Stores
     board: Board
     listener: Listener

@@ -14,7 +14,7 @@ from controller.store.stores import open_stores
 from controller.surfaces.cli.app import App, Kept
 from controller.surfaces.cli.console import Console
 from controller.surfaces.cli.main import run
-from controller.wiring import Preview, Summary
+from controller.wiring.outcome import Preview, Summary
 from resources.conditions import Condition, Reason, Status, Truth, Type
 from resources.meta import Key, Problem
 from resources.plan import Action, Change, Disruption, Plan, Why

@@ -6,7 +6,7 @@ from controller.engine.agent import Retry, Stalled
 from controller.engine.stores import Hold
 from controller.surfaces.cli.console import PLAIN, Paint
 from controller.surfaces.cli.plan_view import plan_lines, preview_lines
-from controller.wiring import Preview
+from controller.wiring.outcome import Preview
 from resources.conditions import Reason
 from resources.plan import Action, Why
 from tests.cli.small_world import CREATE, DELETE, UPDATE, change, key, plan, preview

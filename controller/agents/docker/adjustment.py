@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from controller.agents.docker.client import Json, WritableEngine
-from controller.agents.docker.creation import endpoint_arguments, limits, restart_policy
+from controller.agents.docker.creation import endpoint_arguments, limits, restart_policy, wanted_networks
 from controller.agents.docker.failures import explained, tolerated
 from controller.agents.docker.making import start
 from controller.agents.docker.replacement import take_name
@@ -43,7 +43,7 @@ def can_stay(desired: Container, observed_networks: Sequence[Attachment], change
     settable = limits(desired.spec)
     if any(name not in settable for field in fields & LIMITS.keys() for name in LIMITS[field]):
         return False
-    networks = {each.name for each in (*_wanted_networks(desired.spec), *observed_networks)}
+    networks = {each.name for each in (*wanted_networks(desired.spec), *observed_networks)}
     return "networks" not in fields or not networks & LONE_NETWORKS
 
 
@@ -71,15 +71,10 @@ def _settings(spec: ContainerSpec, fields: set[str]) -> Json:
     return settings
 
 
-def _wanted_networks(spec: ContainerSpec) -> Sequence[Attachment]:
-    unset: Sequence[Attachment] = spec.unset["networks"]
-    return spec.networks or unset
-
-
 def _connect(engine: WritableEngine, container: Container, identity: str, live: Sequence[Attachment]) -> None:
     """New networks are joined before old ones are left, so that it is never without one."""
     before = {container.network_name(each): each for each in live}
-    after = {container.network_name(each): each for each in _wanted_networks(container.spec)}
+    after = {container.network_name(each): each for each in wanted_networks(container.spec)}
     for network, attachment in after.items():
         if before.get(network) == attachment:
             continue
@@ -97,4 +92,4 @@ def _bring_to_state(engine: WritableEngine, container: Container, live: Json) ->
     elif live["State"].get("Paused"):
         engine.unpause(live["Id"])
     else:
-        start(engine, live["Id"], container.container_name)
+        start(engine, container, live["Id"])

@@ -1,23 +1,46 @@
 """Reading ahead: while a cold command still imports and parses, a thread asks the engine what the first look will need.
 
-`Engine.prefetch` starts it; `Engine` takes the answers from here, each once, and asks what is missing.
+`wiring/ahead.py` begins it; `Engine` takes the answers from here, each once, and asks what is missing. Imports nothing heavy.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from threading import Thread
 from typing import Protocol
 
 from controller.agents.docker.paths import container, containers, image
-from controller.agents.docker.wire import Answer
+from controller.agents.docker.wire import Address, Answer, Wire
 
+INSTALLATION = "pegasus2.dev/installation"  # the label; `marks.py` writes it
+DEFAULT_HOST = "unix:///var/run/docker.sock"
 GOOD_FOR = 5.0  # seconds until an answer is too old to be used
+TIMEOUT = 10.0  # seconds for a request; the look itself has its own
+
+
+def begin(home: Path) -> Ahead | None:
+    """Begins to read what a look at this installation's containers needs. None where that can't be known so early."""
+    address = Address.parse(os.environ.get("DOCKER_HOST") or DEFAULT_HOST)
+    configured = Path(os.environ.get("PEGASUS2_AGENTS_CONFIG") or home / "agents", "docker.yaml").exists()
+    try:
+        installation = (home / "id").read_text().strip()
+    except OSError:
+        return None
+    if address is None or configured or not installation:
+        return None
+    ahead = Ahead()
+    ahead.start(Wire(address, TIMEOUT), f"{INSTALLATION}={installation}")
+    return ahead
 
 
 class Reads(Protocol):
     def read_all(self, questions: Sequence[str]) -> list[Answer]: ...
+
+    def close(self) -> None: ...
 
 
 class Ahead:
@@ -52,6 +75,9 @@ class Ahead:
 
     def _fetch(self, reader: Reads, label: str) -> None:
         self._until = time.monotonic() + GOOD_FOR
+        # The other thread imports, and would keep the interpreter for 5 ms each time this one has an answer to take.
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(0.001)
         try:
             listing = reader.read_all([containers(label=[label])])[0]
             found = listing.json() if listing.status == 200 else []
@@ -60,3 +86,6 @@ class Ahead:
             self._answers = dict(zip(paths, reader.read_all(paths), strict=True))
         except (OSError, ValueError):
             return  # whoever asks for real will be told why
+        finally:
+            sys.setswitchinterval(interval)
+            reader.close()

@@ -18,8 +18,7 @@ from threading import local
 from typing import TYPE_CHECKING, Any, Protocol
 
 from controller.agents.docker import paths
-from controller.agents.docker.ahead import Ahead
-from controller.agents.docker.marks import INSTALLATION
+from controller.agents.docker.ahead import DEFAULT_HOST, Ahead
 from controller.agents.docker.wire import Address, Answer, Wire
 from controller.engine.agent import AgentHealth, Retry, Setup, unavailable
 from resources.conditions import Reason
@@ -27,7 +26,6 @@ from resources.conditions import Reason
 if TYPE_CHECKING:
     from docker import APIClient
 
-DEFAULT_HOST = "unix:///var/run/docker.sock"
 POLL = 2.0  # seconds between questions for events where they can't be followed
 
 # JSON objects as the engine describes its things: https://docs.docker.com/reference/api/engine/version/v1.41/
@@ -62,15 +60,10 @@ class Engine:
     def __init__(self, host: str, setup: Setup) -> None:
         self.host = host
         self._timeout = setup.timeout
-        self._installation = setup.installation
         address = Address.parse(host)
         self._reader: Reader = Wire(address, setup.timeout) if address else _SdkReader(host, setup.timeout)
-        self._ahead = Ahead()
+        self._ahead = setup.ahead or Ahead()
         self._version: str | None = None  # of the engine's API, once it has said so
-
-    def prefetch(self) -> None:
-        """Starts to read, in a thread, what a first look at our containers will need. Harmless without an engine."""
-        self._ahead.start(self._reader, f"{INSTALLATION}={self._installation}")
 
     def read(self, path: str) -> Any:
         """What the engine says at `path`, one of `paths`."""

@@ -12,13 +12,14 @@ from threading import Event as Flag
 
 from controller.agents.docker import paths
 from controller.agents.docker.adjustment import adjust, can_stay, field_of
+from controller.agents.docker.ahead import INSTALLATION
 from controller.agents.docker.client import Engine, Json, WritableEngine, engine_health, writable
 from controller.agents.docker.events import attributes, hints
 from controller.agents.docker.failures import explained, tolerated
 from controller.agents.docker.health import health_of
 from controller.agents.docker.lookup import Found, Sight, look
 from controller.agents.docker.making import make, start
-from controller.agents.docker.marks import INSTALLATION, mark_in, temporary
+from controller.agents.docker.marks import mark_in, temporary
 from controller.agents.docker.replacement import Replacement, clear
 from controller.agents.docker.stopping import grace, halt, restore_policy
 from controller.agents.docker.translation import Supplied, observed_container, restart_text
@@ -127,7 +128,7 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         container = _desired(step)
         identity = make(self._writable, container, container.container_name, step.mark, ctx)
         if container.spec.state is not State.STOPPED:
-            start(self._writable, identity, container.container_name)
+            start(self._writable, container, identity)
         return Done(identity)
 
     def update(self, step: ContainerStep, ctx: Context) -> Done:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,6 +131,12 @@ def security_option(option: str) -> str:
     except (OSError, ValueError) as error:
         raise Stalled("ProfileUnreadable", f"cannot read the seccomp profile {profile}: {error}") from None
     return f"seccomp={json.dumps(content, separators=(',', ':'))}"
+
+
+def wanted_networks(spec: ContainerSpec) -> Sequence[Attachment]:
+    """Those that the spec declares, or the engine's default."""
+    unset: Sequence[Attachment] = spec.unset["networks"]
+    return spec.networks or unset
 
 
 def endpoint_arguments(attachment: Attachment) -> dict[str, Any]:

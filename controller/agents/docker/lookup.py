@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from controller.agents.docker import paths
+from controller.agents.docker.ahead import INSTALLATION
 from controller.agents.docker.client import Engine, Json
-from controller.agents.docker.marks import INSTALLATION, KEY, mark_in, new_name, old_name, temporary
+from controller.agents.docker.marks import KEY, mark_in, new_name, old_name, temporary
 from resources.kinds.container import Container, State
 from resources.meta import Key
 

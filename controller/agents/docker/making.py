@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from controller.agents.docker import paths
 from controller.agents.docker.client import EngineError, Json, WritableEngine
-from controller.agents.docker.creation import NO_LEGACY, Legacy, create_config, endpoint_arguments
+from controller.agents.docker.creation import NO_LEGACY, Legacy, create_config, endpoint_arguments, wanted_networks
 from controller.agents.docker.failures import explained, failure, start_failure
 from controller.agents.docker.pulling import absent, pull
 from controller.engine.agent import Context, Mark, Retry
@@ -27,11 +27,25 @@ def make(
     return identity
 
 
-def start(engine: WritableEngine, identity: str, name: str) -> None:
+def start(engine: WritableEngine, container: Container, identity: str) -> None:
+    """Starts a container. One at rest knows its networks by id: where one was made anew meanwhile, it joins that first."""
     try:
-        engine.start(identity)
+        try:
+            engine.start(identity)
+        except EngineError as error:
+            if error.status != 404 or "network" not in error.message:
+                raise
+            _rejoin(engine, container, identity)
+            engine.start(identity)
     except EngineError as error:
-        raise start_failure(name, error) from None
+        raise start_failure(container.container_name, error) from None
+
+
+def _rejoin(engine: WritableEngine, container: Container, identity: str) -> None:
+    for attachment in wanted_networks(container.spec):
+        network = container.network_name(attachment)
+        engine.disconnect_network(network, identity)
+        engine.connect_network(network, identity, **endpoint_arguments(attachment))
 
 
 def _create(engine: WritableEngine, container: Container, name: str, config: Json, ctx: Context) -> str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from controller.agents.docker.ahead import INSTALLATION
 from controller.engine.agent import Mark
 from resources.kinds.container import NEW_SUFFIX, OLD_SUFFIX, OWN_LABELS
 from resources.meta import Key
 
 KEY = f"{OWN_LABELS}key"
-INSTALLATION = f"{OWN_LABELS}installation"
 GENERATION = f"{OWN_LABELS}generation"
 DIGEST = f"{OWN_LABELS}digest"
 # Where anonymous volumes of a predecessor are mounted, a path in each line.

@@ -11,10 +11,11 @@ from ipaddress import ip_network
 from threading import Event as Flag
 
 from controller.agents.docker import paths
+from controller.agents.docker.ahead import INSTALLATION
 from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine, engine_health, writable
 from controller.agents.docker.events import attributes, hints
 from controller.agents.docker.failures import explained, failure, tolerated
-from controller.agents.docker.marks import INSTALLATION, foreign_labels, labels_of, mark_in
+from controller.agents.docker.marks import foreign_labels, labels_of, mark_in
 from controller.agents.docker.reconnection import Endpoint, Reconnections, endpoints_of
 from controller.agents.docker.translation import told
 from controller.engine.agent import (
@@ -92,7 +93,7 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
         assert step.desired is not None
         name, identity = step.desired.world_name, step.seen.handle
         with explained(f"replace the network {name}"):
-            connected = endpoints_of(self._engine, identity)
+            connected = endpoints_of(self._engine, name)
             self._pending.save(name, connected)
             for endpoint in connected:
                 with tolerated(404):
@@ -108,9 +109,10 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
         assert step.last is not None
         name, identity = step.last.world_name, step.seen.handle
         with explained(f"remove the network {name}"), tolerated(404):
-            if users := [endpoint.name for endpoint in endpoints_of(self._engine, identity)]:
-                advice = "disconnect or remove them first"
-                raise Retry("InUse", f"cannot remove the network {name}: {', '.join(users)} are connected; {advice}")
+            live = self._engine.read(paths.network(identity))
+            if users := _connected(live):
+                users_text, advice = ", ".join(users), "disconnect or remove what is connected first"
+                raise Retry("InUse", f"cannot remove the network {name}: {users_text} uses it; {advice}")
             self._writable.remove_network(identity)
         self._pending.forget(name)
         return Done()
@@ -153,8 +155,10 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
 
 
 def _observed(spec: NetworkSpec, live: Json, disconnected: tuple[str, ...]) -> NetworkObserved:
-    address: Json = next(iter(live["IPAM"].get("Config") or ()), {})
-    connected = sorted(each["Name"] for each in (live.get("Containers") or {}).values())
+    pools: list[Json] = live["IPAM"].get("Config") or [
+        {}
+    ]  # beside an IPv6 subnet the engine has one of IPv4 of its own
+    address = next((pool for pool in pools if pool.get("Subnet") == spec.subnet), pools[0])
     return NetworkObserved(
         driver=told(spec.driver, live["Driver"], "bridge"),
         subnet=address.get("Subnet"),
@@ -163,9 +167,14 @@ def _observed(spec: NetworkSpec, live: Json, disconnected: tuple[str, ...]) -> N
         attachable=told(spec.attachable, live["Attachable"], False),
         options=live.get("Options") or {},
         labels=foreign_labels(live.get("Labels")),
-        containers=tuple(connected),
+        containers=_connected(live),
         disconnected=disconnected,
     )
+
+
+def _connected(live: Json) -> tuple[str, ...]:
+    """Names of the running containers in a network."""
+    return tuple(sorted(each["Name"] for each in (live.get("Containers") or {}).values()))
 
 
 def _config(spec: NetworkSpec) -> Json:

@@ -22,11 +22,10 @@ class Endpoint:
 
 
 def endpoints_of(engine: Engine, network: str) -> list[Endpoint]:
-    """The running containers in a network; those at rest find the new one by its name when they start."""
-    live = engine.read(paths.network(network))
-    ids = sorted(live.get("Containers") or {})
-    containers = engine.read_each([paths.container(identity) for identity in ids])
-    return [_endpoint(container, live["Name"]) for container in containers if container]
+    """The containers in the network of this name; those at rest, too, for they remember its id and would not start."""
+    listed = engine.read(paths.containers(network=[network]))
+    containers = engine.read_each([paths.container(each["Id"]) for each in listed])
+    return [_endpoint(container, network) for container in containers if container]
 
 
 def _endpoint(container: Json, network: str) -> Endpoint:

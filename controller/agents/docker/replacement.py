@@ -48,7 +48,7 @@ class Replacement:
             retire(self.engine, self.old)
             self._exchange(new, name)
             if self.container.spec.state is not State.STOPPED:
-                start(self.engine, new, name)
+                start(self.engine, self.container, new)
         except (EngineError, Retry, Stalled) as problem:
             raise self._given_up(new, policy, problem) from None
         with explained(f"remove the container that {name} has replaced"), tolerated(404):

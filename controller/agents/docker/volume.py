@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Event as Flag
 
 from controller.agents.docker import paths
+from controller.agents.docker.ahead import INSTALLATION
 from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine, engine_health, writable
 from controller.agents.docker.events import hints
 from controller.agents.docker.failures import explained
-from controller.agents.docker.marks import INSTALLATION, foreign_labels, labels_of, mark_in
+from controller.agents.docker.marks import foreign_labels, labels_of, mark_in
 from controller.agents.docker.translation import told
 from controller.engine.agent import (
     AgentHealth,

@@ -11,11 +11,13 @@ import os
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import BufferedReader
 from threading import Event as Flag
 from threading import Lock
-from typing import Any, BinaryIO
+from typing import Any
 
 WINDOW = 32  # questions under way on one connection; some 4 KB, which no socket buffer refuses
+BUFFER = 1 << 18  # bytes read at once: each read may have to wait for another thread to let go of the interpreter
 IDLE = 4  # connections kept open for the next question
 GLANCE = 0.5  # seconds between looks at the stop flag while a stream is silent
 
@@ -135,7 +137,7 @@ class _Connection:
 
     def __init__(self, address: Address, timeout: float) -> None:
         self._socket = address.connect(timeout)
-        self._stream: BinaryIO = self._socket.makefile("rb")
+        self._stream = BufferedReader(self._socket.makefile("rb", 0), BUFFER)
         self.used = False  # whether it has given an answer already
 
     def converse(self, paths: Sequence[str]) -> list[Answer]:

@@ -16,7 +16,9 @@ from controller.surfaces.cli.words import counted, place, problem_line
 if TYPE_CHECKING:
     from controller.engine.stores import Listener, Stores
     from controller.store.home import Home
-    from controller.wiring import Preview, Settings, Workspace
+    from controller.wiring.outcome import Preview
+    from controller.wiring.settings import Settings
+    from controller.wiring.workspace import Workspace
     from resources.meta import Key, Problem
 
 
@@ -26,9 +28,13 @@ class Opener(Protocol):
 
 def open_workspace(path: Path, *, read_only: bool, listener: Listener | None = None) -> Workspace:
     """The workspace of `path` under the settings of the environment. Raises Refused and HomeError."""
-    from controller.wiring import Workspace
+    from controller.wiring.ahead import read_ahead
 
-    return Workspace.open(path, _settings(), read_only=read_only, listener=listener)
+    settings = _settings()
+    ahead = read_ahead(settings.home)  # before the imports that take long
+    from controller.wiring.workspace import Workspace
+
+    return Workspace.open(path, settings, read_only=read_only, listener=listener, ahead=ahead)
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ def open_kept(*, read_only: bool) -> Iterator[Kept]:
 
 
 def _settings() -> Settings:
-    from controller.wiring import Settings
+    from controller.wiring.settings import Settings
 
     try:
         return Settings.from_environment()

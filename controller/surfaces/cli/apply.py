@@ -14,7 +14,8 @@ from controller.surfaces.cli.keys import complete_keys
 if TYPE_CHECKING:
     from controller.surfaces.cli.plan_file import SavedPlan, Scope
     from controller.surfaces.cli.progress import Progress
-    from controller.wiring import Preview, Summary, Workspace
+    from controller.wiring.outcome import Preview, Summary
+    from controller.wiring.workspace import Workspace
 
 
 def duration(text: str) -> float:

@@ -15,7 +15,7 @@ from controller.surfaces.cli.words import counted
 
 if TYPE_CHECKING:
     from controller.engine.stores import Hold
-    from controller.wiring import Workspace
+    from controller.wiring.workspace import Workspace
     from resources.meta import Key
 
 

@@ -15,7 +15,7 @@ from controller.surfaces.cli.suspend import named
 from controller.surfaces.cli.words import counted, names, place
 
 if TYPE_CHECKING:
-    from controller.wiring import Workspace
+    from controller.wiring.workspace import Workspace
     from resources.meta import Key, Origin
 
 

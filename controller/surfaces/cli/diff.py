@@ -13,7 +13,8 @@ from controller.surfaces.cli.keys import complete_keys
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from controller.wiring import Preview, Workspace
+    from controller.wiring.outcome import Preview
+    from controller.wiring.workspace import Workspace
     from resources.meta import Key, Problem
 
 

@@ -15,7 +15,7 @@ from controller.surfaces.cli.words import counted, place
 if TYPE_CHECKING:
     from controller.surfaces.cli.app import Kept
     from controller.surfaces.cli.table import Cell
-    from controller.wiring import Workspace
+    from controller.wiring.workspace import Workspace
 
 
 class Mark(StrEnum):

@@ -13,7 +13,7 @@ from resources.meta import API_VERSION, Key
 if TYPE_CHECKING:
     from controller.engine.stores import Record
     from controller.surfaces.cli.keys import Selection
-    from controller.wiring import Workspace
+    from controller.wiring.workspace import Workspace
     from resources.meta import Declared
 
 

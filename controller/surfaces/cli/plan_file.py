@@ -17,7 +17,7 @@ from resources.meta import Key
 
 if TYPE_CHECKING:
     from controller.engine.stores import Hold
-    from controller.wiring import Preview
+    from controller.wiring.outcome import Preview
     from resources.meta import Declared, Problem
     from resources.plan import Change, Plan
 

@@ -18,7 +18,7 @@ from resources.plan import Action, Change, Disruption, Plan, Why
 
 if TYPE_CHECKING:
     from controller.engine.stores import Hold
-    from controller.wiring import Preview
+    from controller.wiring.outcome import Preview
     from resources.meta import Declared, Spec
 
 SYMBOLS = {

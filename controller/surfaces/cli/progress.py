@@ -20,8 +20,7 @@ from resources.meta import Key
 from resources.plan import Plan
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as RichProgress
-    from rich.progress import TaskID
+    from controller.surfaces.cli.drawing import Drawing
 
 # Not Ready for these reasons is on the way, or as wanted: nothing to report while it lasts.
 _QUIET = frozenset(
@@ -95,61 +94,37 @@ class LiveProgress(Progress):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._drawn: RichProgress | None = None
-        self._whole: TaskID | None = None
-        self._tasks: dict[Key, TaskID] = {}
+        self._drawing: Drawing | None = None
 
     def begin(self, total: int) -> None:
-        from rich.console import Console as RichConsole
-        from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-        from rich.progress import Progress as RichProgress
+        if total:
+            from controller.surfaces.cli.drawing import Drawing
 
-        self._drawn = RichProgress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=RichConsole(file=self._console.err),
-            transient=True,
-        )
-        self._whole = self._drawn.add_task("applying", total=total)
-        self._drawn.start()
+            self._drawing = Drawing(self._console.err, total)
 
     def end(self) -> None:
-        if self._drawn:
-            self._drawn.stop()
-            self._drawn = None
+        if self._drawing:
+            self._drawing.close()
+            self._drawing = None
 
     def started(self, plan: Plan) -> None:
-        if self._drawn:
-            with self._lock:
-                self._tasks[plan.key] = self._drawn.add_task(f"{plan.action} {plan.key.short}", total=None)
+        if self._drawing:
+            self._drawing.begin(plan.key, f"{plan.action} {plan.key.short}")
 
     def progressed(self, key: Key, fraction: float | None, message: str) -> None:
-        task = self._tasks.get(key)
-        if self._drawn and task is not None:
-            total = None if fraction is None else 100
-            self._drawn.update(
-                task, description=f"{key.short}: {message}", completed=100 * (fraction or 0), total=total
-            )
+        if self._drawing:
+            self._drawing.move(key, fraction, f"{key.short}: {message}")
 
     def finished(self, plan: Plan, outcome: str, seconds: float) -> None:
+        if self._drawing:
+            self._drawing.end(plan.key, done=outcome == "done")
         super().finished(plan, outcome, seconds)
-        with self._lock:
-            task = self._tasks.pop(plan.key, None)
-        if self._drawn and task is not None and self._whole is not None:
-            self._drawn.remove_task(task)
-            if outcome == "done":
-                self._drawn.advance(self._whole)
 
     def _say(self, line: str) -> None:
-        if not self._drawn:
-            return super()._say(line)
-        from rich.text import Text
-
-        self._drawn.console.print(Text.from_ansi(line), soft_wrap=True)
-        return None
+        if self._drawing:
+            self._drawing.say(line)
+        else:
+            super()._say(line)
 
 
 def progress_on(console: Console) -> Progress:
@@ -183,9 +158,9 @@ class _Spinner:
         self._stop: Callable[[], None] = lambda: None
 
     def start(self) -> None:
-        from rich.console import Console as RichConsole
+        from controller.surfaces.cli.drawing import spinner
 
-        status = RichConsole(file=self._console.err).status(self._message)
+        status = spinner(self._console.err, self._message)
         with self._lock:
             if not self._stopped:
                 status.start()

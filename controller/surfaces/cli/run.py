@@ -17,7 +17,7 @@ from controller.surfaces.cli.words import place
 if TYPE_CHECKING:
     from controller.engine.stores import Hold
     from controller.surfaces.metrics import Gauges
-    from controller.wiring import Workspace
+    from controller.wiring.workspace import Workspace
 
 Value = TypeVar("Value")
 

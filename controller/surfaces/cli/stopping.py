@@ -18,9 +18,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def stoppable(message: str) -> Iterator[Flag]:
     """A flag that the first signal sets, saying `message` on stderr. The second ends the process with 128 + signal."""
     stop = Flag()
+    seen: list[int] = []
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
+        seen.append(number)
+        if len(seen) > 1:
             _say("stopped at once; the next run finds out what was half done")
             os._exit(128 + number)
         _say(message)

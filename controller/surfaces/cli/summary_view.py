@@ -13,7 +13,7 @@ from controller.surfaces.cli.words import counted
 from resources.conditions import Reason, Status
 
 if TYPE_CHECKING:
-    from controller.wiring import Preview, Summary
+    from controller.wiring.outcome import Preview, Summary
 
 _AS_WANTED = (Reason.SUSPENDED, Reason.DRIFTED)
 

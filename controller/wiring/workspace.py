@@ -1,4 +1,4 @@
-"""The one place where home, store, source, agents and loop are put together. Every surface starts here.
+"""A source opened for a command: all that a surface can ask for.
 
     with Workspace.open(Path("state"), Settings.from_environment(), read_only=True) as workspace:
         problems = workspace.load()
@@ -9,118 +9,37 @@ Opened read-only, no part of it can write: agents get clients that refuse, the d
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from threading import Event as Flag
 from types import TracebackType
 from typing import Any, Self
 
-from controller.agents.discovery import agent_of, client_module
-from controller.engine.agent import Agent, AgentHealth, Context, Failure, ReportsHealth, Retry, Setup, Stalled
+from controller.engine.agent import AgentHealth, Context, Failure, ReportsHealth, Retry, Setup, Stalled
 from controller.engine.board import Board
 from controller.engine.clock import Clock
-from controller.engine.diff import plain
 from controller.engine.graph import in_order
 from controller.engine.index import Index
 from controller.engine.manager import Manager
-from controller.engine.parts import Identity, Parts
+from controller.engine.parts import AgentOf, Identity, Parts
 from controller.engine.passes import Pass, Verdict
 from controller.engine.prune import Pruning
 from controller.engine.revision import Condition as SourceCondition
-from controller.engine.stores import Hold, Listener, Silent, Stores
+from controller.engine.stores import Listener, Silent, Stores
 from controller.sources.files import FilesSource
 from controller.store.home import Home
 from controller.store.secrets import HomeSecrets
 from controller.store.stores import open_stores
-from resources.conditions import Reason, Status
-from resources.kinds import model_of
-from resources.meta import Declared, Key, Origin, Problem
+from controller.wiring.agents import Agents
+from controller.wiring.outcome import Preview, Summary, digest_of
+from controller.wiring.past import Generations, Recall
+from controller.wiring.settings import Settings
+from resources.meta import Declared, Key, Problem
 from resources.plan import Action, Plan
 
 DEFAULT_TIMEOUT = 300.0  # seconds that `p2 apply` waits for convergence
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the environment says: `PEGASUS2_HOME`, `PEGASUS2_AGENT_TIMEOUT` (seconds), `PEGASUS2_AGENTS_CONFIG`."""
-
-    home: Path
-    agent_timeout: float = 60.0
-    agents_config: Path | None = None
-
-    @classmethod
-    def from_environment(cls) -> Settings:
-        """Raises ValueError naming the variable that can't be read."""
-        config = os.environ.get("PEGASUS2_AGENTS_CONFIG")
-        return cls(
-            home=Path(os.environ.get("PEGASUS2_HOME") or "~/.pegasus2").expanduser().absolute(),
-            agent_timeout=_environment_float("PEGASUS2_AGENT_TIMEOUT", 60.0),
-            agents_config=Path(config).expanduser() if config else None,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What `apply` would do, in the order it would do it. `digest` identifies it: a saved plan carries it."""
-
-    plans: tuple[Plan, ...]
-    unchanged: tuple[Key, ...]
-    failures: Mapping[Key, Failure]  # keys whose plan can't be made or carried out, and why
-    holds: tuple[Hold, ...]  # deletions that are held back
-    digest: str
-    reported: tuple[Plan, ...] = ()  # differences that are only shown (suspended, driftPolicy Report); a note says why
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """How an apply ended."""
-
-    statuses: Mapping[Key, Status]  # of every key that was to converge
-    done: tuple[Plan, ...]  # carried out, in order
-    holds: tuple[Hold, ...]
-    timed_out: bool = False
-    cancelled: bool = False
-
-    @property
-    def converged(self) -> bool:
-        """Everything is Ready, suspended, or only reported (driftPolicy: Report)."""
-        return not (self.timed_out or self.cancelled) and all(settled(status) for status in self.statuses.values())
-
-
-def settled(status: Status) -> bool:
-    """Whether nothing more is wanted of this resource: it is Ready, or its user said to leave it alone."""
-    return status.ready or status.reason == Reason.SUSPENDED
-
-
-class Agents:
-    """The agents of this process, made when first asked for; those of one system share one client."""
-
-    def __init__(self, setup: Setup, home: Home) -> None:
-        self._setup = setup
-        self._home = home
-        self._clients: dict[str, Any] = {}
-        self._agents: dict[str, Agent[Any, Any] | None] = {}
-
-    def find(self, kind: str) -> Agent[Any, Any] | None:
-        if kind not in self._agents:
-            found = agent_of(kind)
-            self._agents[kind] = found(self._client(found), self._setup_of(found)) if found else None  # type: ignore[call-arg]
-        return self._agents[kind]
-
-    def _client(self, agent: type[Agent[Any, Any]]) -> Any:
-        if agent.system not in self._clients:
-            self._clients[agent.system] = client_module(agent).connect(self._setup_of(agent))
-        return self._clients[agent.system]
-
-    def _setup_of(self, agent: type[Agent[Any, Any]]) -> Setup:
-        setup = self._setup
-        config = self._home.agent_config(agent.system)
-        return Setup(setup.installation, setup.home, setup.secrets, setup.read_only, setup.timeout, config)
 
 
 class Workspace:
@@ -138,9 +57,18 @@ class Workspace:
 
     @classmethod
     def open(
-        cls, path: Path, settings: Settings, *, read_only: bool = False, listener: Listener | None = None
+        cls,
+        path: Path,
+        settings: Settings,
+        *,
+        read_only: bool = False,
+        listener: Listener | None = None,
+        ahead: Mapping[str, Any] | None = None,
     ) -> Workspace:
-        """Raises HomeError (controller/store/home.py) when the home can't be used or another process holds it."""
+        """Raises HomeError (controller/store/home.py) when the home can't be used or another process holds it.
+
+        `ahead` is what `read_ahead` has begun.
+        """
         home = Home(settings.home, settings.agents_config, read_only=read_only)
         closing = ExitStack()
         try:
@@ -148,8 +76,10 @@ class Workspace:
                 closing.enter_context(home.lock())
             stores = closing.enter_context(open_stores(home))
             root, inside = _source_of(path, stores.inventory.sources())
+            agents = Agents(_setup(home, settings), home, ahead or {})
             source = FilesSource(root, cache=None if read_only and not home.path.exists() else home.path / "cache")
-            return cls(_parts(home, stores, settings, source, listener or Silent()), source, home, inside, closing)
+            parts = _parts(home, stores, source, listener or Silent(), agents.find)
+            return cls(parts, source, home, inside, closing)
         except BaseException:
             closing.close()
             raise
@@ -212,7 +142,7 @@ class Workspace:
         reported = tuple(replace(each.plan, notes=(*each.plan.notes, each.message)) for each in shown)
         unchanged = self._looked.keys() - planned.keys() - failures.keys() - {plan.key for plan in reported}
         plans = tuple(planned[key] for key in self._in_order(planned))
-        return Preview(plans, tuple(sorted(unchanged)), failures, pruning.holds, _digest(plans), reported)
+        return Preview(plans, tuple(sorted(unchanged)), failures, pruning.holds, digest_of(plans), reported)
 
     def converge(
         self,
@@ -308,51 +238,22 @@ class Workspace:
         return "" if index.condition is SourceCondition.OK else f"the source is {index.condition}: {index.message}"
 
 
-def _parts(home: Home, stores: Stores, settings: Settings, source: FilesSource, listener: Listener) -> Parts:
-    secrets = HomeSecrets(home)
+def _setup(home: Home, settings: Settings) -> Setup:
+    return Setup(home.installation, home.path, HomeSecrets(home), home.read_only, settings.agent_timeout)
+
+
+def _parts(home: Home, stores: Stores, source: FilesSource, listener: Listener, agent_of: AgentOf) -> Parts:
     clock = Clock()
-    setup = Setup(home.installation, home.path, secrets, home.read_only, settings.agent_timeout)
     return Parts(
-        index=Index(_Generations(stores), _Recall(stores, source.name)),
-        agent_of=Agents(setup, home).find,
+        index=Index(Generations(stores), Recall(stores, source.name)),
+        agent_of=agent_of,
         stores=stores,
         board=Board(stores.statuses, stores.events, listener, clock),
         listener=listener,
         clock=clock,
-        context=Context(secrets, listener.progressed),
+        context=Context(HomeSecrets(home), listener.progressed),
         identity=Identity(home.installation, source.name, lambda name: Path(name).exists()),
     )
-
-
-class _Generations:
-    """Counts generations on from what earlier runs have kept."""
-
-    def __init__(self, stores: Stores) -> None:
-        self._stores = stores
-
-    def __call__(self, key: Key, digest: str) -> int:
-        record = self._stores.inventory.find(key)
-        if record and record.digest == digest:
-            return record.generation
-        status = self._stores.statuses.find(key)
-        if status and status.digest == digest:
-            return status.generation
-        return max(record.generation if record else 0, status.generation if status else 0) + 1
-
-
-class _Recall:
-    """The last good declarations of a file that can't be used now, as the inventory has them."""
-
-    def __init__(self, stores: Stores, source: str) -> None:
-        self._stores = stores
-        self._source = source
-
-    def __call__(self, file: str) -> Sequence[Declared]:
-        recalled = []
-        for record in self._stores.inventory.records(self._source).values():
-            if record.file == file and record.owner is None and record.digest and (model := model_of(record.key.kind)):
-                recalled.append(Declared(model.model_validate_json(record.applied), Origin(file), record.digest))
-        return recalled
 
 
 def _source_of(path: Path, known: Collection[str]) -> tuple[Path, Path | None]:
@@ -372,21 +273,3 @@ def _failure(each: Pass) -> Failure:
     if each.verdict is Verdict.STALLED:
         return Stalled(each.reason, each.message)
     return Retry(each.reason, each.message, each.after)
-
-
-def _digest(plans: Sequence[Plan]) -> str:
-    """Identifies what is to be done, field by field; the order in which plans were made does not count."""
-    lines = sorted(
-        json.dumps([str(plan.key), plan.action, [[c.path, plain(c.observed), plain(c.desired)] for c in plan.changes]])
-        for plan in plans
-    )
-    return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
-
-
-def _environment_float(name: str, default: float) -> float:
-    """A number of seconds from the environment. Raises ValueError naming the variable."""
-    text = os.environ.get(name, "")
-    try:
-        return float(text) if text else default
-    except ValueError:
-        raise ValueError(f'cannot read {name}="{text}": write a number of seconds') from None

@@ -1,0 +1,41 @@
+"""The agents of one process and the clients they share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from threading import RLock
+from typing import Any
+
+from controller.agents.discovery import agent_of, client_module
+from controller.engine.agent import Agent, Setup
+from controller.store.home import Home
+
+
+class Agents:
+    """The agents, each made when first asked for; those of one system share one client. Thread-safe.
+
+    `ahead` has, by system, what was read before the agents were there (see `ahead.py`).
+    """
+
+    def __init__(self, setup: Setup, home: Home, ahead: Mapping[str, Any]) -> None:
+        self._setup = setup
+        self._home = home
+        self._ahead = ahead
+        self._clients: dict[str, Any] = {}
+        self._agents: dict[str, Agent[Any, Any] | None] = {}
+        self._lock = RLock()
+
+    def find(self, kind: str) -> Agent[Any, Any] | None:
+        """The agent of a kind, or None."""
+        with self._lock:
+            if kind not in self._agents:
+                self._agents[kind] = self._made(agent) if (agent := agent_of(kind)) else None
+            return self._agents[kind]
+
+    def _made(self, agent: type[Agent[Any, Any]]) -> Agent[Any, Any]:
+        system = agent.system
+        setup = replace(self._setup, config=self._home.agent_config(system), ahead=self._ahead.get(system))
+        if system not in self._clients:
+            self._clients[system] = client_module(agent).connect(setup)
+        return agent(self._clients[system], setup)  # type: ignore[call-arg]  # the contract of `Agent`, in its docstring

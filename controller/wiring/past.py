@@ -1,0 +1,40 @@
+"""What earlier runs have left behind that the index needs: how far generations were counted, and last good declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from controller.engine.stores import Stores
+from resources.kinds import model_of
+from resources.meta import Declared, Key, Origin
+
+
+class Generations:
+    """Counts generations on from what earlier runs have kept."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+
+    def __call__(self, key: Key, digest: str) -> int:
+        record = self._stores.inventory.find(key)
+        if record and record.digest == digest:
+            return record.generation
+        status = self._stores.statuses.find(key)
+        if status and status.digest == digest:
+            return status.generation
+        return max(record.generation if record else 0, status.generation if status else 0) + 1
+
+
+class Recall:
+    """The last good declarations of a file that can't be used now, as the inventory has them."""
+
+    def __init__(self, stores: Stores, source: str) -> None:
+        self._stores = stores
+        self._source = source
+
+    def __call__(self, file: str) -> Sequence[Declared]:
+        recalled = []
+        for record in self._stores.inventory.records(self._source).values():
+            if record.file == file and record.owner is None and record.digest and (model := model_of(record.key.kind)):
+                recalled.append(Declared(model.model_validate_json(record.applied), Origin(file), record.digest))
+        return recalled
