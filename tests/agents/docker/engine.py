@@ -11,6 +11,7 @@ from typing import Any
 
 from docker.errors import NotFound
 
+from controller.agents.docker.client import Engine, WritableEngine, writable
 from resources.kinds.container import Container
 from tests.agents.keeper import Keeper
 from tests.agents.worlds.container import Containers
@@ -61,6 +62,35 @@ class RealContainers(Containers):
         for image in self.engine.images(name=self.prefix):
             for tag in image["RepoTags"]:
                 self.engine.remove_image(tag, force=True)
+
+
+class Crash(BaseException):
+    """The process is killed: nothing after it is executed, no clean-up either."""
+
+
+class Mortal(WritableEngine):
+    """Dies as soon as the engine has made the n-th change."""
+
+    def __init__(self, engine: Engine, last: int) -> None:
+        self.__dict__ |= writable(engine).__dict__
+        self._left = last
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        return self._deadly(found) if name in CHANGING else found
+
+    def _deadly(self, change: Callable[..., Any]) -> Callable[..., Any]:
+        def deadly(*args: Any, **kwargs: Any) -> Any:
+            result = change(*args, **kwargs)
+            self._left -= 1
+            if not self._left:
+                raise Crash
+            return result
+
+        return deadly
+
+
+CHANGING = {name for name in vars(WritableEngine) if not name.startswith("_")}
 
 
 def begin(keeper: Keeper, resource: Container) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from controller.engine.agent import Stalled
+from controller.engine.agent import Retry, Stalled
 from resources.kinds.container import Container
 from resources.plan import Action, Disruption
 from tests.agents.docker.engine import RealContainers
@@ -85,6 +85,9 @@ def test_name_taken_by_a_stranger_meanwhile_is_not_taken_from_him(world: RealCon
 class TestNetworks:
     @pytest.fixture(autouse=True)
     def networks(self, world: RealContainers) -> None:
+        self.make_networks(world)
+
+    def make_networks(self, world: RealContainers) -> None:
         for name in ("front", "back"):
             pool = {"Subnet": SUBNET} if name == "back" else {}
             ipam = {"Driver": "default", "Config": [pool] if pool else []}
@@ -180,3 +183,20 @@ class TestNetworks:
         assert keeper.plan(new).empty, keeper.plan(new)
         keeper.make(started := self.on(world, {"name": "back"}))
         assert self.connected(world, started) == {"back"}
+
+    def test_container_at_rest_is_started_although_its_network_was_made_anew(
+        self, world: RealContainers, keeper: Keeper
+    ) -> None:
+        address = {"name": "back", "aliases": ["db"], "ipv4Address": "10.213.77.9"}
+        keeper.make(resource := self.on(world, {"name": "front"}, address))
+        world.engine.stop(resource.container_name, timeout=0)
+        for name in ("front", "back"):
+            world.engine.remove_network(f"{world.prefix}-{name}")
+        failure = keeper.apply(keeper.steps(resource))[resource.key]
+        assert isinstance(failure, Retry)
+        assert failure.reason == "NetworkMissing"
+        self.make_networks(world)
+        keeper.make(resource)
+        assert world.running(resource)
+        assert self.connected(world, resource) == {"front", "back"}
+        assert keeper.plan(resource).empty

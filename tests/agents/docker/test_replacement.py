@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from controller.agents.docker.client import WritableEngine, connect
+from controller.agents.docker.client import connect
 from controller.agents.docker.container import ContainerAgent
 from controller.engine.agent import Stalled
 from resources.kinds.container import Container
 from resources.plan import Action, Disruption
-from tests.agents.docker.engine import RealContainers, free_port
+from tests.agents.docker.engine import Crash, Mortal, RealContainers, free_port
 from tests.agents.keeper import Keeper
 from tests.agents.worlds.container import SPEC
 
@@ -136,33 +135,6 @@ def test_container_made_to_vanish_when_it_stops_can_be_replaced(world: RealConta
     assert world.names() == ["one"]
 
 
-class Crash(BaseException):
-    """The process is killed: nothing after it is executed, no clean-up either."""
-
-
-class Mortal(WritableEngine):
-    """Dies as soon as the engine has made the n-th change."""
-
-    def __init__(self, engine: WritableEngine, last: int) -> None:
-        self.__dict__ |= engine.__dict__
-        self._left = last
-
-    def __getattribute__(self, name: str) -> Any:
-        found = super().__getattribute__(name)
-        return self._deadly(found) if name in CHANGING else found
-
-    def _deadly(self, change: Callable[..., Any]) -> Callable[..., Any]:
-        def deadly(*args: Any, **kwargs: Any) -> Any:
-            result = change(*args, **kwargs)
-            self._left -= 1
-            if not self._left:
-                raise Crash
-            return result
-
-        return deadly
-
-
-CHANGING = {name for name in vars(WritableEngine) if not name.startswith("_")}
 # create new, take the restart policy away, stop, rename old, rename new, start, remove old
 CHANGES_OF_A_REPLACEMENT = 7
 
@@ -207,13 +179,11 @@ def test_restart_policy_that_no_spec_declares_survives_a_crash(world: RealContai
 
 
 def crash(world: RealContainers, keeper: Keeper, resource: Container, point: int) -> None:
-    """Begins to make `resource` as declared and dies on the way."""
+    """Begins to make `resource` as declared and dies after `point` changes."""
     setup = world.setup()
-    engine = connect(setup)
-    assert isinstance(engine, WritableEngine)
-    mortal = ContainerAgent(Mortal(engine, point), setup)
+    agent = ContainerAgent(Mortal(connect(setup), point), setup)
     try:
-        mortal.apply(keeper.steps(resource), keeper.context)
+        agent.apply(keeper.steps(resource), keeper.context)
     except Crash:
         return
     raise AssertionError("survived")

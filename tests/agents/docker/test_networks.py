@@ -1,0 +1,153 @@
+"""Networks: every field converges, and one that is replaced keeps its containers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.agents.docker.client import connect
+from controller.agents.docker.network import NetworkAgent
+from controller.engine.agent import Done, Retry
+from resources.kinds.network import Network, NetworkSpec
+from resources.meta import COMMON_FIELDS
+from resources.plan import Action, Disruption
+from tests.agents.docker.engine import Crash, Mortal
+from tests.agents.keeper import Keeper
+from tests.agents.worlds.docker import IMAGE
+from tests.agents.worlds.network import Networks
+
+FIELDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "driver": ({"driver": "bridge"}, {}),  # the others need a kernel, or a swarm, that is not everywhere
+    "subnet": ({"subnet": "10.213.81.0/24"}, {"subnet": "fd00:213:81::/64"}),
+    "gateway": ({"subnet": "10.213.82.0/24", "gateway": "10.213.82.7"}, {"subnet": "10.213.82.0/24"}),
+    "internal": ({"internal": True}, {"internal": False}),
+    "attachable": ({"attachable": True}, {"attachable": False}),
+    "options": ({"options": {"com.docker.network.driver.mtu": "1400"}}, {"options": {}}),
+    "labels": ({"labels": {"a": "1", "b": "2"}}, {"labels": {"a": "2"}}),
+}
+OLD = {"subnet": "10.213.80.0/24", "labels": {"age": "old"}}
+NEW = {"subnet": "10.213.80.0/24", "labels": {"age": "new"}}
+ADDRESS = "10.213.80.9"
+
+
+@pytest.fixture
+def networks(tmp_path: Path) -> Iterator[Networks]:
+    made = Networks(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def keeper(networks: Networks) -> Keeper:
+    return Keeper(networks)
+
+
+def test_every_field_is_tested() -> None:
+    assert NetworkSpec.model_fields.keys() - COMMON_FIELDS == FIELDS.keys()
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_field_is_created_changed_and_dropped(field: str, networks: Networks, keeper: Keeper) -> None:
+    for spec in (*FIELDS[field], FIELDS[field][0], {}):
+        keeper.make(resource := networks.resource("one", **spec))
+        assert keeper.plan(resource).empty, keeper.plan(resource)
+        assert keeper.agent.diff(resource, None, keeper.look(resource).value).empty
+
+
+def test_network_that_begins_like_an_id_is_not_mistaken_for_it(networks: Networks, keeper: Keeper) -> None:
+    keeper.make(resource := networks.resource("one"))
+    prefix = keeper.look(resource).handle[:12]
+    other = Network.model_validate(
+        {"apiVersion": "pegasus2.dev/v1", "kind": "Network", "metadata": {"name": prefix}, "spec": {}}
+    )
+    assert keeper.look(other).value is None
+
+
+def test_replaced_network_gets_its_containers_back(networks: Networks, keeper: Keeper) -> None:
+    keeper.make(networks.resource("one", **OLD))
+    settle(networks)
+    new = networks.resource("one", **NEW)
+    plan = keeper.plan(new)
+    assert (plan.action, plan.disruption) == (Action.REPLACE, Disruption.RECREATE)
+    assert plan.notes == (f"reconnects {networks.prefix}-fixed, {networks.prefix}-simple",)
+    keeper.make(new)
+    assert settled(networks, new) == {"fixed": (["db"], ADDRESS), "simple": ([], None)}
+
+
+# disconnect two, remove the network, create it, connect two
+@pytest.mark.parametrize("point", range(1, 7))
+def test_crash_in_a_replacement_loses_no_container(point: int, networks: Networks, keeper: Keeper) -> None:
+    keeper.make(networks.resource("one", **OLD))
+    settle(networks)
+    new, setup = networks.resource("one", **NEW), networks.setup()
+    with pytest.raises(Crash):
+        NetworkAgent(Mortal(connect(setup), point), setup).apply(keeper.steps(new), keeper.context)
+    keeper.make(new)
+    assert keeper.plan(new).empty, keeper.plan(new)
+    assert settled(networks, new) == {"fixed": (["db"], ADDRESS), "simple": ([], None)}
+
+
+def test_container_whose_address_is_not_in_the_new_subnet_is_told_of(networks: Networks, keeper: Keeper) -> None:
+    keeper.make(networks.resource("one", **OLD))
+    settle(networks)
+    new = networks.resource("one", subnet="10.213.83.0/24")
+    outcome = keeper.apply(keeper.steps(new))[new.key]
+    assert isinstance(outcome, Done)
+    assert f"cannot reconnect {networks.prefix}-fixed" in outcome.message
+    assert settled(networks, new) == {"simple": ([], None)}
+    assert keeper.plan(new).empty
+
+
+def test_network_in_use_is_not_deleted(networks: Networks, keeper: Keeper) -> None:
+    keeper.make(resource := networks.resource("one", **OLD))
+    settle(networks)
+    failure = keeper.apply(keeper.deletions(resource))[resource.key]
+    assert isinstance(failure, Retry)
+    assert failure.reason == "InUse"
+    assert f"{networks.prefix}-fixed" in failure.message
+
+
+def test_subnet_of_another_network_is_told_of(networks: Networks, keeper: Keeper) -> None:
+    keeper.make(networks.resource("one", **OLD))
+    second = networks.resource("two", **OLD)
+    failure = keeper.apply(keeper.steps(second))[second.key]
+    assert isinstance(failure, Retry)
+    assert failure.reason == "SubnetTaken"
+
+
+def test_container_at_rest_finds_the_new_network_when_it_starts(networks: Networks, keeper: Keeper) -> None:
+    keeper.make(networks.resource("one", **OLD))
+    settle(networks)
+    networks.engine.stop(f"{networks.prefix}-simple", timeout=0)
+    keeper.make(new := networks.resource("one", **NEW))
+    networks.engine.start(f"{networks.prefix}-simple")
+    assert settled(networks, new) == {"fixed": (["db"], ADDRESS), "simple": ([], None)}
+
+
+def settle(networks: Networks) -> None:
+    """Two containers join the network: one of its only network, with nothing; one of a second, with name and address."""
+    engine, network = networks.engine, f"{networks.prefix}-one"
+    for name, mode in (("simple", network), ("fixed", "default")):
+        config = {
+            "Image": IMAGE,
+            "Cmd": ["sleep", "1000"],
+            "StopSignal": "SIGKILL",
+            "HostConfig": {"NetworkMode": mode},
+        }
+        made = engine.create_container_from_config(config, f"{networks.prefix}-{name}")  # type: ignore[no-untyped-call]
+        engine.start(made["Id"])
+    engine.connect_container_to_network(f"{networks.prefix}-fixed", network, aliases=["db"], ipv4_address=ADDRESS)
+
+
+def settled(networks: Networks, network: Network) -> dict[str, tuple[list[str], str | None]]:
+    """Aliases and fixed address of each container in the network."""
+    found = {}
+    for identity, each in networks.engine.inspect_network(network.world_name)["Containers"].items():
+        endpoint = networks.engine.inspect_container(identity)["NetworkSettings"]["Networks"][network.world_name]
+        aliases = [alias for alias in endpoint["Aliases"] or () if not identity.startswith(alias)]
+        fixed = (endpoint["IPAMConfig"] or {}).get("IPv4Address")
+        found[each["Name"].removeprefix(f"{networks.prefix}-")] = (aliases, fixed)
+    return found
