@@ -243,6 +243,10 @@ class Resource(Model):
         """What in the world this resource needs for itself alone."""
         return ()
 
+    def within(self) -> Iterable[Claim]:
+        """Places that this resource lies in: whoever claims one is a dependency, as if it were referred to."""
+        return ()
+
     def references(self) -> Iterable[Key]:
         """Resources that the spec names without `dependsOn`; they are dependencies all the same."""
         return ()

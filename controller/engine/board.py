@@ -24,6 +24,8 @@ _DONE = {
     Action.REPLACE: "Replaced",
     Action.DELETE: "Deleted",
 }
+# And what is said of it when there are no fields to name and the agent had nothing to add.
+_AS_WANTED = dict.fromkeys(_DONE, "as declared") | {Action.DELETE: "it has left the desired state"}
 
 
 class Board:
@@ -96,9 +98,9 @@ class Board:
         if each.carried_out is not Action.NONE:
             fields = ", ".join(change.path for change in each.plan.changes[:6])
             drift = "drift in " if each.plan.drift_only else ""
-            self.record(
-                each.key, Level.NORMAL, _DONE[each.carried_out], f"{drift}{fields}" if fields else "as declared"
-            )
+            said = [f"{drift}{fields}" if fields else "", each.told]
+            message = "; ".join(part for part in said if part) or _AS_WANTED[each.carried_out]
+            self.record(each.key, Level.NORMAL, _DONE[each.carried_out], message)
 
     def _announce(self, each: Pass, status: Status) -> None:
         warn = each.verdict in (Verdict.STALLED, Verdict.RETRY, Verdict.HELD, Verdict.REPORTED)

@@ -6,7 +6,7 @@ claims, dependents and duplicates are kept as maps that a revision updates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from controller.engine.graph import cycle_through
@@ -73,6 +73,7 @@ class Index:
         self._dependents: dict[Key, set[Key]] = {}
         self._claims: dict[tuple[str, str], list[tuple[Claim, Key]]] = {}
         self._claimed: dict[Key, tuple[Claim, ...]] = {}
+        self._inside: dict[tuple[str, str], set[Key]] = {}  # place -> what lies in it, claimed or not
         self._children: dict[Key, tuple[Key, ...]] = {}
         self._conflicts: dict[Key, Conflict] = {}
         self._subscribers: dict[str, list[Subscriber]] = {}
@@ -169,6 +170,8 @@ class Index:
             self._claimed[key] = claims
             for claim in claims:
                 self._claims.setdefault((claim.what, claim.value), []).append((claim, key))
+        for place in resource.within():
+            self._inside.setdefault((place.what, place.value), set()).add(key)
         self._expand(declared, before)
 
     def _expand(self, declared: Declared, before: dict[Key, Entry | None]) -> None:
@@ -201,6 +204,11 @@ class Index:
             bucket.remove((claim, key))
             if not bucket:
                 del self._claims[claim.what, claim.value]
+        for place in entry.resource.within():
+            inside = self._inside[place.what, place.value]
+            inside.discard(key)
+            if not inside:
+                del self._inside[place.what, place.value]
 
     # -- what is wrong across resources ----------------------------------------------------------------------------
 
@@ -226,7 +234,7 @@ class Index:
             if dependency not in self._entries:
                 message = f"cannot find {dependency.short}, which {key.short} needs: declare it, or drop the reference"
                 return Conflict(Reason.DEPENDENCY_MISSING, message)
-        if entry.dependencies and (cycle := cycle_through(key, self.dependencies)):
+        if self.dependencies(key) and (cycle := cycle_through(key, self.dependencies)):
             path = " -> ".join(step.short for step in cycle)
             return Conflict(
                 Reason.DEPENDENCY_CYCLE, f"cannot order a cycle of dependencies: {path}; remove one of them"
@@ -270,13 +278,18 @@ class Index:
     def conflict(self, key: Key) -> Conflict | None:
         return self._conflicts.get(key)
 
-    def dependencies(self, key: Key) -> Collection[Key]:
+    def dependencies(self, key: Key) -> frozenset[Key]:
+        """What `key` needs: what it names, and who claims the places that it lies in."""
         entry = self._entries.get(key)
-        return entry.dependencies if entry else ()
+        if entry is None:
+            return frozenset()
+        holders = (self.claimant(place) for place in entry.resource.within())
+        return entry.dependencies.union(holder for holder in holders if holder)
 
     def dependents(self, key: Key) -> frozenset[Key]:
         """The keys that need `key`, whether it is there or not."""
-        return frozenset(self._dependents.get(key, ()))
+        inside = (self._inside.get((claim.what, claim.value), ()) for claim in self._claimed.get(key, ()))
+        return frozenset(self._dependents.get(key, ())).union(*inside)
 
     def claimant(self, claim: Claim) -> Key | None:
         """Whose claim this is: the first that made one colliding with it."""

@@ -32,6 +32,10 @@ LONG_WORKERS = 2
 class Desk(Protocol):
     """Where a lane hands in what it did: the manager."""
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether nothing new is to be begun."""
+
     def settle(self, lane: str, passes: Sequence[Pass]) -> None:
         """These passes have ended."""
 
@@ -110,7 +114,7 @@ class Lane:
             pool.submit(self._carry_out, chunk)
 
     def _carry_out(self, chunk: list[Pass]) -> None:
-        if self._stopped.is_set():
+        if self._stopped.is_set() or self._desk.cancelled:
             return
         begun = self._clock.monotonic()
         try:

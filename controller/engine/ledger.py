@@ -100,7 +100,7 @@ class Ledger:
             handle=handle,
             applied=resource.model_dump_json(exclude_unset=True),
             file=entry.declared.origin.file,
-            dependencies=entry.dependencies,
+            dependencies=self._index.dependencies(entry.declared.key),
             owner=entry.owner,
             retain=resource.spec.deletionPolicy is DeletionPolicy.RETAIN,
             adopted=before.adopted if before else False,

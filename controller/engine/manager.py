@@ -55,6 +55,7 @@ class Manager:
         self._lanes: dict[str, Lane] = {}
         self._lock = Condition()
         self._patient = True  # whether keys are tried for ever
+        self._cancel = Flag()  # of a one-off run
         self._open: set[Key] = set()  # not settled for good, in a one-off run
         self._blocked: set[Key] = set()
         self._edited_at: dict[Key, float] = {}
@@ -68,7 +69,7 @@ class Manager:
 
     def converge(self, keys: Collection[Key], timeout: float, cancelled: Flag) -> bool:
         """Works until `keys` are settled. Returns whether they were, within `timeout` seconds and uncancelled."""
-        self._patient = False
+        self._patient, self._cancel = False, cancelled
         self._open = set(keys)
         give_up = self._clock.monotonic() + timeout
         self._add(keys, Priority.EDIT)
@@ -228,6 +229,10 @@ class Manager:
         return {name: lane.breaker.reached for name, lane in list(self._lanes.items())}
 
     # -- the lanes' desk ---------------------------------------------------------------------------------------
+
+    @property
+    def cancelled(self) -> bool:
+        return self._cancel.is_set()
 
     def starting(self, each: Pass) -> None:
         self._listener.started(each.plan)

@@ -67,6 +67,7 @@ class Pass:
     subject: Subject | None = None
     step: Step[Any, Any] | None = None
     carried_out: Action = Action.NONE
+    told: str = ""  # what the agent said of carrying it out
 
 
 def ended(

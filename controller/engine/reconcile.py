@@ -24,7 +24,7 @@ from controller.engine.stores import Record
 from resources.conditions import Reason
 from resources.kinds import model_of
 from resources.meta import DriftPolicy, Key, Problem, Resource
-from resources.plan import Action, Disruption, Plan
+from resources.plan import Action, Disruption, Plan, Why
 
 # Seconds until a thing that carries another of our keys, which is about to be deleted, is looked at again.
 NAME_FREED = 0.5
@@ -66,7 +66,7 @@ class Reconciler:
         passes: list[Pass] = []
         subjects: dict[str, list[Subject]] = {}
         for key in keys:
-            subject = self._subject(key)
+            subject = self._subject(key, view)
             if isinstance(subject, Pass):
                 passes.append(subject)
             else:
@@ -78,7 +78,7 @@ class Reconciler:
             self._ledger.keep(passes)
         return passes
 
-    def _subject(self, key: Key) -> Subject | Pass:
+    def _subject(self, key: Key, view: _View) -> Subject | Pass:
         """The guards before looking: unknown, deleting, conflicting."""
         entry, record = self._index.find(key), self._stores.inventory.find(key)
         if entry is None and record is None:
@@ -89,7 +89,7 @@ class Reconciler:
                 ended(key, Verdict.STALLED, Reason.UNKNOWN_KIND, f"cannot find an agent for {key.kind}"), entry
             )
         if entry is None:
-            return self._leaving(key, record, agent)
+            return self._leaving(key, record, agent, view)
         if conflict := self._index.conflict(key):
             return _about(ended(key, Verdict.STALLED, conflict.reason, conflict.message), entry)
         if record and record.source != self._identity.source and (refused := self._other_source(entry, record)):
@@ -97,13 +97,14 @@ class Reconciler:
         last = entry.resource if record and record.digest == entry.digest else _last_applied(record)
         return Subject(key, entry, record, agent, entry.resource, last)
 
-    def _leaving(self, key: Key, record: Record | None, agent: Agent[Any, Any]) -> Subject | Pass:
+    def _leaving(self, key: Key, record: Record | None, agent: Agent[Any, Any], view: _View) -> Subject | Pass:
         assert record is not None
         if key not in self._pruning.deletes:
             hold = next((hold for hold in self._pruning.holds if key in hold.keys), None)
             reason, message = (hold.reason, hold.message) if hold else (Reason.SUSPENDED, "not in the desired state")
             return ended(key, Verdict.HELD, reason, message)
-        if waiting_for := [other for other in self._needing.get(key, ()) if self._stores.inventory.find(other)]:
+        waiting_for = [other for other in self._needing.get(key, ()) if self._stores.inventory.find(other)]
+        if waiting_for and not view.preview:
             return ended(key, Verdict.BLOCKED, Reason.DELETING, f"waits until {min(waiting_for).short} is deleted")
         resource = _model(key.kind).model_validate_json(record.applied)
         return Subject(key, None, record, agent, resource, resource)
@@ -134,7 +135,9 @@ class Reconciler:
 
     def _judge_deletion(self, subject: Subject, seen: Seen[Any]) -> Pass:
         owner = belonging(subject, seen, self._identity.installation).owner
-        if owner is not Owner.OURS:  # already gone, or somebody else has the name now
+        # What an adoption put aside is put back even if the thing itself is gone already.
+        to_put_back = owner is Owner.NOBODY and subject.record is not None and subject.record.kept
+        if owner is not Owner.OURS and not to_put_back:  # already gone, or somebody else has the name now
             return concluded(subject, Verdict.GONE, seen=seen)
         plan = Plan(subject.key, Action.DELETE, disruption=Disruption.DELETE, loses_data=_holds_data(subject))
         return concluded(subject, Verdict.WORK, plan, seen=seen)
@@ -143,13 +146,17 @@ class Reconciler:
         key, spec = subject.key, subject.resource.spec
         where = belonging(subject, seen, self._identity.installation)
         if where.owner is Owner.OTHER_KEY and Key.parse(where.whose) in self._pruning.deletes:
+            if view.preview:
+                return concluded(subject, Verdict.WORK, subject.agent.diff(subject.resource, None, None), seen=seen)
             why = f"waits until {where.whose} is deleted"
             return concluded(subject, Verdict.BLOCKED, None, Reason.DELETING, why, seen, NAME_FREED)
-        plan = subject.agent.diff(subject.resource, subject.last, seen.value)
+        plan = _plan(subject, seen)
         if where.owner in (Owner.STRANGER, Owner.OTHER_KEY):
             taken_back = where.owner is Owner.STRANGER and _equal_unmarkable(subject, seen)
             if not spec.adopt and not taken_back:
-                return concluded(subject, Verdict.STALLED, None, Reason.NOT_OWNED, _not_owned(key, where.whose), seen)
+                return concluded(
+                    subject, Verdict.STALLED, None, Reason.NOT_OWNED, _not_owned(subject, where.whose), seen
+                )
             plan = replace(plan, action=Action.ADOPT)
         if key in view.suspended or spec.suspend:
             why = "suspended: differences are shown, not corrected"
@@ -237,7 +244,8 @@ class Reconciler:
             case _:
                 assert_never(outcome)
         if subject.entry is None:
-            return replace(concluded(subject, Verdict.GONE, each.plan), carried_out=Action.DELETE)
+            gone = concluded(subject, Verdict.GONE, each.plan)
+            return replace(gone, carried_out=Action.DELETE, told=outcome.message)
         if not subject.edited:
             self._patience.healed(key)
         if isinstance(seen, Seen):
@@ -246,7 +254,7 @@ class Reconciler:
             after = _failed(
                 subject, seen or Retry(Reason.AGENT_ERROR, f"cannot see {key.short} after changing it"), each.plan
             )
-        return replace(after, carried_out=each.plan.action)
+        return replace(after, carried_out=each.plan.action, told=outcome.message)
 
     def _second_look(self, each: Pass, subject: Subject, seen: Seen[Any]) -> Pass:
         plan = subject.agent.diff(subject.resource, subject.resource, seen.value)
@@ -299,8 +307,21 @@ def _equal_unmarkable(subject: Subject, seen: Seen[Any]) -> bool:
     return not agent.marks and bool(agent.diff(subject.resource, None, seen.value).empty)
 
 
-def _not_owned(key: Key, whose: str) -> str:
-    return f"cannot take over what belongs to {whose}: set 'adopt: true' in the spec of {key.short}, or choose another name"
+def _plan(subject: Subject, seen: Seen[Any]) -> Plan:
+    """The agent's plan. Where the spec is the one applied last and yet was edited, it was by way of a file it refers to."""
+    plan = subject.agent.diff(subject.resource, subject.last, seen.value)
+    if plan.empty or not subject.edited or subject.last is None or subject.last.spec != subject.resource.spec:
+        return plan
+    edited = (replace(change, why=Why.EDITED) if change.why is Why.DRIFTED else change for change in plan.changes)
+    return replace(plan, changes=tuple(edited))
+
+
+def _not_owned(subject: Subject, whose: str) -> str:
+    claim = next(iter(subject.resource.claims()), "what is there")
+    return (
+        f"cannot take over {claim}, which belongs to {whose}: "
+        f"set 'adopt: true' in the spec of {subject.key.short}, or choose another"
+    )
 
 
 def _immutable(key: Key, plan: Plan) -> str:

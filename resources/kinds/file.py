@@ -160,6 +160,12 @@ class File(Resource):
     def claims(self) -> Iterable[Claim]:
         yield Claim("path", self.spec.path)
 
+    def within(self) -> Iterable[Claim]:
+        directory = self.spec.path
+        while (end := directory.rfind("/")) > 0:
+            directory = directory[:end]
+            yield Claim("path", directory)
+
     def inputs(self) -> Iterable[Path]:
         if self.spec.source is not None:
             yield Path(self.spec.source)
