@@ -41,7 +41,7 @@ class Story:
     def write(self, file: str, *documents: str) -> Path:
         """A file of the source."""
         path = self.root / "state" / file
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n---\n".join(documents))
         return path
 

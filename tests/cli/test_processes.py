@@ -183,7 +183,7 @@ def controller(story: Story) -> Iterator[subprocess.Popen[str]]:
     """A controller that has converged on one file."""
     story.write("a.yaml", story.file("one"))
     process = story.start("run", env={"PEGASUS2_METRICS_PORT": "0"})
-    eventually((story.world / "one").exists, "the controller made the file")
+    eventually(lambda: "True" in story.p2("get").out, "the controller was done")
     yield process
     process.kill()
     process.communicate()
@@ -207,7 +207,7 @@ def test_beside_a_controller_reading_goes_on_and_applying_names_it(
     refused = story.p2("apply")
     assert refused.code == 2
     assert f"process {controller.pid} (p2 run) holds" in refused.err
-    eventually(lambda: "True" in story.p2("get", "file/one").out, "get showed that it is ready")
+    assert "True" in story.p2("get", "file/one").out
 
 
 def test_the_controller_heeds_suspend_and_resume_at_once(story: Story, controller: subprocess.Popen[str]) -> None:
