@@ -200,9 +200,11 @@ def _stream(stream: socket.socket, path: str, stop: Flag) -> Iterator[bytes]:
     stream.settimeout(GLANCE)
     text = b""
     while not stop.is_set():
-        content, received = _dechunked(received)
+        content, received, ended = _dechunked(received)
         *lines, text = (text + content).split(b"\n")
         yield from filter(None, lines)
+        if ended:
+            raise ConnectionResetError("the engine ended the stream")
         try:
             received += _received(stream)
         except TimeoutError:
@@ -216,13 +218,13 @@ def _received(stream: socket.socket) -> bytes:
     return found
 
 
-def _dechunked(raw: bytes) -> tuple[bytes, bytes]:
-    """The content of the whole HTTP chunks at the start of `raw`, and what is left of it."""
+def _dechunked(raw: bytes) -> tuple[bytes, bytes, bool]:
+    """The content of the whole HTTP chunks at the start of `raw`, what is left of it, and whether the last chunk came."""
     content = b""
     while True:
         size, found, rest = raw.partition(b"\r\n")
         if not found or len(rest) < (count := int(size, 16)) + 2:
-            return content, raw
+            return content, raw, False
         if not count:
-            raise ConnectionResetError("the engine ended the stream")
+            return content, b"", True
         content, raw = content + rest[:count], rest[count + 2 :]
