@@ -25,9 +25,12 @@ def stoppable(message: str) -> Iterator[Flag]:
         if len(seen) > 1:
             _say("stopped at once; the next run finds out what was half done")
             os._exit(128 + number)
-        _say(message)
         # In a thread: the handler may interrupt this very thread while it holds the flag's lock.
-        Thread(target=stop.set, daemon=True).start()
+        Thread(target=begin_to_stop, daemon=True).start()
+
+    def begin_to_stop() -> None:
+        stop.set()
+        _say(message)
 
     before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
     try:
