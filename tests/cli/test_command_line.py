@@ -28,9 +28,10 @@ COMMANDS = [
 @pytest.mark.parametrize("arguments", [["--help"], ["version"], ["apply", "--help"], ["completion", "bash"]])
 def test_what_needs_no_resources_imports_nothing_heavy(arguments: list[str]) -> None:
     program = (
-        "import atexit, sys; from controller.surfaces.cli.main import main\n"
-        f"atexit.register(lambda: print('imported', *sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr))\n"
-        f"main({arguments!r})"
+        "import sys; from controller.surfaces.cli.app import App; from controller.surfaces.cli.console import Console\n"
+        "from controller.surfaces.cli.main import run\n"
+        f"run({arguments!r}, App(Console.standard()))\n"
+        f"print('imported', *sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.stderr == "imported\n"

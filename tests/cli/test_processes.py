@@ -197,7 +197,9 @@ def test_the_controller_follows_the_files_and_stops_when_told(story: Story, cont
     controller.send_signal(signal.SIGTERM)
     shown = ended(controller)
     assert shown.code == 0
-    assert "watching state; Ctrl-C stops" in shown.err.splitlines()[0]
+    said = [json.loads(line)["message"] for line in shown.err.splitlines()]
+    assert said[0] == "watching; Ctrl-C stops"
+    assert "stopping after what is under way" in said
 
 
 def test_beside_a_controller_reading_goes_on_and_applying_names_it(

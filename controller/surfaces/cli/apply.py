@@ -130,9 +130,9 @@ class Apply(Command):
             raise Refused("cannot go on without your consent; nothing was changed")
 
     def _converge(self, workspace: Workspace, scope: Scope, progress: Progress, actions: int) -> Summary:
-        from controller.surfaces.cli.stopping import stoppable
+        from controller.surfaces.cli.stopping import say_stopping, stoppable
 
-        with stoppable("stopping: what is under way is finished first; once more stops at once") as cancelled:
+        with stoppable(say_stopping) as cancelled:
             progress.begin(actions)
             try:
                 return workspace.converge(scope.only, prune=scope.prune, timeout=self.timeout, cancelled=cancelled)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TextIO
 
+from controller.surfaces.cli.command import Refused
+
 
 class Style(StrEnum):
     BOLD = "1"
@@ -90,6 +92,12 @@ def _columns() -> int:
 def _write(stream: TextIO, lines: Iterable[str] | str) -> None:
     """Each call arrives at once: somebody may be reading line by line."""
     text = lines if isinstance(lines, str) else "\n".join(lines)
-    if text or isinstance(lines, str):
+    if not text and not isinstance(lines, str):
+        return
+    try:
         stream.write(text + "\n")
         stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Refused(f"cannot write the output: {error.strerror}") from error

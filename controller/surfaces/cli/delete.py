@@ -56,13 +56,13 @@ class Delete(Command):
         """Whether all of them are gone."""
         from controller.surfaces.cli.plan_view import explained_lines
         from controller.surfaces.cli.progress import progress_on
-        from controller.surfaces.cli.stopping import stoppable
+        from controller.surfaces.cli.stopping import say_stopping, stoppable
 
         progress = progress_on(app.console)
         with app.open(source, read_only=False, listener=progress) as workspace:
             workspace.load()
             refuse_declared(workspace, keys)
-            with stoppable("stopping: what is under way is finished first; once more stops at once") as cancelled:
+            with stoppable(say_stopping) as cancelled:
                 progress.begin(len(keys))
                 try:
                     summary = workspace.delete(keys, timeout=self.timeout, cancelled=cancelled)

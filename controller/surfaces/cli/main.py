@@ -48,15 +48,15 @@ _DEBUG = "PEGASUS2_DEBUG"
 _BROKEN_PIPE = 141  # 128 + SIGPIPE, as if the signal had ended us
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command line (default: the process's own). Returns the exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+def main() -> NoReturn:
+    """Runs this process's command line and ends the process."""
     try:
-        return run(given, App(Console.standard()))
+        code = run(sys.argv[1:], App(Console.standard()))
+        sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has had enough (p2 get | head -1). What is still buffered must not fail again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
+        code = _BROKEN_PIPE  # the reader has had enough (p2 get | head -1)
+    # Not sys.exit: taking thousands of resources apart, one by one, takes as long as reading them did.
+    os._exit(code)
 
 
 def run(given: Sequence[str], app: App) -> int:
@@ -65,6 +65,8 @@ def run(given: Sequence[str], app: App) -> int:
         if "_ARGCOMPLETE" in os.environ:
             complete()
         return command_of(given).run(app)
+    except SystemExit as ended:  # argparse has shown a help page
+        return int(ended.code or 0)
     except Refused as error:
         return _failed(app, str(error), Exit.REFUSED)
     except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from controller.wiring.workspace import Workspace
 
 Value = TypeVar("Value")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,10 @@ class Run(Command):
             listener = Listeners(logs.EventLog(), metrics)
             workspace = closing.enter_context(app.open(self.path, read_only=False, listener=listener))
             running.workspace = workspace
-            stop = closing.enter_context(stoppable("stopping: what is under way is finished; once more stops at once"))
+            stop = closing.enter_context(stoppable(lambda: log.info("stopping after what is under way")))
             if server := probes.serve(port, metrics.page, alive=running.dead, ready=running.unready):
                 closing.callback(server.stop)
-            app.console.note(f"watching {place(workspace.source.name)}; Ctrl-C stops")
+            log.info("watching; Ctrl-C stops", extra={"source": place(workspace.source.name)})
             workspace.run(stop)
         return Exit.OK
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event as Flag
 from threading import Thread
@@ -15,22 +15,22 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def stoppable(message: str) -> Iterator[Flag]:
-    """A flag that the first signal sets, saying `message` on stderr. The second ends the process with 128 + signal."""
+def stoppable(announce: Callable[[], None]) -> Iterator[Flag]:
+    """A flag that the first signal sets, then calling `announce`. The second ends the process with 128 + signal."""
     stop = Flag()
     seen: list[int] = []
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         seen.append(number)
         if len(seen) > 1:
-            _say("stopped at once; the next run finds out what was half done")
+            say("stopped at once; the next run finds out what was half done")
             os._exit(128 + number)
         # In a thread: the handler may interrupt this very thread while it holds the flag's lock.
         Thread(target=begin_to_stop, daemon=True).start()
 
     def begin_to_stop() -> None:
         stop.set()
-        _say(message)
+        announce()
 
     before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
     try:
@@ -40,6 +40,12 @@ def stoppable(message: str) -> Iterator[Flag]:
             signal.signal(number, handler)
 
 
-def _say(message: str) -> None:
+def say_stopping() -> None:
+    """How a command that is watched by a person announces that it stops."""
+    say("stopping: what is under way is finished first; once more stops at once")
+
+
+def say(message: str) -> None:
+    """A line on stderr, whatever the process was doing."""
     # Not through sys.stderr: a handler must not enter a buffer that it may have interrupted.
     os.write(sys.stderr.fileno(), f"\n{message}\n".encode())
