@@ -132,6 +132,19 @@ def canonical_security_option(text: str) -> str:
     return f"{name}={value}" if separator else name
 
 
+# The grammar of image references: https://github.com/distribution/reference/blob/main/reference.go
+_WORD = "[a-z0-9]+(?:(?:[.]|_|__|-+)[a-z0-9]+)*"
+_HOST = r"(?:[a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
+IMAGE = rf"^(?:{_HOST}/)?{_WORD}(?:/{_WORD})*(?::\w[\w.-]{{0,127}})?(?:@\w+:[0-9a-f]{{32,}})?$"
+
+
+def valid_image(text: str) -> str:
+    """`text`, if it can name an image. Raises ValueError."""
+    if not re.fullmatch(IMAGE, text):
+        raise ValueError(f'cannot read the image "{text}": write it like nginx:1.27, in lower case up to the tag')
+    return text
+
+
 def canonical_image(text: str) -> str:
     """The full name an engine means by `text`: `docker.io/library/nginx:latest` for `nginx`."""
     name, at, digest = text.partition("@")

@@ -30,7 +30,15 @@ def _promtool_missing() -> str:
     return "" if shutil.which("promtool") else "no promtool on the PATH (Debian package prometheus)"
 
 
-SYSTEMS: dict[str, Callable[[], str]] = {"docker": cache(_docker_missing), "promtool": _promtool_missing}
+def _registry_missing() -> str:
+    return "" if shutil.which("docker-registry") else "no docker-registry on the PATH (Debian package docker-registry)"
+
+
+SYSTEMS: dict[str, Callable[[], str]] = {
+    "docker": cache(_docker_missing),
+    "promtool": _promtool_missing,
+    "registry": _registry_missing,
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:

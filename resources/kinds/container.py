@@ -31,6 +31,7 @@ from resources.meta import (
     world_name,
 )
 from resources.notation import (
+    IMAGE,
     canonical_capability,
     canonical_device,
     canonical_duration,
@@ -39,6 +40,7 @@ from resources.notation import (
     canonical_signal,
     canonical_size,
     ports,
+    valid_image,
 )
 
 EXAMPLE = """\
@@ -158,6 +160,7 @@ def _tmpfs(mounts: dict[str, str]) -> dict[str, str]:
     return {_absolute(path): options for path, options in mounts.items()}
 
 
+Image = Annotated[str, AfterValidator(valid_image), Field(min_length=1, json_schema_extra={"pattern": IMAGE})]
 Size = Annotated[str, AfterValidator(canonical_size)]
 Span = Annotated[Duration, AfterValidator(canonical_duration)]
 Ports = Annotated[tuple[str, ...], AfterValidator(canonical_ports)]
@@ -292,7 +295,7 @@ class ContainerSpec(Spec):
         "networks": (Attachment.model_construct(name="bridge"),),
     }
 
-    image: Annotated[str, Field(min_length=1, pattern=r"^\S+$")] = Field(
+    image: Image = Field(
         description="Image by name and tag (nginx:1.27) or digest (nginx@sha256:…). A container whose tag has come to name "
         "another image on this machine is replaced."
     )

@@ -70,8 +70,15 @@ class Engine:
         return _content(self._answers([path])[0])
 
     def read_each(self, wanted: Sequence[str]) -> list[Json | None]:
-        """What it says at each of these paths; None where there is no such thing."""
-        return [None if answer.status == 404 else _content(answer) for answer in self._answers(wanted)]
+        """What it says at each of these paths; None where there is no such thing. Raises EngineError for any other refusal."""
+        answers = self.try_each(wanted)
+        if refused := next((answer for answer in answers if isinstance(answer, EngineError)), None):
+            raise refused
+        return [None if isinstance(answer, EngineError) else answer for answer in answers]
+
+    def try_each(self, wanted: Sequence[str]) -> list[Json | EngineError | None]:
+        """As `read_each`, but what is refused is refused for itself alone."""
+        return [_content_or_error(answer) for answer in self._answers(wanted)]
 
     def follow(self, path: str, stop: Flag) -> Iterator[Json | None]:
         """The objects of an answer without end; the first one is None and says that it has begun."""
@@ -250,6 +257,16 @@ def _sdk_client(host: str, timeout: float, version: str | None) -> APIClient:
     from docker.utils import kwargs_from_env
 
     return APIClient(host, version, timeout=int(timeout), tls=kwargs_from_env().get("tls", False))
+
+
+def _content_or_error(answer: Answer) -> Json | EngineError | None:
+    if answer.status == 404:
+        return None
+    try:
+        found: Json = _content(answer)
+    except EngineError as error:
+        return error
+    return found
 
 
 def _content(answer: Answer) -> Any:

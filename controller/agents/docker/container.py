@@ -13,9 +13,9 @@ from threading import Event as Flag
 from controller.agents.docker import paths
 from controller.agents.docker.adjustment import adjust, can_stay, field_of
 from controller.agents.docker.ahead import INSTALLATION
-from controller.agents.docker.client import Engine, Json, WritableEngine, engine_health, writable
+from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine, engine_health, writable
 from controller.agents.docker.events import attributes, hints
-from controller.agents.docker.failures import explained, tolerated
+from controller.agents.docker.failures import explained, failure, tolerated
 from controller.agents.docker.health import health_of
 from controller.agents.docker.lookup import Found, Sight, look
 from controller.agents.docker.making import make, start
@@ -86,7 +86,8 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         """Containers are told apart from their images by the images' configs, each of which is read once."""
         self._absent_images = frozenset(name for name, image in sight.images.items() if image is None)
         self._image_configs |= {image["Id"]: image["Config"] for image in sight.images.values() if image}
-        used = {found.live["Image"] for found in sight.containers.values() if found.live}
+        found = (each for each in sight.containers.values() if isinstance(each, Found))
+        used = {each.live["Image"] for each in found if each.live}
         unknown = sorted(used - self._image_configs.keys())
         answers = self._engine.read_each([paths.image(identity) for identity in unknown])
         for identity, image in zip(unknown, answers, strict=True):
@@ -94,6 +95,8 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
 
     def _seen(self, resource: Container, sight: Sight, ctx: Context) -> Seen[ContainerObserved] | Failure:
         found, image = sight.containers[resource.key], sight.images[resource.spec.image]
+        if isinstance(found, EngineError):
+            return failure(f"look at the container {resource.container_name}", found)
         live = found.live
         if live is None:
             return Seen(None)
@@ -169,7 +172,10 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
 
     def _look_again(self, container: Container) -> Found:
         with explained(f"look at the container {container.container_name}"):
-            return look(self._engine, [container], self._installation).containers[container.key]
+            found = look(self._engine, [container], self._installation).containers[container.key]
+            if isinstance(found, EngineError):
+                raise found
+            return found
 
     def _same(self, found: Found, step: ContainerStep) -> Json:
         """The container, live. Raises Retry when it is not the one that the step was planned for."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from controller.agents.docker import paths
 from controller.agents.docker.ahead import INSTALLATION
-from controller.agents.docker.client import Engine, Json
+from controller.agents.docker.client import Engine, EngineError, Json
 from controller.agents.docker.marks import KEY, mark_in, new_name, old_name, temporary
 from resources.kinds.container import Container, State
 from resources.meta import Key
@@ -33,7 +33,7 @@ class Found:
 class Sight:
     """One look at the engine. `images` holds what each image that a spec names is, None where it is not here."""
 
-    containers: dict[Key, Found]
+    containers: dict[Key, Found | EngineError]
     images: dict[str, Json | None] = field(default_factory=dict)
 
 
@@ -41,16 +41,17 @@ def look(engine: Engine, resources: Sequence[Container], installation: str) -> S
     """Two round trips at most, however many resources."""
     references = sorted({resource.spec.image for resource in resources})
     wanted = [paths.container(name) for resource in resources for name in _names(resource)]
-    answers = engine.read_each([*wanted, *map(paths.image, references)])
+    answers = engine.try_each([*wanted, *map(paths.image, references)])
     named = {resource.key: answers[3 * at : 3 * at + 3] for at, resource in enumerate(resources)}
     missing = [resource for resource in resources if not _ours(named[resource.key][0], resource.key, installation)]
     renamed = _renamed(engine, [resource.key for resource in missing], installation)
+    images = zip(references, answers[len(wanted) :], strict=True)
     return Sight(
         {
             resource.key: _choose(resource, named[resource.key], renamed.get(resource.key, []), installation)
             for resource in resources
         },
-        dict(zip(references, answers[len(wanted) :], strict=True)),
+        {reference: None if isinstance(image, EngineError) else image for reference, image in images},
     )
 
 
@@ -59,8 +60,8 @@ def _names(resource: Container) -> tuple[str, str, str]:
     return name, old_name(name), new_name(name)
 
 
-def _ours(live: Json | None, key: Key, installation: str) -> bool:
-    mark = mark_in(live["Config"]["Labels"]) if live else None
+def _ours(live: Json | EngineError | None, key: Key, installation: str) -> bool:
+    mark = mark_in(live["Config"]["Labels"]) if isinstance(live, dict) else None
     return mark is not None and (mark.key, mark.installation) == (key, installation)
 
 
@@ -81,10 +82,15 @@ def _renamed(engine: Engine, keys: Sequence[Key], installation: str) -> dict[Key
     return found
 
 
-def _choose(resource: Container, named: Sequence[Json | None], renamed: Sequence[Json], installation: str) -> Found:
-    candidates = {live["Id"]: live for live in (*named, *renamed) if live and _ours(live, resource.key, installation)}
+def _choose(
+    resource: Container, named: Sequence[Json | EngineError | None], renamed: Sequence[Json], installation: str
+) -> Found | EngineError:
+    if refused := next((answer for answer in named if isinstance(answer, EngineError)), None):
+        return refused
+    there = [live for live in (*named, *renamed) if isinstance(live, dict)]
+    candidates = {live["Id"]: live for live in there if _ours(live, resource.key, installation)}
     if not candidates:
-        return Found(named[0])
+        return Found(_first(live for live in there if live["Name"] == f"/{resource.container_name}"))
     settled = [live for live in candidates.values() if not temporary(live["Name"]) and _settled(resource, live)]
     chosen = _first(settled) or _first(_ending(candidates.values(), old_name(""))) or _first(candidates.values())
     assert chosen is not None

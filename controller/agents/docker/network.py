@@ -50,11 +50,12 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
         self._pending = Reconnections(setup.home)
 
     def observe(self, resources: Sequence[Network], ctx: Context) -> Mapping[Key, Seen[NetworkObserved] | Failure]:
-        with explained("look at the networks"):
-            answers = self._engine.read_each([paths.network(resource.world_name) for resource in resources])
+        answers = self._engine.try_each([paths.network(resource.world_name) for resource in resources])
         return {resource.key: self._seen(resource, live) for resource, live in zip(resources, answers, strict=True)}
 
-    def _seen(self, resource: Network, live: Json | None) -> Seen[NetworkObserved]:
+    def _seen(self, resource: Network, live: Json | EngineError | None) -> Seen[NetworkObserved] | Failure:
+        if isinstance(live, EngineError):
+            return failure(f"look at the network {resource.world_name}", live)
         if (
             live is None or live["Name"] != resource.world_name
         ):  # the engine also takes the beginning of an id for a name

@@ -9,7 +9,7 @@ from controller.agents.docker import paths
 from controller.agents.docker.ahead import INSTALLATION
 from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine, engine_health, writable
 from controller.agents.docker.events import hints
-from controller.agents.docker.failures import explained
+from controller.agents.docker.failures import explained, failure
 from controller.agents.docker.marks import foreign_labels, labels_of, mark_in
 from controller.agents.docker.translation import told
 from controller.engine.agent import (
@@ -43,8 +43,7 @@ class VolumeAgent(SingleAgent[Volume, VolumeObserved]):
         self._installation = setup.installation
 
     def observe(self, resources: Sequence[Volume], ctx: Context) -> Mapping[Key, Seen[VolumeObserved] | Failure]:
-        with explained("look at the volumes"):
-            answers = self._engine.read_each([paths.volume(resource.world_name) for resource in resources])
+        answers = self._engine.try_each([paths.volume(resource.world_name) for resource in resources])
         return {resource.key: _seen(resource, live) for resource, live in zip(resources, answers, strict=True)}
 
     def diff(self, desired: Volume, last: Volume | None, observed: VolumeObserved | None) -> Plan:
@@ -115,7 +114,9 @@ class VolumeAgent(SingleAgent[Volume, VolumeObserved]):
         return writable(self._engine)
 
 
-def _seen(resource: Volume, live: Json | None) -> Seen[VolumeObserved]:
+def _seen(resource: Volume, live: Json | EngineError | None) -> Seen[VolumeObserved] | Failure:
+    if isinstance(live, EngineError):
+        return failure(f"look at the volume {resource.world_name}", live)
     if live is None:
         return Seen(None)
     value = VolumeObserved(

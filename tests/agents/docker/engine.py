@@ -59,9 +59,11 @@ class RealContainers(Containers):
         for volume in mounted:  # anonymous ones that went from container to container stay when those are removed
             with contextlib.suppress(NotFound):
                 self.engine.remove_volume(volume)
-        for image in self.engine.images(name=self.prefix):
-            for tag in image["RepoTags"]:
-                self.engine.remove_image(tag, force=True)
+        for image in self.engine.images():
+            for name in (image["RepoTags"] or []) + (image["RepoDigests"] or []):
+                if self.prefix in name:
+                    with contextlib.suppress(NotFound):
+                        self.engine.remove_image(name, force=True)
 
 
 class Crash(BaseException):
