@@ -87,9 +87,22 @@ class Index:
 
         With `partly`, the good documents of such a file count, and only its others stay as they were.
         """
-        self.condition, self.message = revision.condition, revision.message
+        was, self.condition, self.message = self.condition, revision.condition, revision.message
+        around = self._entries.keys() if was is not self.condition else ()  # all of them are to say so
         if revision.condition is not Condition.OK:
-            return Edits()  # nothing is known of the source now: all that was in force stays so
+            return Edits(touched=frozenset(around))  # nothing is known of the source: all that was in force stays so
+        edits = self._take_in(revision, partly)
+        return replace(edits, touched=edits.touched | (frozenset(around) - edits.edited - edits.removed))
+
+    def give_up(self, keys: Collection[Key]) -> Edits:
+        """Takes out of force what the user lets go while the source, missing or empty, says nothing of it any more."""
+        if self.condition is Condition.OK:
+            return Edits()
+        files = {entry.declared.origin.file for key in keys if (entry := self._entries.get(key))}
+        rest = {file: tuple(d for d in self._files[file] if d.key not in keys) for file in files}
+        return self._take_in(Revision(rest, whole=False), partly=False)
+
+    def _take_in(self, revision: Revision, partly: bool) -> Edits:
         before: dict[Key, Entry | None] = {}
         was_broken = self._broken.copy()
         self._take_files(revision, before, partly)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 from threading import Event as Flag
 from typing import Any
 
@@ -54,6 +54,7 @@ class Manager:
         self._queue = Queue(parts.clock.monotonic)
         self._lanes: dict[str, Lane] = {}
         self._lock = Condition()
+        self._taking = Lock()  # one at a time changes what is desired: the source, or the user
         self._patient = True  # whether keys are tried for ever
         self._cancel = Flag()  # of a one-off run
         self._open: set[Key] = set()  # not settled for good, in a one-off run
@@ -92,9 +93,10 @@ class Manager:
         self._start("pokes", self._obey, pokes)
         watched: set[str] = set()
         for revision in source.watch(stop):
-            edits = self._index.take(revision)
-            self._tell_problems()
-            self._take(edits, revision.at)
+            with self._taking:
+                edits = self._index.take(revision)
+                self._tell_problems()
+                self._take(edits, revision.at)
             if not watched:  # the first reading stays: the collector need not visit it again and again
                 gc.collect()
                 gc.freeze()
@@ -129,12 +131,12 @@ class Manager:
 
     def _tell_problems(self) -> None:
         """An event for each thing that is wrong with the source and was not before."""
-        problems = frozenset(str(problem) for problem in self._index.problems())
+        problems = {str(problem): Reason.SOURCE_INVALID for problem in self._index.problems()}
         if self._index.message:
-            problems |= {self._index.message}
-        for problem in sorted(problems - self._told):
-            self._board.record(None, Level.WARNING, Reason.SOURCE_INVALID, problem)
-        self._told = problems
+            problems[self._index.message] = Reason.SOURCE_EMPTY
+        for problem in sorted(problems.keys() - self._told):
+            self._board.record(None, Level.WARNING, problems[problem], problem)
+        self._told = frozenset(problems)
 
     def _applied(self, key: Key) -> bool:
         """Whether what is desired of `key` was applied before, by an earlier run: then it is no edit to be measured."""
@@ -157,10 +159,12 @@ class Manager:
         """What the user says (suspend, resume, confirm) while the controller runs."""
         before = self._overrides.suspended() | self._overrides.confirmed()
         for _ in pokes:
-            now = self._overrides.suspended() | self._overrides.confirmed()
-            self._add(before ^ now, Priority.EDIT)
+            confirmed = self._overrides.confirmed()
+            now = self._overrides.suspended() | confirmed
+            with self._taking:
+                self._take(self._index.give_up(confirmed), self._clock.monotonic())
+                self._add(before ^ now, Priority.EDIT)
             before = now
-            self.prune()
 
     def _watch(self, kind: str, agent: Watches, stop: Flag) -> None:
         scope = LiveScope(self._index, kind)

@@ -20,6 +20,7 @@ from controller.engine.parts import Parts
 from controller.engine.passes import Pass, Subject, Verdict, concluded, ended, subject_of
 from controller.engine.patience import Patience
 from controller.engine.prune import Pruning
+from controller.engine.revision import Condition
 from controller.engine.stores import Record
 from resources.conditions import Reason
 from resources.kinds import model_of
@@ -192,7 +193,9 @@ class Reconciler:
             reason = Reason.PROGRESSING if health.reason == Reason.CONVERGED else health.reason
             return concluded(subject, verdict, plan, reason, health.message, seen, health.again)
         reason, message = Reason.CONVERGED, health.message
-        if problem := self._broken(subject):
+        if self._index.condition is not Condition.OK:
+            reason, message = Reason.SOURCE_EMPTY, f"as last declared; {self._index.message}"
+        elif problem := self._broken(subject):
             reason, message = Reason.SOURCE_INVALID, f"as last declared; the file can't be used now: {problem}"
         elif self._patience.contested(subject.key):
             reason, message = Reason.CONTESTED, _contested(plan)
