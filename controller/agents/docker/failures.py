@@ -9,9 +9,10 @@ from controller.agents.docker.client import EngineError
 from controller.engine.agent import Retry, Stalled
 from resources.conditions import Reason
 
-# Begins of the messages with which a start fails because of the container's own command.
-_BAD_COMMAND = ("executable file not found", "no such file or directory", "permission denied", "not a directory")
 _PORT_TAKEN = ("port is already allocated", "address already in use")
+# What the engine and its runtime say when a container can't run as it is declared.
+_BAD_COMMAND = ("executable file not found", "exec: ")
+_BAD_SPEC = ("OCI runtime create failed", "unable to find user", "unable to find group", "gathering device information")
 
 
 @contextmanager
@@ -40,8 +41,8 @@ def start_failure(name: str, error: EngineError) -> Retry | Stalled:
     if error.status == 404 and "network" in error.message:
         return Retry("NetworkMissing", f"{message}; create the network, or declare it as a Network")
     if any(text in error.message for text in _BAD_COMMAND):
-        return Stalled("StartFailed", f"{message}; correct command, entrypoint, workingDir, volumes or the image")
-    if error.status == 400:
+        return Stalled("StartFailed", f"{message}; correct command or entrypoint")
+    if error.status == 400 or any(text in error.message for text in _BAD_SPEC):
         return Stalled("StartFailed", f"{message}; correct the spec")
     return Retry("StartFailed", message)
 

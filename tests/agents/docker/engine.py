@@ -12,6 +12,7 @@ from typing import Any
 from docker.errors import NotFound
 
 from controller.agents.docker.client import Engine, WritableEngine, writable
+from controller.engine.agent import unavailable
 from resources.kinds.container import Container
 from tests.agents.keeper import Keeper
 from tests.agents.worlds.container import Containers
@@ -71,11 +72,11 @@ class Crash(BaseException):
 
 
 class Mortal(WritableEngine):
-    """Dies as soon as the engine has made the n-th change."""
+    """As soon as the engine has made the n-th change the process is killed, or with `cut_off` the engine out of reach."""
 
-    def __init__(self, engine: Engine, last: int) -> None:
+    def __init__(self, engine: Engine, last: int, *, cut_off: bool = False) -> None:
         self.__dict__ |= writable(engine).__dict__
-        self._left = last
+        self._left, self._cut_off = last, cut_off
 
     def __getattribute__(self, name: str) -> Any:
         found = super().__getattribute__(name)
@@ -83,10 +84,11 @@ class Mortal(WritableEngine):
 
     def _deadly(self, change: Callable[..., Any]) -> Callable[..., Any]:
         def deadly(*args: Any, **kwargs: Any) -> Any:
-            result = change(*args, **kwargs)
-            self._left -= 1
-            if not self._left:
-                raise Crash
+            if self._left > 0:
+                result = change(*args, **kwargs)
+                self._left -= 1
+            if self._left <= 0:
+                raise unavailable("cannot reach the engine") if self._cut_off else Crash
             return result
 
         return deadly

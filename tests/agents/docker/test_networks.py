@@ -10,7 +10,7 @@ import pytest
 
 from controller.agents.docker.client import connect
 from controller.agents.docker.network import NetworkAgent
-from controller.engine.agent import Done, Retry
+from controller.engine.agent import Done, Retry, Seen, Stalled
 from resources.kinds.network import Network, NetworkSpec
 from resources.meta import COMMON_FIELDS
 from resources.plan import Action, Disruption
@@ -125,6 +125,18 @@ def test_container_at_rest_finds_the_new_network_when_it_starts(networks: Networ
     keeper.make(new := networks.resource("one", **NEW))
     networks.engine.start(f"{networks.prefix}-simple")
     assert settled(networks, new) == {"fixed": (["db"], ADDRESS), "simple": ([], None)}
+
+
+def test_name_of_two_networks_is_told_of_and_blinds_us_for_no_other(networks: Networks, keeper: Keeper) -> None:
+    keeper.make(good := networks.resource("one"))
+    ambiguous = networks.resource("two")
+    for _ in range(2):
+        networks.engine.create_network(ambiguous.world_name, check_duplicate=False)
+    seen = keeper.agent.observe([good, ambiguous], keeper.context)
+    assert isinstance(seen[good.key], Seen)
+    failure = seen[ambiguous.key]
+    assert isinstance(failure, Retry | Stalled)
+    assert failure.message.startswith(f"cannot look at the network {ambiguous.world_name}: ")
 
 
 def settle(networks: Networks) -> None:

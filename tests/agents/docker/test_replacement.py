@@ -8,7 +8,7 @@ import pytest
 
 from controller.agents.docker.client import connect
 from controller.agents.docker.container import ContainerAgent
-from controller.engine.agent import Stalled
+from controller.engine.agent import Retry, Stalled
 from resources.kinds.container import Container
 from resources.plan import Action, Disruption
 from tests.agents.docker.engine import Crash, Mortal, RealContainers, free_port
@@ -167,6 +167,20 @@ def test_crash_in_a_replacement_is_repaired(
     assert f"COLOR={specs[wanted_then]['env']['COLOR']}" in world.environment_of(then)
     assert world.inspect(then)["HostConfig"]["RestartPolicy"]["Name"] == "always"
     assert world.execute(then, "cat", "/data/file") == "precious\n"
+
+
+@pytest.mark.parametrize("point", range(1, CHANGES_OF_A_REPLACEMENT + 1))
+def test_engine_lost_in_a_replacement_is_waited_for(point: int, world: RealContainers, keeper: Keeper) -> None:
+    keeper.make(world.resource("one", **OLD))
+    new, setup = world.resource("one", **NEW), world.setup()
+    agent = ContainerAgent(Mortal(connect(setup), point, cut_off=True), setup)
+    failure = agent.apply(keeper.steps(new), keeper.context)[new.key]
+    assert isinstance(failure, Retry)
+    assert failure.reason == "AgentUnavailable"
+    keeper.make(new)
+    assert keeper.plan(new).empty
+    assert world.names() == ["one"]
+    assert world.running(new)
 
 
 def test_restart_policy_that_no_spec_declares_survives_a_crash(world: RealContainers, keeper: Keeper) -> None:
