@@ -6,7 +6,7 @@ claims, dependents and duplicates are kept as maps that a revision updates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from controller.engine.graph import cycle_through
