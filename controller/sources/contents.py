@@ -88,7 +88,7 @@ class Contents:
             ):
                 self._tree.files[path] = None
                 self._examine(path, look, hinted=True)
-        self._refold(self._inputs.changed(hints), look)
+        self._refold(self._inputs.changed_at(hints), look)
         self._judge()
         return look
 

@@ -24,7 +24,7 @@ class GitLock:
         """Whether git holds its lock at the monotonic time `now`. A lock is believed for `PATIENCE` seconds."""
         try:
             found = os.stat(_git_directory(self._directory) / "index.lock")
-        except OSError:
+        except (OSError, ValueError):
             self._seen = None
             return False
         if (identity := (found.st_ino, found.st_mtime_ns)) != self._seen:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
 from resources.meta import Declared
@@ -29,7 +29,8 @@ class Inputs:
         self._digests: dict[str, tuple[Stamp | None, bytes]] = {}
         self._users: dict[str, set[str]] = {}  # input -> files that declare resources with it
         self._used: dict[str, set[str]] = {}
-        self._names: dict[str, set[str]] = {}  # real path -> inputs as they are written
+        self._places: dict[str, frozenset[str]] = {}  # input -> where it is, and where a link to it is
+        self._at: dict[str, set[str]] = {}  # the same the other way round
 
     def fold(self, declared: Declared) -> Declared:
         """`declared` with the content of its inputs in its digest."""
@@ -48,38 +49,52 @@ class Inputs:
                 self._forget(path)
         for path in used:
             self._users.setdefault(path, set()).add(file)
-            self._names.setdefault(os.path.realpath(path), set()).add(path)
         if used:
             self._used[file] = used
 
-    def changed(self, among: Collection[str] | None = None) -> set[str]:
-        """Files whose resources have an input with another content than before; of all inputs, or those at paths."""
-        paths = self._users.keys() if among is None else self._at(among)
-        return {user for path in list(paths) if self._reread(path) for user in self._users[path]}
+    def changed(self) -> set[str]:
+        """Files whose resources have an input with another content than before."""
+        return self._users_of(path for path in self._users if self._stamp(path) != _stamp(path))
+
+    def changed_at(self, hints: Iterable[str]) -> set[str]:
+        """The same among the inputs at these paths, whatever their stamps say."""
+        return self._users_of({path for hint in hints for path in self._at.get(hint, ())})
 
     def directories(self) -> set[str]:
-        """Where changes of inputs are seen: where they are, and where links to them are."""
-        places = {os.path.dirname(path) for path in (*self._users, *self._names)}
-        return {place for place in places if os.access(place, os.R_OK)}
+        """Where changes of inputs are seen."""
+        for path in self._users.keys() - self._places.keys():
+            self._place(path)
+        found = {os.path.dirname(place) for place in self._at}
+        return {directory for directory in found if os.access(directory, os.R_OK)}
 
-    def _at(self, paths: Iterable[str]) -> set[str]:
-        found = {name for path in paths for name in self._names.get(path, ())}
-        return found | {path for path in paths if path in self._users}
+    def _users_of(self, paths: Iterable[str]) -> set[str]:
+        return {user for path in list(paths) if self._reread(path) for user in self._users[path]}
+
+    def _place(self, path: str) -> None:
+        directory, name = os.path.split(path)
+        self._places[path] = frozenset((os.path.realpath(path), os.path.join(os.path.realpath(directory), name)))
+        for place in self._places[path]:
+            self._at.setdefault(place, set()).add(path)
+
+    def _displace(self, path: str) -> None:
+        for place in self._places.pop(path, ()):
+            self._at[place].discard(path)
+            if not self._at[place]:
+                del self._at[place]
 
     def _forget(self, path: str) -> None:
         del self._users[path]
         self._digests.pop(path, None)
-        for real, names in list(self._names.items()):
-            names.discard(path)
-            if not names:
-                del self._names[real]
+        self._displace(path)
 
     def _reread(self, path: str) -> bool:
-        before = self._digests.get(path)
-        if before and before[0] is not None and before[0] == _stamp(path):
-            return False
-        self._digests.pop(path, None)
-        return before is None or before[1] != self._digest(path)
+        """Whether the content is another than before. A link may lead elsewhere now, so it is placed anew."""
+        _, before = self._digests.pop(path, (None, b""))
+        self._displace(path)
+        return self._digest(path) != before
+
+    def _stamp(self, path: str) -> Stamp | None:
+        return self._digests.get(path, (None, b""))[0]
 
     def _digest(self, path: str) -> bytes:
         if path not in self._digests:

@@ -423,6 +423,24 @@ def test_an_edit_of_an_input_is_an_edit_of_what_declares_it(
     assert edited(watching.next()) == ["m.yaml"]
 
 
+def test_an_input_behind_a_link_is_followed_where_it_leads(state: Path, watching: Watching) -> None:
+    for version in ("one", "two"):
+        write(state.parent / version / "motd", version)
+    current = state.parent / "current"
+    current.symlink_to(state.parent / "one/motd")
+    write(state / "m.yaml", sheet("m", source="../current"))
+    assert names(watching.next()) == ["m"]
+    assert watching.nothing(0.3)
+    write(state.parent / "one/motd", "edited")
+    assert edited(watching.next()) == ["m.yaml"]
+    (state.parent / "swap").symlink_to(state.parent / "two/motd")
+    (state.parent / "swap").replace(current)
+    assert edited(watching.next()) == ["m.yaml"]
+    assert watching.nothing(0.3)
+    write(state.parent / "two/motd", "edited, too")
+    assert edited(watching.next()) == ["m.yaml"]
+
+
 # -- when events are lost ------------------------------------------------------------------------------------------
 
 
