@@ -30,7 +30,9 @@ def main() -> None:
     asked = _arguments()
     print(f"Taken on {date.today()}: {machine()}.\n", flush=True)
     with own_folder() as folder:
-        bench = Bench(folder, asked.p2, asked.peers_dir, asked.quick, asked.baselines, asked.seconds_at_rest)
+        bench = Bench(
+            folder, asked.p2, asked.peers_dir, asked.quick, asked.baselines, asked.seconds_at_rest, asked.rounds
+        )
         for name in asked.names or NAMES:
             say(f"== {name}")
             report: Report = importlib.import_module(name).run(bench)
@@ -41,9 +43,10 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python tests/benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", choices=[*NAMES, []], help=", ".join(NAMES))
     parser.add_argument("--quick", action="store_true", help="few rounds and small sizes: a smoke test of the programs")
+    parser.add_argument("--rounds", type=int, default=1000, help="at most so many rounds")
     parser.add_argument("--baselines", action="store_true", help="only the raw engine and the peers, without p2")
     parser.add_argument(
-        "--peers-dir", type=Path, help="where Compose, pyinfra, Ansible and Salt are installed, see README"
+        "--peers-dir", type=Path, help="where Compose, pyinfra, Ansible and Salt are, see docs/performance.md"
     )
     parser.add_argument("--p2", default=p2_beside_this_python(), help="the program to measure")
     parser.add_argument("--seconds-at-rest", type=float, default=300.0, help="how long to watch the controller at rest")

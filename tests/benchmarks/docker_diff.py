@@ -48,6 +48,7 @@ def _ours(bench: Bench, fleet: Fleet) -> list[Contestant]:
         return []
     source, p2 = fleet.write_manifests(bench.place("p2")), Pegasus.fresh(bench)
     p2.converge(source)
+    p2.diff(source)
     return [Contestant(DIFF, lambda: clocked(lambda: p2.diff(source)))]
 
 

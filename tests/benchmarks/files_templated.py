@@ -130,6 +130,7 @@ def _ours(bench: Bench, size: int) -> list[Contestant]:
     files, p2 = Files(bench.place("files"), size), Pegasus.fresh(bench)
     source = files.write_manifests()
     p2.converge(source)
+    p2.diff(source)
     edit = _edits(files.write_manifests, lambda: p2.converge(source))
     return [
         Contestant(DIFF, lambda: clocked(lambda: p2.diff(source))),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -52,7 +53,8 @@ class Pegasus:
     def controller(self, source: Path) -> Iterator[Controller]:
         """`p2 run` on `source`, stopped by a signal at the end."""
         log = self.home.with_suffix(".log")
-        environment = {**os.environ, **self.environment, "PEGASUS2_HOME": str(self.home)}
+        environment = {**os.environ, "PEGASUS2_METRICS_PORT": str(_free_port()), **self.environment}
+        environment["PEGASUS2_HOME"] = str(self.home)
         with log.open("ab") as said:
             process = subprocess.Popen(
                 [self.program, "run", str(source)], env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said
@@ -64,6 +66,13 @@ class Pegasus:
             process.wait(timeout=60)
 
 
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 class Controller:
     """A running controller, seen from outside: its statuses in the database, its process in /proc."""
 
@@ -71,16 +80,21 @@ class Controller:
         self._process = process
         self._home = home
         self._log = log
-        self._since = time.time()
 
     def wait_until_settled(self, keys: Collection[Key]) -> None:
-        """Returns when all of `keys` were looked at by this controller and are Ready."""
+        """Returns when all of `keys` are Ready and the controller has come to rest."""
         with open_stores(Home(self._home, read_only=True)) as stores:
-            self._wait(lambda: self._are_settled(stores.statuses.all(), keys), every=0.2)
+            self._wait(lambda: self._is_at_rest() and self._are_ready(stores.statuses.all(), keys), every=0.1)
 
-    def _are_settled(self, statuses: Mapping[Key, Status], keys: Collection[Key]) -> bool:
+    def _is_at_rest(self) -> bool:
+        """Whether it has started, and used next to nothing of the last second."""
+        before = self.cpu_seconds()
+        time.sleep(1)
+        return before > 0.1 and self.cpu_seconds() - before < 0.02
+
+    def _are_ready(self, statuses: Mapping[Key, Status], keys: Collection[Key]) -> bool:
         found = [statuses.get(key) for key in keys]
-        return all(status is not None and status.ready and status.at >= self._since for status in found)
+        return all(status is not None and status.ready for status in found)
 
     @contextmanager
     def watching(self) -> Iterator[Callable[[Key], Status | None]]:

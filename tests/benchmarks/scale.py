@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import random
 import textwrap
 import time
 from abc import ABC, abstractmethod
@@ -141,6 +142,7 @@ def _measured(bench: Bench, model: type[Kind], size: int) -> Size:
     things = model(bench.place(model.name.lower()), p2.home, size)
     things.write()
     creation = clocked(lambda: p2.converge(things.source))
+    p2.diff(things.source)
     cold = interleave(_cold(p2, things.source), bench.rounds(7, 2))
     with p2.controller(things.source) as controller:
         controller.wait_until_settled(things.keys)
@@ -166,7 +168,7 @@ def _edited(things: Kind, controller: Controller, rounds: int) -> tuple[Samples,
         number, text = next(numbers), f"edition {edition}"
         saved = things.save(number, text)
         seconds.append(controller.wait_for(lambda: things.shows(number, text)) - saved)  # noqa: B023
-        time.sleep(0.3)
+        time.sleep(random.uniform(0.2, 0.5))  # so that no edit keeps step with what the controller does in intervals
     return Samples("edit -> changed", tuple(seconds)), (controller.cpu_seconds() - used) / rounds
 
 

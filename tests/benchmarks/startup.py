@@ -16,7 +16,9 @@ FORBIDDEN = frozenset(HEAVY[:5])
 
 
 def run(bench: Bench) -> Report:
-    seen = interleave([*_pythons(), *_ours(bench)], bench.rounds(50, 10))
+    contestants = [*_pythons(), *_ours(bench)]
+    interleave(contestants, 1)  # writes the bytecode
+    seen = interleave(contestants, bench.rounds(50, 10))
     imported = {} if bench.baselines_only else {name: _imported(bench, name) for name in COMMANDS}
     rows = [[f"p2 {name}", ", ".join(m for m in HEAVY if m in found) or "none"] for name, found in imported.items()]
     goals = []

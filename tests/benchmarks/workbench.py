@@ -24,7 +24,10 @@ PLACES = {
 
 @dataclass(frozen=True)
 class Bench:
-    """How one run is to be made. `seconds_at_rest` is how long the controller at rest is watched."""
+    """How one run is to be made. `seconds_at_rest` is how long the controller at rest is watched.
+
+    `at_most` caps the rounds, for a rough figure at full size.
+    """
 
     folder: Path
     p2: str
@@ -32,9 +35,10 @@ class Bench:
     quick: bool = False
     baselines_only: bool = False
     seconds_at_rest: float = 300.0
+    at_most: int = 1000
 
     def rounds(self, full: int, quick: int) -> int:
-        return quick if self.quick else full
+        return min(quick if self.quick else full, self.at_most)
 
     def peer(self, program: str) -> str | None:
         """The path of a peer's program, from --peers-dir or PATH; None where it is not installed."""
@@ -68,7 +72,15 @@ def command(arguments: Sequence[str | Path], expect: Sequence[int] = (0,), **env
 
 @contextmanager
 def own_folder() -> Iterator[Path]:
+    """A temporary folder, in which Python's bytecode goes too.
+
+    An installed program has its bytecode beside it; a checkout may lack it, or the environment may forbid to write it.
+    So that a start never includes compiling, all programs get a cache of the run's own, filled by their first call.
+    """
     with tempfile.TemporaryDirectory(prefix="p2bench-") as folder:
+        for name in [name for name in os.environ if name.startswith("PYTHON")]:
+            del os.environ[name]
+        os.environ["PYTHONPYCACHEPREFIX"] = f"{folder}/bytecode"
         yield Path(folder)
 
 
