@@ -248,7 +248,7 @@ def test_bash_completes_commands_kinds_and_names(story: Story) -> None:
             read -ra COMP_WORDS <<< "$1"
             [[ $1 == *" " ]] && COMP_WORDS+=("")
             COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
-            _python_argcomplete p2
+            _p2_completion p2
             echo "${{COMPREPLY[@]}}"
         }}
         complete_line "p2 app"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from controller.surfaces.cli.command import Refused
 from controller.surfaces.cli.console import Console
@@ -26,15 +26,13 @@ class Opener(Protocol):
     def __call__(self, path: Path, *, read_only: bool, listener: Listener | None = None) -> Workspace: ...
 
 
-def open_workspace(path: Path, *, read_only: bool, listener: Listener | None = None) -> Workspace:
+def open_workspace(
+    path: Path, *, read_only: bool, listener: Listener | None = None, ahead: Mapping[str, Any] | None = None
+) -> Workspace:
     """The workspace of `path` under the settings of the environment. Raises Refused and HomeError."""
-    from controller.wiring.ahead import read_ahead
-
-    settings = _settings()
-    ahead = read_ahead(settings.home)  # before the imports that take long
     from controller.wiring.workspace import Workspace
 
-    return Workspace.open(path, settings, read_only=read_only, listener=listener, ahead=ahead)
+    return Workspace.open(path, _settings(), read_only=read_only, listener=listener, ahead=ahead)
 
 
 @dataclass(frozen=True)

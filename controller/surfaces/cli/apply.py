@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from controller.surfaces.cli.app import App, chosen, load, refuse_unusable
-from controller.surfaces.cli.command import Command, Exit, Refused, argument, option
-from controller.surfaces.cli.keys import complete_keys
+from controller.surfaces.cli.command import Command, Exit, Refused
+from controller.surfaces.cli.parameters import Only, Prune, Timeout
 
 if TYPE_CHECKING:
     from controller.surfaces.cli.plan_file import SavedPlan, Scope
     from controller.surfaces.cli.progress import Progress
     from controller.wiring.outcome import Preview, Summary
     from controller.wiring.workspace import Workspace
-
-
-def duration(text: str) -> float:
-    """Seconds of `300`, `90s` or `5m`."""
-    from resources.meta import seconds
-
-    try:
-        return float(text) if text.replace(".", "", 1).isdigit() else seconds(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 @dataclass(frozen=True)
@@ -46,24 +37,22 @@ class Apply(Command):
 
     name = "apply"
 
-    path: Path | None = argument(
-        "PATH", "Directory with the desired state (default: ./state).", default=None, parse=Path
-    )
-    file: tuple[Path, ...] = option(
-        "-f", "--file", metavar="FILE", many=True, parse=Path, help="Only what this file declares; repeatable."
-    )
-    only: tuple[str, ...] = option(
-        "--only", metavar="KIND/NAME", many=True, help="Only this resource; repeatable.", completes=complete_keys
-    )
-    plan: Path | None = option(
-        "--plan", metavar="FILE", default=None, parse=Path, help="Only if the plan is still the one saved in FILE."
-    )
-    prune: bool = option("--prune", default=True, help="Delete what has left the source.")
-    yes: bool = option("-y", "--yes", help="Delete without asking.")
-    keep_going: bool = option("--keep-going", help="Apply what is valid when parts of the source are not.")
-    timeout: float = option(
-        "--timeout", metavar="TIME", default=300.0, parse=duration, help="How long to wait: 90s, 5m (default)."
-    )
+    path: Annotated[
+        Path | None, typer.Argument(metavar="PATH", help="Directory with the desired state (default: ./state).")
+    ] = None
+    file: Annotated[
+        tuple[Path, ...], typer.Option("-f", "--file", metavar="FILE", help="Only what this file declares; repeatable.")
+    ] = ()
+    only: Only = ()
+    plan: Annotated[
+        Path | None, typer.Option("--plan", metavar="FILE", help="Only if the plan is still the one saved in FILE.")
+    ] = None
+    prune: Prune = True
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Delete without asking.")] = False
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Apply what is valid when parts of the source are not.")
+    ] = False
+    timeout: Timeout = 300.0
 
     def run(self, app: App) -> Exit:
         from controller.surfaces.cli.progress import progress_on, waiting

@@ -1,4 +1,4 @@
-"""How a command is written: a frozen dataclass whose fields are its arguments and whose docstring is its help.
+"""How a command is written: a frozen dataclass whose fields are its arguments, in typer's words, and whose docstring is its help.
 
     @dataclass(frozen=True)
     class Greet(Command):
@@ -8,30 +8,30 @@
           p2 greet --loud Ada
         \"\"\"
 
-        name: str = argument("NAME", "Whom to greet.")
-        loud: bool = option("--loud", help="Shout.")
+        name = "greet"
+
+        whom: Annotated[str, typer.Argument(help="Whom to greet.")]
+        loud: Annotated[bool, typer.Option("--loud", help="Shout.")] = False
 
         def run(self, app: App) -> Exit: ...
 
-`main.py` makes parsers of them. Plain argparse: importing typer, and pydantic for each option's type, takes longer than
-everything else that a `p2 diff` imports.
+`main.py` gathers them. A command made by hand, in a test, is the same thing as one made from a command line.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
+
+import typer
 
 if TYPE_CHECKING:
     from controller.surfaces.cli.app import App
-
-Completer = Callable[..., Iterable[str]]  # of argcomplete: called with prefix=..., parsed_args=...
 
 
 class Exit(IntEnum):
@@ -58,93 +58,45 @@ class Command(ABC):
         """Does it. Raises Refused, and HomeError from the home."""
 
 
-_ARGUMENT = "argument"
-
-
-@dataclass(frozen=True)
-class _Argument:
-    flags: tuple[str, ...]
-    settings: dict[str, Any]
-    completes: Completer | None = None
-
-
-def argument(
-    metavar: str,
-    help: str,
-    *,
-    default: Any = dataclasses.MISSING,
-    many: bool = False,
-    choices: Sequence[str] | None = None,
-    parse: Callable[[str], Any] = str,
-    completes: Completer | None = None,
-) -> Any:
-    """A positional argument; optional with a `default`. With `many` the field is a tuple."""
-    settings: dict[str, Any] = {"metavar": metavar, "help": help, "choices": choices, "type": parse}
-    if many:
-        settings["nargs"], default = "*", ()
-    elif default is not dataclasses.MISSING:
-        settings["nargs"] = "?"
-    return dataclasses.field(default=default, metadata={_ARGUMENT: _Argument((), settings, completes)})
-
-
-def option(
-    *flags: str,
-    help: str,
-    default: Any = False,
-    metavar: str | None = None,
-    many: bool = False,
-    choices: Sequence[str] | None = None,
-    parse: Callable[[str], Any] = str,
-    completes: Completer | None = None,
-) -> Any:
-    """An option; a switch when its default is a bool (True: also `--no-...`). With `many` it may be repeated."""
-    settings: dict[str, Any] = {"help": help}
-    if many:
-        settings |= {"action": "append", "metavar": metavar, "type": parse}
-        default = ()
-    elif isinstance(default, bool):
-        settings["action"] = argparse.BooleanOptionalAction if default else "store_true"
-    else:
-        settings |= {"metavar": metavar, "choices": choices, "type": parse}
-    return dataclasses.field(default=default, metadata={_ARGUMENT: _Argument(flags, settings, completes)})
-
-
-class Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong with a command line, and keeps the line breaks of help texts."""
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(
-            **settings, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, add_help=False
-        )
-        self.add_argument("-h", "--help", action="help", help="Show this page.")
-
-    def error(self, message: str) -> NoReturn:
-        raise Refused(f"cannot read the command line: {message}; see {self.prog} --help")
-
-
 def summary(command: type[Command]) -> str:
     """First line of a command's help."""
     return (command.__doc__ or "").partition("\n")[0]
 
 
-def fill(parser: Parser, command: type[Command]) -> None:
-    """Gives `parser` the help and the arguments of `command`."""
-    parser.description = inspect.cleandoc(command.__doc__ or "")
-    for field in dataclasses.fields(command):
-        declared: _Argument = field.metadata[_ARGUMENT]
-        settings = declared.settings | ({"dest": field.name} if declared.flags else {})
-        if field.default is not dataclasses.MISSING:
-            settings["default"] = None if settings.get("action") == "append" else field.default
-        names = declared.flags or (field.name,)
-        action = parser.add_argument(*names, **settings)
-        if declared.completes:
-            action.completer = declared.completes  # type: ignore[attr-defined]  # read by argcomplete
+def parser_of(command: type[Command]) -> Any:
+    """The typer command that reads the arguments of `command` and returns it, filled with them."""
+    single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    single.command(command.name, help=_help(command))(_reader(command))
+    return typer.main.get_command(single)
 
 
-def made(command: type[Command], namespace: argparse.Namespace) -> Command:
-    """The command with the arguments that were parsed."""
-    given: dict[str, Any] = {}
-    for field in dataclasses.fields(command):
-        value = getattr(namespace, field.name)
-        given[field.name] = tuple(value or ()) if field.default == () else value
-    return command(**given)
+def _reader(command: type[Command]) -> Any:
+    def read(**given: Any) -> Command:
+        return command(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+
+    hints = get_type_hints(command, include_extras=True)
+    parameters = [_parameter(field, hints[field.name]) for field in dataclasses.fields(command)]
+    read.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer goes by
+    read.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return read
+
+
+def _parameter(field: dataclasses.Field[Any], hint: Any) -> inspect.Parameter:
+    """A field as typer wants it: it knows lists, not tuples; and defaults are named in our help texts already."""
+    kind, info = get_args(hint)
+    info = copy(info)
+    info.show_default = False
+    if get_origin(kind) is tuple:
+        kind = list[get_args(kind)[0]]  # type: ignore[misc]
+    default = inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default
+    return inspect.Parameter(
+        field.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=[] if default == () else default,
+        annotation=Annotated[kind, info],
+    )
+
+
+def _help(command: type[Command]) -> str:
+    """The docstring; its examples are kept as they are written, not filled up as paragraphs."""
+    return inspect.cleandoc(command.__doc__ or "").replace("\n\nExample", "\n\n\b\nExample")

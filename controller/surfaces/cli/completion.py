@@ -1,13 +1,15 @@
-"""`p2 completion`: the script that teaches a shell to complete p2. The shell then asks `main.complete`."""
+"""`p2 completion`: the script that teaches a shell to complete p2. The shell then asks the program itself."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import typer
+import typer.completion
 
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit, argument
-
-_PROGRAMS = ["p2", "pegasus2-orchestrator"]
+from controller.surfaces.cli.command import Command, Exit
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,16 @@ class Completion(Command):
 
     name = "completion"
 
-    shell: str = argument("SHELL", "bash, zsh or fish.", choices=("bash", "zsh", "fish"))
+    shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(metavar="SHELL", help="bash, zsh or fish.")]
 
     def run(self, app: App) -> Exit:
-        from argcomplete.shell_integration import shellcode
+        from controller.surfaces.cli.main import PROGRAMS
 
-        app.console.print(shellcode(_PROGRAMS, shell=self.shell).rstrip())
+        # Typer's own protocol: the program, asked through this variable, prints the script or completes a line.
+        for name in PROGRAMS:
+            variable = f"_{name.replace('-', '_').upper()}_COMPLETE"
+            script = typer.completion.get_completion_script(  # type: ignore[attr-defined]
+                prog_name=name, complete_var=variable, shell=self.shell
+            )
+            app.console.print(script.rstrip())
         return Exit.OK

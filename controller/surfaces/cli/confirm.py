@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
 
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit, Refused, argument, option
+from controller.surfaces.cli.command import Command, Exit, Refused
 from controller.surfaces.cli.keys import complete_keys, key_named
+from controller.surfaces.cli.parameters import SourceOption
 from controller.surfaces.cli.suspend import effect
 from controller.surfaces.cli.words import counted
 
@@ -33,12 +36,12 @@ class Confirm(Command):
 
     name = "confirm"
 
-    keys: tuple[str, ...] = argument("KIND/NAME", "What to allow.", many=True, completes=complete_keys)
-    all: bool = option("--all", help="Everything that can be allowed.")
-    path: Path = option(
-        "-s", "--source", metavar="PATH", default=Path("state"), parse=Path, help="The source (default: ./state)."
-    )
-    output: str = option("-o", "--output", default="text", choices=("text", "json"), help="How to print the list.")
+    keys: Annotated[
+        tuple[str, ...], typer.Argument(metavar="KIND/NAME", autocompletion=complete_keys, help="What to allow.")
+    ] = ()
+    all: Annotated[bool, typer.Option("--all", help="Everything that can be allowed.")] = False
+    path: SourceOption = Path("state")
+    output: Annotated[Literal["text", "json"], typer.Option("-o", "--output", help="How to print the list.")] = "text"
 
     def run(self, app: App) -> Exit:
         holds = list(waiting(app, self.path))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.apply import duration
-from controller.surfaces.cli.command import Command, Exit, Refused, argument, option
+from controller.surfaces.cli.command import Command, Exit, Refused
 from controller.surfaces.cli.keys import complete_keys
+from controller.surfaces.cli.parameters import Timeout
 from controller.surfaces.cli.suspend import named
 from controller.surfaces.cli.words import counted, names, place
 
@@ -31,11 +33,11 @@ class Delete(Command):
 
     name = "delete"
 
-    keys: tuple[str, ...] = argument("KIND/NAME", "What to remove.", many=True, completes=complete_keys)
-    yes: bool = option("-y", "--yes", help="Do not ask.")
-    timeout: float = option(
-        "--timeout", metavar="TIME", default=300.0, parse=duration, help="How long to wait: 90s, 5m (default)."
-    )
+    keys: Annotated[
+        tuple[str, ...], typer.Argument(metavar="KIND/NAME", autocompletion=complete_keys, help="What to remove.")
+    ] = ()
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False
+    timeout: Timeout = 300.0
 
     def run(self, app: App) -> Exit:
         keys = named(self.keys)

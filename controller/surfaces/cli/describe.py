@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
 
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit, Refused, argument, option
+from controller.surfaces.cli.command import Command, Exit, Refused
 from controller.surfaces.cli.keys import Selection, complete_kinds_and_keys, selected
+from controller.surfaces.cli.parameters import SourceOption
 
 _EVENTS = 10  # of one resource that are shown
 
@@ -23,11 +27,12 @@ class Describe(Command):
 
     name = "describe"
 
-    what: tuple[str, ...] = argument("KIND[/NAME]", "What to describe.", many=True, completes=complete_kinds_and_keys)
-    path: Path = option(
-        "-s", "--source", metavar="PATH", default=Path("state"), parse=Path, help="The source (default: ./state)."
-    )
-    output: str = option("-o", "--output", default="text", choices=("text", "json"), help="How to print it.")
+    what: Annotated[
+        tuple[str, ...],
+        typer.Argument(metavar="KIND[/NAME]", autocompletion=complete_kinds_and_keys, help="What to describe."),
+    ] = ()
+    path: SourceOption = Path("state")
+    output: Annotated[Literal["text", "json"], typer.Option("-o", "--output", help="How to print it.")] = "text"
 
     def run(self, app: App) -> Exit:
         from controller.surfaces.cli.description import Description, described

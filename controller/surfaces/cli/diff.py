@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
 
 from controller.surfaces.cli.app import App, chosen, load, refuse_unusable
-from controller.surfaces.cli.command import Command, Exit, argument, option
-from controller.surfaces.cli.keys import complete_keys
+from controller.surfaces.cli.command import Command, Exit
+from controller.surfaces.cli.parameters import Only, Prune, SourcePath
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -32,22 +34,16 @@ class Diff(Command):
 
     name = "diff"
 
-    path: Path = argument(
-        "PATH", "Directory with the desired state (default: ./state).", default=Path("state"), parse=Path
-    )
-    only: tuple[str, ...] = option(
-        "--only", metavar="KIND/NAME", many=True, help="Only this resource; repeatable.", completes=complete_keys
-    )
-    prune: bool = option("--prune", default=True, help="Delete what has left the source.")
-    keep_going: bool = option("--keep-going", help="Plan for what is valid when parts of the source are not.")
-    output: str = option(
-        "-o",
-        "--output",
-        default="text",
-        choices=("text", "wide", "json"),
-        help="wide shows the fields of creates, too.",
-    )
-    verbose: bool = option("-v", "--verbose", help="The same as -o wide.")
+    path: SourcePath = Path("state")
+    only: Only = ()
+    prune: Prune = True
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Plan for what is valid when parts of the source are not.")
+    ] = False
+    output: Annotated[
+        Literal["text", "wide", "json"], typer.Option("-o", "--output", help="wide shows the fields of creates, too.")
+    ] = "text"
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="The same as -o wide.")] = False
 
     def run(self, app: App) -> Exit:
         from controller.surfaces.cli.progress import waiting

@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
 
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit, argument, option
+from controller.surfaces.cli.command import Command, Exit
 from controller.surfaces.cli.keys import Selection, complete_kinds_and_keys, selected
 
 if TYPE_CHECKING:
@@ -32,12 +34,15 @@ class Events(Command):
 
     name = "events"
 
-    what: tuple[str, ...] = argument(
-        "KIND[/NAME]", "Only about these (default: all).", many=True, completes=complete_kinds_and_keys
-    )
-    watch: bool = option("-w", "--watch", help="Go on, and print what happens.")
-    number: int = option("-n", "--number", metavar="N", default=100, parse=int, help="How many at most (default: 100).")
-    output: str = option("-o", "--output", default="table", choices=("table", "json"), help="How to print it.")
+    what: Annotated[
+        tuple[str, ...],
+        typer.Argument(
+            metavar="KIND[/NAME]", autocompletion=complete_kinds_and_keys, help="Only about these (default: all)."
+        ),
+    ] = ()
+    watch: Annotated[bool, typer.Option("-w", "--watch", help="Go on, and print what happens.")] = False
+    number: Annotated[int, typer.Option("-n", "--number", metavar="N", help="How many at most (default: 100).")] = 100
+    output: Annotated[Literal["table", "json"], typer.Option("-o", "--output", help="How to print it.")] = "table"
 
     def run(self, app: App) -> Exit:
         from controller.surfaces.cli.table import Table

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit, Refused, argument, option
+from controller.surfaces.cli.command import Command, Exit, Refused
 from controller.surfaces.cli.keys import complete_kinds, kind_named
 from controller.surfaces.cli.words import as_json
 
@@ -24,7 +27,10 @@ class Explain(Command):
 
     name = "explain"
 
-    what: str = argument("KIND[.FIELD]", "A kind, with the path of a field.", completes=complete_kinds)
+    what: Annotated[
+        str,
+        typer.Argument(metavar="KIND[.FIELD]", autocompletion=complete_kinds, help="A kind, with the path of a field."),
+    ]
 
     def run(self, app: App) -> Exit:
         from resources.schema import explain
@@ -50,9 +56,9 @@ class Schema(Command):
 
     name = "schema"
 
-    file: Path | None = option(
-        "-o", "--output", metavar="FILE", default=None, parse=Path, help="Write it there (default: print it)."
-    )
+    file: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it there (default: print it).")
+    ] = None
 
     def run(self, app: App) -> Exit:
         from resources.schema import editor_schema

@@ -7,11 +7,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
 
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit, Refused, argument, option
+from controller.surfaces.cli.command import Command, Exit, Refused
 from controller.surfaces.cli.keys import Selection, complete_kinds_and_keys, selected
+from controller.surfaces.cli.parameters import SourceOption
 from controller.surfaces.cli.words import counted
 
 if TYPE_CHECKING:
@@ -33,16 +36,19 @@ class Get(Command):
 
     name = "get"
 
-    what: tuple[str, ...] = argument(
-        "KIND[/NAME]", "Kinds and names to list (default: all).", many=True, completes=complete_kinds_and_keys
-    )
-    path: Path = option(
-        "-s", "--source", metavar="PATH", default=Path("state"), parse=Path, help="The source (default: ./state)."
-    )
-    output: str = option(
-        "-o", "--output", default="table", choices=("table", "wide", "yaml", "json", "name"), help="How to print it."
-    )
-    watch: bool = option("-w", "--watch", help="Go on, and print what changes.")
+    what: Annotated[
+        tuple[str, ...],
+        typer.Argument(
+            metavar="KIND[/NAME]",
+            autocompletion=complete_kinds_and_keys,
+            help="Kinds and names to list (default: all).",
+        ),
+    ] = ()
+    path: SourceOption = Path("state")
+    output: Annotated[
+        Literal["table", "wide", "yaml", "json", "name"], typer.Option("-o", "--output", help="How to print it.")
+    ] = "table"
+    watch: Annotated[bool, typer.Option("-w", "--watch", help="Go on, and print what changes.")] = False
 
     def run(self, app: App) -> Exit:
         selection = selected(self.what)

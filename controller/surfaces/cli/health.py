@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
 
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit, argument, option
+from controller.surfaces.cli.command import Command, Exit
+from controller.surfaces.cli.parameters import SourcePath
 from controller.surfaces.cli.words import counted, place
 
 if TYPE_CHECKING:
@@ -45,10 +48,8 @@ class Health(Command):
 
     name = "health"
 
-    path: Path = argument(
-        "PATH", "Directory with the desired state (default: ./state).", default=Path("state"), parse=Path
-    )
-    output: str = option("-o", "--output", default="table", choices=("table", "json"), help="How to print it.")
+    path: SourcePath = Path("state")
+    output: Annotated[Literal["table", "json"], typer.Option("-o", "--output", help="How to print it.")] = "table"
 
     def run(self, app: App) -> Exit:
         from controller.surfaces.cli.words import as_json

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import typer
 
 from controller.surfaces.cli.command import Refused
 
@@ -78,26 +80,27 @@ def _nearest(text: str, among: Sequence[str]) -> str:
     return f"there is {', '.join(shown[:8])}{' and more' if len(shown) > 8 else ''}"
 
 
-def complete_kinds(prefix: str, **_: Any) -> list[str]:
+def complete_kinds(incomplete: str) -> list[str]:
     """Kinds in lower case, for the shell."""
     from resources import kinds
 
-    return [name.lower() for name in kinds.names()]
+    return [kind for kind in (name.lower() for name in kinds.names()) if kind.startswith(incomplete.lower())]
 
 
-def complete_keys(prefix: str, parsed_args: Any = None, **_: Any) -> list[str]:
+def complete_keys(ctx: typer.Context, incomplete: str) -> list[str]:
     """`kind/name` of what is declared or owned, for the shell. Reads only what is quick to read; never fails."""
     from controller.surfaces.cli.app import open_workspace
 
-    path = Path(getattr(parsed_args, "path", None) or "state")
+    path = Path(ctx.params.get("path") or "state")
     try:
         with open_workspace(path, read_only=True) as workspace:
-            keys = set(workspace.stores.statuses.all())
+            keys = sorted(workspace.stores.statuses.all())
     except Exception:  # a completion has nowhere to complain
         return []
-    return [f"{key.kind.lower()}/{key.short.partition('/')[2]}" for key in sorted(keys)]
+    found = (f"{key.kind.lower()}/{key.short.partition('/')[2]}" for key in keys)
+    return [text for text in found if text.startswith(incomplete.lower())]
 
 
-def complete_kinds_and_keys(prefix: str, parsed_args: Any = None, **_: Any) -> list[str]:
+def complete_kinds_and_keys(ctx: typer.Context, incomplete: str) -> list[str]:
     """Kinds until a slash is typed, keys from then on."""
-    return complete_keys(prefix, parsed_args) if "/" in prefix else [f"{k}" for k in complete_kinds(prefix)]
+    return complete_keys(ctx, incomplete) if "/" in incomplete else complete_kinds(incomplete)

@@ -8,12 +8,17 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NoReturn
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
 
-from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit, Parser, Refused, fill, made, summary
+import typer
+import typer.completion
+from typer.core import TyperGroup
+
+from controller.surfaces.cli.app import App, open_workspace
+from controller.surfaces.cli.command import Command, Exit, Refused, parser_of, summary
 from controller.surfaces.cli.console import Console, Style
 
 # Command -> class in the module of that name or as given; in the order and groups of the help page.
@@ -43,33 +48,35 @@ _GROUPS: dict[str, dict[str, str]] = {
         "version": "version:Version",
     },
 }
+PROGRAMS = ("p2", "pegasus2-orchestrator")
 _COMMANDS = {name: place for group in _GROUPS.values() for name, place in group.items()}
+_LOOKING = frozenset({"diff", "apply"})  # commands that begin with a look at the whole world
+_ABOUT = "Keeps this machine the way its files say. Begin with: p2 diff, p2 apply. A command explains itself: p2 apply --help"
 _DEBUG = "PEGASUS2_DEBUG"
 _BROKEN_PIPE = 141  # 128 + SIGPIPE, as if the signal had ended us
 
 
-def main() -> NoReturn:
-    """Runs this process's command line and ends the process."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command line (default: the process's own). Returns the exit code."""
+    # Pydantic's plugins are looked for in every installed package, which takes longer than a short command may.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = run(sys.argv[1:], App(Console.standard()))
-        sys.stdout.flush()
+        return run(given, App(Console.standard(), partial(open_workspace, ahead=_ahead(given))))
     except BrokenPipeError:
-        code = _BROKEN_PIPE  # the reader has had enough (p2 get | head -1)
-    # Not sys.exit: taking thousands of resources apart, one by one, takes as long as reading them did.
-    os._exit(code)
+        # The reader has had enough (p2 get | head -1). What is still buffered must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
 
 
 def run(given: Sequence[str], app: App) -> int:
     """Runs one command line in `app`. What goes wrong becomes one line on stderr. Lets BrokenPipeError through."""
     try:
-        if "_ARGCOMPLETE" in os.environ:
-            complete()
-        return command_of(given).run(app)
-    except SystemExit as ended:  # argparse has shown a help page
-        return int(ended.code or 0)
+        found = command_of(given)
+        return found.run(app) if isinstance(found, Command) else found
     except Refused as error:
         return _failed(app, str(error), Exit.REFUSED)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         return _failed(app, "interrupted", Exit.INTERRUPTED)
     except BrokenPipeError:
         raise
@@ -77,32 +84,69 @@ def run(given: Sequence[str], app: App) -> int:
         return _failed(app, _explanation(error), Exit.REFUSED)
 
 
-def command_of(given: Sequence[str]) -> Command:
-    """The command of a command line. Raises Refused, and SystemExit after --help."""
-    first, rest = (given[0], given[1:]) if given else ("--help", [])
-    if first in ("-h", "--help", "help"):
-        return command_of([rest[0], "--help"]) if rest else FrontPage()
-    if first == "--version":
-        first = "version"
-    if first not in _COMMANDS:
-        raise Refused(f'cannot find the command "{first}"{_nearest(first)}; see p2 --help')
-    parser = Parser(prog=f"p2 {first}")
-    fill(parser, command_class(first))
-    return made(command_class(first), parser.parse_args(rest))
+def command_of(given: Sequence[str]) -> Command | int:
+    """The command of a command line, or the exit code where a page of help was asked for. Raises Refused."""
+    arguments = ["version" if given[:1] == ["--version"] else word for word in given[:1]] + list(given[1:])
+    if arguments == ["version"]:  # parsing it would take longer than answering
+        return command_class("version")()
+    try:
+        found: Command | int = program().main(
+            args=arguments or ["--help"], prog_name=_own_name(), standalone_mode=False
+        )
+    except Exception as error:
+        message = getattr(error, "format_message", None)  # what typer raises for a wrong command line
+        if message is None:
+            raise
+        where = " ".join(["p2", *(word for word in arguments[:1] if word in _COMMANDS)])
+        raise Refused(f"cannot read the command line: {message().rstrip('.')}; see {where} --help") from None
+    return found
 
 
-@dataclass(frozen=True)
-class FrontPage(Command):
-    """Show what commands there are."""
+def _ahead(given: Sequence[str]) -> Mapping[str, Any]:
+    """Begins to look at the world while the command line is still to be read and nearly all is still to be imported."""
+    if not _LOOKING.intersection(given[:1]):
+        return {}
+    from controller.wiring.ahead import read_ahead
+    from controller.wiring.settings import Settings
 
-    name = "help"
+    try:
+        return read_ahead(Settings.from_environment().home)
+    except ValueError:
+        return {}  # told when the settings are needed
 
-    def run(self, app: App) -> Exit:
-        lines = ["usage: p2 COMMAND [ARGUMENT ...]", "", "Keeps this machine the way its files say.", ""]
+
+class Commands(TyperGroup):
+    """All commands, each imported when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return parser_of(command_class(cmd_name)) if cmd_name in _COMMANDS else None
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         for title, group in _GROUPS.items():
-            lines += [f"{title}:", *(f"  {name:<12} {summary(command_class(name))}" for name in group), ""]
-        app.console.print([*lines, "Begin with: p2 diff, p2 apply. A command explains itself: p2 apply --help"])
-        return Exit.OK
+            with formatter.section(title):
+                formatter.write_dl([(name, summary(command_class(name))) for name in group])
+
+
+def program() -> Any:
+    """The whole of `p2` as typer has it, for reading command lines and for completing them."""
+    group = typer.Typer(
+        cls=Commands, help=_ABOUT, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+    )
+    group.callback()(lambda: None)
+    made = typer.main.get_command(group)
+    if any(name.endswith("_COMPLETE") for name in os.environ):
+        typer.completion.completion_init()  # type: ignore[attr-defined]  # a shell asks for completions
+    made.commands = dict.fromkeys(_COMMANDS)  # type: ignore[attr-defined]  # what it suggests from after a typing error
+    return made
+
+
+def _own_name() -> str:
+    """The name that we were called by, if it is one of ours: a shell's completion is bound to it."""
+    name = Path(sys.argv[0]).name
+    return name if name in PROGRAMS else PROGRAMS[0]
 
 
 def command_class(name: str) -> type[Command]:
@@ -110,25 +154,6 @@ def command_class(name: str) -> type[Command]:
     module, _, class_name = _COMMANDS[name].partition(":")
     found: type[Command] = getattr(importlib.import_module(f"controller.surfaces.cli.{module}"), class_name)
     return found
-
-
-def complete() -> NoReturn:
-    """Answers the shell, which asks through argcomplete's protocol, and exits."""
-    import argcomplete
-
-    parser = Parser(prog="p2")
-    commands = parser.add_subparsers()
-    for name in _COMMANDS:
-        fill(commands.add_parser(name, help=summary(command_class(name))), command_class(name))
-    argcomplete.autocomplete(parser, always_complete_options=False)
-    raise SystemExit(Exit.REFUSED)
-
-
-def _nearest(text: str) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(text, _COMMANDS, n=1)
-    return f": did you mean {close[0]}?" if close else ""
 
 
 def _failed(app: App, message: str, code: Exit) -> Exit:

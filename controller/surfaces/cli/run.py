@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from controller import __version__
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit, Refused, argument
+from controller.surfaces.cli.command import Command, Exit, Refused
+from controller.surfaces.cli.parameters import SourcePath
 from controller.surfaces.cli.words import place
 
 if TYPE_CHECKING:
@@ -39,9 +40,7 @@ class Run(Command):
 
     name = "run"
 
-    path: Path = argument(
-        "PATH", "Directory with the desired state (default: ./state).", default=Path("state"), parse=Path
-    )
+    path: SourcePath = Path("state")
 
     def run(self, app: App) -> Exit:
         from controller.surfaces import logs, probes

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from controller.surfaces.cli.app import App, Kept
-from controller.surfaces.cli.command import Command, Exit, Refused, argument, option
+from controller.surfaces.cli.command import Command, Exit, Refused
 from controller.surfaces.cli.keys import complete_keys, key_named, known
+from controller.surfaces.cli.parameters import SourceOption
 
 if TYPE_CHECKING:
     from resources.meta import Key
@@ -27,10 +30,10 @@ class Suspend(Command):
 
     name = "suspend"
 
-    keys: tuple[str, ...] = argument("KIND/NAME", "What to leave alone.", many=True, completes=complete_keys)
-    path: Path = option(
-        "-s", "--source", metavar="PATH", default=Path("state"), parse=Path, help="The source (default: ./state)."
-    )
+    keys: Annotated[
+        tuple[str, ...], typer.Argument(metavar="KIND/NAME", autocompletion=complete_keys, help="What to leave alone.")
+    ] = ()
+    path: SourceOption = Path("state")
 
     def run(self, app: App) -> Exit:
         keys = named(self.keys)
@@ -57,7 +60,10 @@ class Resume(Command):
 
     name = "resume"
 
-    keys: tuple[str, ...] = argument("KIND/NAME", "What to take up again.", many=True, completes=complete_keys)
+    keys: Annotated[
+        tuple[str, ...],
+        typer.Argument(metavar="KIND/NAME", autocompletion=complete_keys, help="What to take up again."),
+    ] = ()
 
     def run(self, app: App) -> Exit:
         keys = named(self.keys)

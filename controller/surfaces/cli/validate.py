@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
 
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit, argument, option
+from controller.surfaces.cli.command import Command, Exit
 from controller.surfaces.cli.words import counted, problem_line
 
 
@@ -23,10 +26,10 @@ class Validate(Command):
 
     name = "validate"
 
-    path: Path = argument(
-        "PATH", "Directory or file with resources (default: ./state).", default=Path("state"), parse=Path
-    )
-    output: str = option("-o", "--output", default="text", choices=("text", "json"), help="How to print it.")
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="Directory or file with resources (default: ./state).")
+    ] = Path("state")
+    output: Annotated[Literal["text", "json"], typer.Option("-o", "--output", help="How to print it.")] = "text"
 
     def run(self, app: App) -> Exit:
         with app.open(self.path, read_only=True) as workspace:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import typer
 
 from controller import __version__
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit, option
+from controller.surfaces.cli.command import Command, Exit
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class Version(Command):
 
     name = "version"
 
-    output: str = option("-o", "--output", default="text", choices=("text", "json"), help="How to print it.")
+    output: Annotated[Literal["text", "json"], typer.Option("-o", "--output", help="How to print it.")] = "text"
 
     def run(self, app: App) -> Exit:
         if self.output == "json":

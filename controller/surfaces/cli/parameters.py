@@ -1,0 +1,37 @@
+"""Arguments and options that several commands have, each said once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from controller.surfaces.cli.keys import complete_keys
+
+
+def duration(text: str | float) -> float:
+    """Seconds of `300`, `90s` or `5m`; typer hands it the default, too."""
+    from resources.meta import seconds
+
+    if isinstance(text, float):
+        return text
+    try:
+        return float(text) if text.replace(".", "", 1).isdigit() else seconds(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+SourcePath = Annotated[
+    Path, typer.Argument(metavar="PATH", help="Directory with the desired state (default: ./state).")
+]
+SourceOption = Annotated[Path, typer.Option("-s", "--source", metavar="PATH", help="The source (default: ./state).")]
+Only = Annotated[
+    tuple[str, ...],
+    typer.Option("--only", metavar="KIND/NAME", autocompletion=complete_keys, help="Only this resource; repeatable."),
+]
+Prune = Annotated[bool, typer.Option("--prune/--no-prune", help="Delete what has left the source (default), or not.")]
+Timeout = Annotated[
+    float,
+    typer.Option("--timeout", metavar="TIME", parser=duration, help="How long to wait: 90s, 5m (default)."),
+]
