@@ -51,9 +51,12 @@ metadata:
   labels: {app: hello}
 spec:
   image: busybox:1.37
-  command: [httpd, -f, -v, -p, "8080", -h, /www]
+  command:
+    - sh
+    - -c
+    - echo "Hello, $WHOM." > /www/index.html && exec httpd -f -p 8080 -h /www
   env:
-    TZ: Europe/Berlin
+    WHOM: world
   ports:
     - "127.0.0.1:8080:8080"
   volumes:
@@ -66,7 +69,7 @@ spec:
   capDrop: [ALL]
   init: true
   healthcheck:
-    test: [CMD, nc, -z, 127.0.0.1, "8080"]
+    test: [CMD, wget, -q, -O, /dev/null, "http://127.0.0.1:8080/"]
     interval: 10s
     timeout: 3s
     startPeriod: 2s

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -29,8 +29,6 @@ spec:
 
 class VolumeSpec(Spec):
     """A named volume. The engine can't change one: any change would replace it and lose what it holds."""
-
-    unset: ClassVar[dict[str, Any]] = {"driver": "local"}
 
     deletionPolicy: DeletionPolicy = Field(
         default=DeletionPolicy.RETAIN,
