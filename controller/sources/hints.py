@@ -25,7 +25,13 @@ log = logging.getLogger(__name__)
 # 70 ms; 50 ms 0.13 %, 80 ms.
 STEP = 0.040
 BURST = 0.500  # seconds that changes which go on and on are gathered
+MANY = 2_000  # paths at once: the kernel's queue (16,384 events) may have overflowed, which watchfiles does not tell
 UNWATCHED = 2.0  # seconds between looks where the system does not let us watch
+
+_UNWATCHED = (
+    "cannot watch the files, so they are looked at every few seconds: if there are too many watches or instances "
+    "of inotify, raise the sysctls fs.inotify.max_user_watches and max_user_instances"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +43,12 @@ class Heard:
 
 
 class Hints:
-    """Not safe for concurrent use. Loses events where the kernel's queue overflows, so survey now and then."""
+    """Not safe for concurrent use. Hints may be spurious, and some may be missing: survey now and then."""
 
     def __init__(self) -> None:
         self._notify: RustNotify | None = None
         self._watched: Set[str] = frozenset()
+        self._warned = False
 
     def wait(self, directories: Set[str], seconds: float, stop: Flag) -> Heard:
         """What is heard of `directories` within `seconds`; nothing if nothing is, or when `stop` is set."""
@@ -62,7 +69,7 @@ class Hints:
         paths = frozenset(path for _, path in found) if isinstance(found, set) else frozenset()
         if not paths.isdisjoint(directories):
             self.close()  # one of them was moved or deleted, and its watch with it
-        return Heard(paths)
+        return Heard(paths, lost=len(paths) >= MANY)
 
     def _open(self, directories: Set[str]) -> bool:
         from watchfiles._rust_notify import RustNotify  # takes a tenth of a second, for one command of all
@@ -73,13 +80,12 @@ class Hints:
             self._notify = RustNotify(sorted(directories), False, False, 0, False, False)
         except FileNotFoundError:
             return False  # gone since it was listed
-        except OSError as error:
-            log.warning(
-                "cannot watch the files and looks at them every few seconds instead; "
-                "if it is for too many watches, raise the sysctl fs.inotify.max_user_watches",
-                extra={"cause": str(error)},
-            )
+        except (OSError, RuntimeError) as error:
+            if not self._warned:
+                log.warning(_UNWATCHED, extra={"cause": str(error)})
+            self._warned = True
             return False
+        self._warned = False
         self._watched = frozenset(directories)
         return True
 

@@ -490,7 +490,8 @@ def test_where_nothing_can_be_watched_files_are_looked_at(
     unwatched.end()
 
 
-def test_a_storm_of_changes_loses_none(state: Path, watching: Watching) -> None:
+def test_a_storm_of_changes_loses_none(state: Path, watching: Watching, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hints, "MANY", 100)
     for number in range(1_000):
         write(state / f"storm{number % 20}/s{number}.yaml", sheet(f"s{number}"))
     write(state / "last.yaml", sheet("last"))
