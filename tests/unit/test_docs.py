@@ -1,0 +1,31 @@
+"""The documentation's links lead somewhere, and what it says of reasons is complete."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from resources.conditions import Reason
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_to_a_file(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_reason_is_explained() -> None:
+    text = (ROOT / "docs/concepts.md").read_text()
+    unexplained = [reason for reason in Reason if f"`{reason}`" not in text]
+    assert unexplained == []
+
+
+def test_the_readme_opens_with_the_two_commands() -> None:
+    first_screen = (ROOT / "README.md").read_text().splitlines()[:16]
+    commands = [line.strip() for line in first_screen if line.startswith("    python3 -m venv")]
+    assert [command.split()[-2:] for command in commands] == [["apply", "state"], ["&&", ".venv/bin/pytest"]]
