@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import RLock
 
-from controller.store.home import HomeError, publish, told
+from controller.store.errors import HomeError, publish, told
 from controller.store.schema import MIGRATIONS, Migration
 
 BUSY_TIMEOUT = 10.0  # seconds to wait for another process's transaction

@@ -12,19 +12,17 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from controller.store.errors import HomeError, publish, told
+
 if TYPE_CHECKING:
     from controller.store.lock import Holder
     from controller.store.poke import Pokes
-
-
-class HomeError(Exception):
-    """The home, or something in it, is in a state that a person must put right; the message says how."""
 
 
 class Home:
@@ -134,18 +132,6 @@ class Home:
         return _mapping(self._agents_config / f"{system}.yaml")
 
 
-@contextmanager
-def told(path: Path, verb: str) -> Iterator[None]:
-    """Turns an OSError into a HomeError that says what could not be done to `path`."""
-    try:
-        yield
-    except OSError as error:
-        raise HomeError(
-            f"cannot {verb} {error.filename or path}: {error.strerror or error}; "
-            "make it accessible, or set PEGASUS2_HOME to a directory of your own"
-        ) from error
-
-
 def _publish(path: Path, text: str) -> None:
     """Writes a file that appears complete or not at all; one that is already there stays."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
@@ -158,14 +144,6 @@ def _publish(path: Path, text: str) -> None:
         publish(draft, path)
     finally:
         draft.unlink(missing_ok=True)
-
-
-def publish(draft: Path, path: Path) -> None:
-    """Gives a finished draft its name unless somebody was faster; theirs stays. The draft keeps its own name."""
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        return
 
 
 def _mapping(path: Path) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.store.home import HomeError, told
+from controller.store.errors import HomeError, told
 
 # A process that asks who holds the lock has it for some microseconds; whoever wants it meanwhile tries again.
 _TRIES, _PAUSE = 5, 0.02

@@ -13,7 +13,7 @@ from typing import Self
 
 from inotify_simple import INotify, flags
 
-from controller.store.home import told
+from controller.store.errors import told
 
 
 class Pokes:

@@ -65,7 +65,7 @@ class Workspace:
         listener: Listener | None = None,
         ahead: Mapping[str, Any] | None = None,
     ) -> Workspace:
-        """Raises HomeError (controller/store/home.py) when the home can't be used or another process holds it.
+        """Raises HomeError (controller/store/errors.py) when the home can't be used or another process holds it.
 
         `ahead` is what `read_ahead` has begun.
         """

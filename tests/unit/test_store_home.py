@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.store.home import Home, HomeError
+from controller.store.errors import HomeError
+from controller.store.home import Home
 from controller.store.lock import Holder
 
 HOLDER = """

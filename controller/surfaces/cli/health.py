@@ -67,7 +67,7 @@ class Health(Command):
 
 def examined(app: App, path: Path) -> Iterator[Finding]:
     """What was found, part by part. A home that can't be used ends it: nothing else can be known."""
-    from controller.store.home import HomeError
+    from controller.store.errors import HomeError
 
     try:
         with app.kept(read_only=True) as kept:

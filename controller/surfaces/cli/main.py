@@ -164,7 +164,7 @@ def _failed(app: App, message: str, code: Exit) -> Exit:
 
 def _explanation(error: Exception) -> str:
     """What is expected to fail explains itself; anything else is a mistake of ours."""
-    from controller.store.home import HomeError
+    from controller.store.errors import HomeError
 
     if isinstance(error, HomeError):
         return str(error)
