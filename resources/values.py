@@ -31,7 +31,6 @@ MAX_DEPTH = 100  # levels of nesting
 MAX_EXPANSION = 1 << 20  # characters that the aliases of one file may add up to
 
 _CORE = "tag:yaml.org,2002:"
-_OPEN = object()  # an anchor whose value is not complete yet
 
 
 class Document(NamedTuple):
@@ -41,6 +40,15 @@ class Document(NamedTuple):
     line: int
     content: Any
     sound: bool  # whether reading it brought up no problem
+
+
+class _Anchor(NamedTuple):
+    """What `*name` stands for, and by how much it makes a document longer and deeper. Open: not complete yet."""
+
+    value: Any = None
+    size: int = 0  # characters
+    height: int = 0  # levels
+    open: bool = False
 
 
 class Hopeless(Exception):
@@ -61,8 +69,9 @@ class Builder:
         self._file = file
         self._line = line
         self._next: Callable[[], Event]
-        self._anchors: dict[str, tuple[Any, int]] = {}  # value, and characters that an alias of it adds
-        self._expansion = 0
+        self._anchors: dict[str, _Anchor] = {}
+        self._expansion = 0  # characters that aliases have added
+        self._deepest = 0  # levels, within the innermost anchor that is open
 
     def build(self, next_event: Callable[[], Event]) -> None:
         self._next = next_event
@@ -99,26 +108,35 @@ class Builder:
         if isinstance(event, ScalarEvent):
             value = self._scalar(event)
             if event.anchor is not None:
-                self._anchors[event.anchor] = (value, len(event.value) + 1)
+                self._anchors[event.anchor] = _Anchor(value, len(event.value) + 1)
             return value
         if isinstance(event, AliasEvent):
-            return self._alias(event)
-        if depth == MAX_DEPTH:
-            self._give_up(event, f"cannot read more than {MAX_DEPTH} levels of nesting: nest less deeply")
-        return self._collection(event, depth + 1)
+            return self._alias(event, depth)
+        self._descend(event, depth + 1)
+        return self._parts(event, depth + 1)[0] if event.anchor is None else self._anchored(event, depth + 1)
 
-    def _collection(self, event: Event, depth: int) -> Any:
-        anchor, before = event.anchor, self._expansion
-        if anchor is not None:
-            self._anchors[anchor] = (_OPEN, 0)
+    def _descend(self, event: Event, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            self._give_up(event, f"cannot read more than {MAX_DEPTH} levels of nesting: nest less deeply")
+        self._deepest = max(self._deepest, depth)
+
+    def _anchored(self, event: Event, depth: int) -> Any:
+        outside, self._deepest = self._deepest, depth
+        before = self._expansion
+        self._anchors[event.anchor] = _Anchor(open=True)
+        value, end = self._parts(event, depth)
+        written = end.end_mark.index - event.start_mark.index
+        height = self._deepest - depth + 1
+        self._anchors[event.anchor] = _Anchor(value, written + self._expansion - before, height)
+        self._deepest = max(outside, self._deepest)
+        return value
+
+    def _parts(self, event: Event, depth: int) -> tuple[Any, Event]:
+        """The value, and the event that ends it."""
         is_mapping = isinstance(event, MappingStartEvent)
         if event.tag not in (None, "!", _CORE + ("map" if is_mapping else "seq")):
             self._note(event, _unknown_tag(event.tag))
-        value, end = self._mapping(depth) if is_mapping else self._sequence(depth)
-        if anchor is not None:
-            written = end.end_mark.index - event.start_mark.index
-            self._anchors[anchor] = (value, written + self._expansion - before)
-        return value
+        return self._mapping(depth) if is_mapping else self._sequence(depth)
 
     def _sequence(self, depth: int) -> tuple[list[Any], Event]:
         items = []
@@ -178,16 +196,18 @@ class Builder:
             self._note(event, f"cannot use {event.value}: JSON has no such number; put it in quotes if text is meant")
         return value
 
-    def _alias(self, event: Event) -> Any:
-        value, size = self._anchors.get(event.anchor, (None, -1))
-        if size < 0:
+    def _alias(self, event: Event, depth: int) -> Any:
+        anchor = self._anchors.get(event.anchor)
+        if anchor is None:
             self._note(event, f"cannot find the anchor &{event.anchor}: define it further up in the same document")
-        elif value is _OPEN:
+            return None
+        if anchor.open:
             self._give_up(event, f"cannot use *{event.anchor} inside of what it stands for")
-        self._expansion += size
+        self._descend(event, depth + anchor.height)
+        self._expansion += anchor.size
         if self._expansion > MAX_EXPANSION:
             self._give_up(event, "cannot expand so many aliases: they add up to more than a million characters")
-        return value
+        return anchor.value
 
     # -- problems --------------------------------------------------------------------------------------------------
 

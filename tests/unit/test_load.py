@@ -111,6 +111,12 @@ def test_aliases_that_multiply_are_given_up() -> None:
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.parametrize("levels", [99, 100, 400])
+def test_aliases_that_pile_up_are_given_up_at_the_same_depth(levels: int) -> None:
+    text = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, levels))
+    assert any("100 levels" in line for line in problems(text)) is (levels > 99)
+
+
 def test_aliases_may_be_used_as_people_use_them() -> None:
     shared = file_with("  path: /tmp/a\n  content: &c |\n    hello\n  template: true\n  variables: {x: *c}\n")
     [declared] = load(shared).documents
