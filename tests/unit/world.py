@@ -78,6 +78,8 @@ class Thing:
     size: int | None
     mark: Mark | None
     serial: int
+    slot: str | None = None
+    parts: tuple[str, ...] = ()
 
 
 @dataclass
@@ -126,7 +128,7 @@ class GadgetAgent(SingleAgent[Gadget, Thing]):
         self.log.append(f"{verb} {name}")
         spec = step.desired.spec
         color = "gray" if name in self.lies else spec.color
-        self.world[name] = Thing(color, spec.size, step.mark, len(self.log))
+        self.world[name] = Thing(color, spec.size, step.mark, len(self.log), spec.slot, spec.parts)
         return Done(handle=str(len(self.log)))
 
 
