@@ -70,12 +70,9 @@ def _digest(*parts: bytes) -> bytes:
 def _code_digest() -> bytes:
     """Of all that has a say in what a document's digest is."""
     said = [sys.version, pydantic.VERSION, str(Path.home())]
-    for package in (resources, kinds):
-        with os.scandir(os.path.dirname(package.__file__ or "")) as listing:
-            for entry in sorted(listing, key=lambda entry: entry.name):
-                if entry.name.endswith(".py"):
-                    found = entry.stat()
-                    said.append(f"{entry.path} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}")
+    for path in sorted(Path(resources.__file__ or "").parent.rglob("*.py")):
+        found = path.stat()
+        said.append(f"{path} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}")
     return _digest("\n".join(said).encode())
 
 
