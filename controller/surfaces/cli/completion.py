@@ -11,6 +11,9 @@ import typer.completion
 from controller.surfaces.cli.app import App
 from controller.surfaces.cli.command import Command, Exit
 
+# zsh runs the file when it completes for the first time, and expects an answer of it at once.
+_ZSH_FIRST_TIME = '[[ ${zsh_eval_context[-1]} == loadautofunc ]] && "_${service//-/_}_completion"'
+
 
 @dataclass(frozen=True)
 class Completion(Command):
@@ -30,10 +33,13 @@ class Completion(Command):
         from controller.surfaces.cli.main import PROGRAMS
 
         # Typer's own protocol: the program, asked through this variable, prints the script or completes a line.
-        for name in PROGRAMS:
-            variable = f"_{name.replace('-', '_').upper()}_COMPLETE"
-            script = typer.completion.get_completion_script(  # type: ignore[attr-defined]
-                prog_name=name, complete_var=variable, shell=self.shell
-            )
-            app.console.print(script.rstrip())
+        scripts = [
+            typer.completion.get_completion_script(  # type: ignore[attr-defined]
+                prog_name=name, complete_var=f"_{name.replace('-', '_').upper()}_COMPLETE", shell=self.shell
+            ).strip()
+            for name in PROGRAMS
+        ]
+        if self.shell == "zsh":
+            scripts = [f"#compdef {' '.join(PROGRAMS)}", *scripts, _ZSH_FIRST_TIME]
+        app.console.print(scripts)
         return Exit.OK
