@@ -9,39 +9,42 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
-from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from resources.meta import (
-    About,
-    Claim,
-    Duration,
-    Key,
-    LocalPath,
-    Model,
-    Resource,
-    SecretRef,
-    Spec,
-    beside_the_manifest,
-    seconds,
-    world_name,
+from resources.docker.names import LONE_NETWORKS, NEW_SUFFIX, OLD_SUFFIX
+from resources.docker.parts import (
+    Attachment,
+    Attachments,
+    Healthcheck,
+    Logging,
+    Mount,
+    Mounts,
+    MountType,
+    PullPolicy,
+    State,
+    Ulimit,
 )
-from resources.notation import (
-    IMAGE,
-    canonical_capability,
-    canonical_device,
-    canonical_duration,
-    canonical_ports,
-    canonical_security_option,
-    canonical_signal,
-    canonical_size,
-    ports,
-    valid_image,
+from resources.docker.values import (
+    Capabilities,
+    Cpus,
+    Devices,
+    EnvNames,
+    Image,
+    InnerPath,
+    Labels,
+    Ports,
+    Restart,
+    SecurityOptions,
+    Size,
+    Span,
+    Swap,
+    Tmpfs,
 )
+from resources.meta import About, Claim, Key, LocalPath, Resource, SecretRef, Spec, seconds, world_name
+from resources.notation import canonical_signal, ports
 
 EXAMPLE = """\
 apiVersion: pegasus2.dev/v1
@@ -74,219 +77,6 @@ spec:
     timeout: 3s
     startPeriod: 2s
 """
-
-# Networks that every engine has; no resource declares them.
-BUILT_IN_NETWORKS = frozenset({"bridge", "host", "none"})
-# They take the machine's network as it is, or none: nothing can be connected beside them.
-LONE_NETWORKS = frozenset({"host", "none"})
-
-# Pegasus2's own labels, and the names it gives to the two containers of a replacement while it lasts.
-OWN_LABELS = "pegasus2.dev/"
-NEW_SUFFIX, OLD_SUFFIX = ".p2-new", ".p2-old"
-
-
-class State(StrEnum):
-    RUNNING = "running"
-    STOPPED = "stopped"
-    COMPLETED = "completed"
-
-
-class PullPolicy(StrEnum):
-    MISSING = "missing"
-    ALWAYS = "always"
-    NEVER = "never"
-
-
-class MountType(StrEnum):
-    BIND = "bind"
-    VOLUME = "volume"
-    TMPFS = "tmpfs"
-
-
-def _restart(value: Any) -> Any:
-    if value is False:
-        raise ValueError('cannot read restart: YAML takes an unquoted no for false; write "no" in quotes')
-    return value
-
-
-def _mount_source(source: str | None, info: ValidationInfo) -> str | None:
-    is_path = source is not None and info.data.get("type") is MountType.BIND
-    return beside_the_manifest(source, info) if is_path and source else source
-
-
-def _security_options(options: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-    found = []
-    for option in map(canonical_security_option, options):
-        name, _, profile = option.partition("=")
-        if name == "seccomp" and profile not in ("unconfined", "builtin"):
-            option = f"seccomp={beside_the_manifest(profile, info)}"
-        found.append(option)
-    return tuple(sorted(set(found)))
-
-
-def _swap(text: str) -> str:
-    return text if text == "unlimited" else canonical_size(text)
-
-
-def _nano(cpus: float) -> float:
-    """The engine counts in billionths."""
-    return round(cpus, 9)
-
-
-def _capabilities(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted({canonical_capability(name) for name in names}))
-
-
-def _devices(texts: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted({canonical_device(text) for text in texts}))
-
-
-def _labels(labels: dict[str, str]) -> dict[str, str]:
-    if own := [name for name in labels if name.startswith(OWN_LABELS)]:
-        raise ValueError(f'cannot set the label "{own[0]}": names that begin with {OWN_LABELS} are Pegasus2\'s own')
-    return labels
-
-
-def _env_names(env: dict[str, Any]) -> dict[str, Any]:
-    if wrong := [name for name in env if not name or "=" in name or "\0" in name]:
-        raise ValueError(f'cannot use "{wrong[0]}" as the name of an environment variable')
-    return env
-
-
-def _absolute(path: str) -> str:
-    if not path.startswith("/"):
-        raise ValueError(f'cannot use the path "{path}" in a container: write an absolute path')
-    return "/" + path.strip("/")
-
-
-def _tmpfs(mounts: dict[str, str]) -> dict[str, str]:
-    return {_absolute(path): options for path, options in mounts.items()}
-
-
-Image = Annotated[str, AfterValidator(valid_image), Field(min_length=1, json_schema_extra={"pattern": IMAGE})]
-Size = Annotated[str, AfterValidator(canonical_size)]
-Span = Annotated[Duration, AfterValidator(canonical_duration)]
-Ports = Annotated[tuple[str, ...], AfterValidator(canonical_ports)]
-Capabilities = Annotated[tuple[str, ...], AfterValidator(_capabilities)]
-Labels = Annotated[dict[str, str], AfterValidator(_labels)]
-InnerPath = Annotated[str, AfterValidator(_absolute)]
-IPv4 = Annotated[str, AfterValidator(lambda text: str(IPv4Address(text)))]
-IPv6 = Annotated[str, AfterValidator(lambda text: str(IPv6Address(text)))]
-Names = Annotated[tuple[str, ...], AfterValidator(lambda names: tuple(sorted(set(names))))]
-
-
-class Mount(Model):
-    """Something of the machine that the container sees at `target`."""
-
-    type: MountType = Field(description="bind: a path of this machine; volume: a named volume; tmpfs: memory.")
-    source: Annotated[str | None, AfterValidator(_mount_source)] = Field(
-        default=None,
-        description="bind: the path, where a relative one starts at the directory of the manifest. volume: the name of a "
-        "Volume resource of the same namespace; without one the engine makes a volume of its own for this container.",
-    )
-    target: InnerPath = Field(description="Absolute path in the container.")
-    readOnly: bool = Field(default=False, description="Whether the container can only read it.")
-    external: bool = Field(
-        default=False, description="The volume is none of Pegasus2's: source is its name in the engine, as it is."
-    )
-    propagation: Literal["private", "rprivate", "shared", "rshared", "slave", "rslave"] | None = Field(
-        default=None, description="bind: how mounts made below the path later are shared. Unset: rprivate."
-    )
-    size: Size | None = Field(default=None, description="tmpfs: how much it holds, such as 64m. Unset: no limit.")
-    mode: Annotated[str, Field(pattern="^[0-7]{3,4}$")] | None = Field(
-        default=None, description='tmpfs: permissions of its root in octal, in quotes: "1777".'
-    )
-
-    @model_validator(mode="after")
-    def _fits_the_type(self) -> Self:
-        fitting = {
-            MountType.BIND: ("source", "propagation"),
-            MountType.VOLUME: ("source", "external"),
-            MountType.TMPFS: ("size", "mode"),
-        }[self.type]
-        options = ("source", "propagation", "external", "size", "mode")
-        if wrong := [name for name in options if name not in fitting and getattr(self, name)]:
-            raise ValueError(f"cannot use {', '.join(wrong)} with type: {self.type}")
-        if not self.source and (self.type is MountType.BIND or self.external):
-            raise ValueError("cannot mount without source: say which path or volume")
-        return self
-
-
-class Attachment(Model):
-    """A network that the container is connected to."""
-
-    name: str = Field(
-        min_length=1,
-        description="Name of a Network resource of the same namespace, or one of the engine's own: bridge, host, none.",
-    )
-    external: bool = Field(
-        default=False, description="The network is none of Pegasus2's: name is its name in the engine, as it is."
-    )
-    aliases: Names | None = Field(
-        default=None, description="More names by which other containers of this network find it."
-    )
-    ipv4Address: IPv4 | None = Field(default=None, description="A fixed IPv4 address out of the network's subnet.")
-    ipv6Address: IPv6 | None = Field(default=None, description="A fixed IPv6 address out of the network's subnet.")
-
-    @property
-    def built_in(self) -> bool:
-        return self.name in BUILT_IN_NETWORKS
-
-    @model_validator(mode="after")
-    def _can_be_connected(self) -> Self:
-        if ":" in self.name:
-            raise ValueError(f'cannot connect to "{self.name}": give the name of a network')
-        if self.built_in and (self.aliases or self.ipv4Address or self.ipv6Address):
-            raise ValueError(
-                f'cannot give aliases or addresses on the network "{self.name}": declare a Network for them'
-            )
-        return self
-
-
-class Healthcheck(Model):
-    """How the engine finds out whether the container works. What is not written is as the image says."""
-
-    test: Annotated[tuple[str, ...], Field(min_length=2)] | None = Field(
-        default=None, description='The probe: ["CMD", program, arguments…] or ["CMD-SHELL", shell command].'
-    )
-    interval: Span | None = Field(default=None, description="Time between probes. Unset: 30s.")
-    timeout: Span | None = Field(default=None, description="A probe that takes longer has failed. Unset: 30s.")
-    startPeriod: Span | None = Field(
-        default=None, description="Failures within this time after the start do not count. Unset: 0s."
-    )
-    retries: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="Failures in a row that make the container unhealthy. Unset: 3."
-    )
-    disable: bool | None = Field(default=None, description="Switch off the healthcheck that the image brings.")
-
-    @model_validator(mode="after")
-    def _says_what_to_do(self) -> Self:
-        if self.disable and self.test:
-            raise ValueError("cannot both disable the healthcheck and give its test")
-        if self.test and self.test[0] not in ("CMD", "CMD-SHELL"):
-            raise ValueError(f'cannot run the test "{self.test[0]}": the first word is CMD or CMD-SHELL')
-        return self
-
-
-class Ulimit(Model):
-    """A limit of the kernel on the container's processes; -1 is none."""
-
-    soft: int = Field(ge=-1, description="The limit in force.")
-    hard: int = Field(ge=-1, description="How far a process may raise its own.")
-
-
-class Logging(Model):
-    """Where the engine puts what the container prints."""
-
-    driver: str = Field(
-        min_length=1, description="json-file, local, journald, syslog, none or another of the engine's."
-    )
-    options: dict[str, str] | None = Field(default=None, description='Options of the driver, such as max-size: "10m".')
-
-
-# Their order says nothing, and the engine does not keep it.
-Mounts = Annotated[tuple[Mount, ...], AfterValidator(lambda mounts: tuple(sorted(mounts, key=lambda m: m.target)))]
-Attachments = Annotated[tuple[Attachment, ...], AfterValidator(lambda all: tuple(sorted(all, key=lambda a: a.name)))]
 
 
 class ContainerSpec(Spec):
@@ -322,10 +112,10 @@ class ContainerSpec(Spec):
     entrypoint: tuple[str, ...] | None = Field(
         default=None, description="Entrypoint in place of the image's; an empty list takes that away."
     )
-    env: Annotated[dict[str, str], AfterValidator(_env_names)] | None = Field(
+    env: Annotated[dict[str, str], EnvNames] | None = Field(
         default=None, description="Environment variables. They win over envFile."
     )
-    secretEnv: Annotated[dict[str, SecretRef], AfterValidator(_env_names)] | None = Field(
+    secretEnv: Annotated[dict[str, SecretRef], EnvNames] | None = Field(
         default=None, description="Environment variables whose values are secrets, each with where it is found."
     )
     envFile: tuple[LocalPath, ...] | None = Field(
@@ -338,7 +128,7 @@ class ContainerSpec(Spec):
         description="Published ports: [ip:]host:container[/udp], such as 8080:80, 127.0.0.1:53:53/udp, 8000-8010:80-90.",
     )
     volumes: Mounts | None = Field(default=None, description="Paths, volumes and tmpfs that are mounted.")
-    tmpfs: Annotated[dict[str, str], AfterValidator(_tmpfs)] | None = Field(
+    tmpfs: Tmpfs | None = Field(
         default=None, description='Paths with a tmpfs each, with its mount options: {/run: "size=16m,mode=755"}.'
     )
     networks: Annotated[Attachments, Field(min_length=1)] | None = Field(
@@ -351,12 +141,7 @@ class ContainerSpec(Spec):
         default=None, description="Entries for /etc/hosts: name to address; host-gateway is this machine."
     )
     dns: tuple[str, ...] | None = Field(default=None, description="Name servers, in the order they are asked.")
-    restart: (
-        Annotated[
-            str, BeforeValidator(_restart), Field(pattern=r"^(no|always|unless-stopped|on-failure(:[1-9][0-9]*)?)$")
-        ]
-        | None
-    ) = Field(
+    restart: Restart | None = Field(
         default=None,
         description='When the engine restarts it: "no" (in quotes), always, unless-stopped, on-failure or on-failure:5.',
     )
@@ -370,19 +155,15 @@ class ContainerSpec(Spec):
     memory: Size | None = Field(
         default=None, description="Memory limit, such as 512m or 1Gi; units are powers of 1024."
     )
-    memorySwap: Annotated[str, AfterValidator(_swap)] | None = Field(
+    memorySwap: Swap | None = Field(
         default=None, description="Limit of memory and swap together, or unlimited. Unset: twice the memory."
     )
-    cpus: Annotated[float, Field(gt=0), AfterValidator(_nano)] | None = Field(
-        default=None, description="How many CPUs' worth of time it may use: 0.5, 2."
-    )
+    cpus: Cpus | None = Field(default=None, description="How many CPUs' worth of time it may use: 0.5, 2.")
     pidsLimit: Annotated[int, Field(ge=1)] | None = Field(default=None, description="How many processes it may have.")
     shmSize: Size | None = Field(default=None, description="Size of /dev/shm. Unset: 64m.")
     ulimits: dict[str, Ulimit] | None = Field(default=None, description="Limits of the kernel by name, such as nofile.")
     sysctls: dict[str, str] | None = Field(default=None, description="Kernel settings of its namespaces.")
-    devices: Annotated[tuple[str, ...], AfterValidator(_devices)] | None = Field(
-        default=None, description="Devices of the machine: /dev/host[:/dev/inside][:rwm]."
-    )
+    devices: Devices | None = Field(default=None, description="Devices of the machine: /dev/host[:/dev/inside][:rwm].")
     user: Annotated[str, Field(min_length=1)] | None = Field(
         default=None, description='User, or user:group, by name or in quotes by number: "1000:1000".'
     )
@@ -397,7 +178,7 @@ class ContainerSpec(Spec):
     privileged: bool | None = Field(default=None, description="Give it all rights on the machine.")
     capAdd: Capabilities | None = Field(default=None, description="Capabilities beyond the usual: NET_ADMIN, ALL.")
     capDrop: Capabilities | None = Field(default=None, description="Capabilities to do without: ALL, CHOWN.")
-    securityOpt: Annotated[tuple[str, ...], AfterValidator(_security_options)] | None = Field(
+    securityOpt: SecurityOptions | None = Field(
         default=None,
         description="Security options: no-new-privileges, apparmor=profile, label=…, seccomp=unconfined or seccomp= and the "
         "path of a profile.",

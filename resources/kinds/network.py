@@ -9,7 +9,8 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from resources.kinds.container import BUILT_IN_NETWORKS, Labels
+from resources.docker.names import BUILT_IN_NETWORKS
+from resources.docker.values import Labels
 from resources.meta import About, Claim, Resource, Spec
 
 EXAMPLE = """\

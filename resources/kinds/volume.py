@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from resources.kinds.container import Labels
+from resources.docker.values import Labels
 from resources.meta import About, Claim, DeletionPolicy, Resource, Spec
 
 EXAMPLE = """\

@@ -13,7 +13,9 @@ from controller.agents.docker.failures import explained, tolerated
 from controller.agents.docker.making import start
 from controller.agents.docker.replacement import take_name
 from controller.agents.docker.stopping import halt
-from resources.kinds.container import LONE_NETWORKS, Attachment, Container, ContainerSpec, State
+from resources.docker.names import LONE_NETWORKS
+from resources.docker.parts import Attachment, State
+from resources.kinds.container import Container, ContainerSpec
 from resources.plan import Change
 
 # Fields that can be changed live, with the limits' names in the API.

@@ -15,8 +15,8 @@ from typing import Protocol
 
 from controller.agents.docker.paths import container, containers, image
 from controller.agents.docker.wire import Address, Answer, Wire
+from resources.docker.names import INSTALLATION, NEW_SUFFIX, OLD_SUFFIX
 
-INSTALLATION = "pegasus2.dev/installation"  # the label; `marks.py` writes it
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 GOOD_FOR = 5.0  # seconds until an answer is too old to be used
 TIMEOUT = 10.0  # seconds for a request; the look itself has its own
@@ -81,11 +81,17 @@ class Ahead:
         try:
             listing = reader.read_all([containers(label=[label])])[0]
             found = listing.json() if listing.status == 200 else []
-            paths = [container(name.removeprefix("/")) for each in found for name in each["Names"]]
-            paths += sorted({image(each["Image"]) for each in found})
-            self._answers = dict(zip(paths, reader.read_all(paths), strict=True))
+            names = {name.removeprefix("/") for each in found for name in each["Names"]}
+            paths = [*map(container, sorted(names)), *sorted({image(each["Image"]) for each in found})]
+            self._answers = dict(zip(paths, reader.read_all(paths), strict=True)) | _absent_leftovers(names)
         except (OSError, ValueError):
             return  # whoever asks for real will be told why
         finally:
             sys.setswitchinterval(interval)
             reader.close()
+
+
+def _absent_leftovers(names: set[str]) -> dict[str, Answer]:
+    """What an interrupted replacement leaves carries our label, too: of what was not listed it is known that it isn't there."""
+    possible = {name + suffix for name in names for suffix in (NEW_SUFFIX, OLD_SUFFIX)}
+    return {container(name): Answer(404, b"") for name in possible - names}

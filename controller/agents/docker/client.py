@@ -17,6 +17,8 @@ from threading import Event as Flag
 from threading import local
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pydantic_core import from_json
+
 from controller.agents.docker import paths
 from controller.agents.docker.ahead import DEFAULT_HOST, Ahead
 from controller.agents.docker.wire import Address, Answer, Wire
@@ -272,7 +274,7 @@ def _content_or_error(answer: Answer) -> Json | EngineError | None:
 def _content(answer: Answer) -> Any:
     if answer.status >= 400:
         raise EngineError(answer.status, answer.message)
-    return answer.json() if answer.body else None
+    return from_json(answer.body) if answer.body else None  # in half the time of the standard library
 
 
 def _cause(error: BaseException) -> BaseException:

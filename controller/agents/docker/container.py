@@ -12,7 +12,6 @@ from threading import Event as Flag
 
 from controller.agents.docker import paths
 from controller.agents.docker.adjustment import adjust, can_stay, field_of
-from controller.agents.docker.ahead import INSTALLATION
 from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine, engine_health, writable
 from controller.agents.docker.events import attributes, hints
 from controller.agents.docker.failures import explained, failure, tolerated
@@ -38,7 +37,9 @@ from controller.engine.agent import (
     Step,
 )
 from controller.engine.diff import changed_fields, plain, within
-from resources.kinds.container import Attachment, Container, ContainerObserved, PullPolicy, State
+from resources.docker.names import INSTALLATION
+from resources.docker.parts import Attachment, PullPolicy, State
+from resources.kinds.container import Container, ContainerObserved
 from resources.meta import Claim, Key, Resource
 from resources.notation import canonical_image
 from resources.plan import Action, Change, Disruption, Plan, Why

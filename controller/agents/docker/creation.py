@@ -12,15 +12,8 @@ from controller.agents.docker.client import Json
 from controller.agents.docker.environment import wanted_environment
 from controller.agents.docker.marks import CARRIED, PREDECESSOR_RESTART, labels_of
 from controller.engine.agent import Mark, Secrets, Stalled
-from resources.kinds.container import (
-    Attachment,
-    Container,
-    ContainerSpec,
-    Healthcheck,
-    Mount,
-    MountType,
-    seccomp_profile,
-)
+from resources.docker.parts import Attachment, Healthcheck, Mount, MountType
+from resources.kinds.container import Container, ContainerSpec, seccomp_profile
 from resources.meta import seconds
 from resources.notation import ports, size
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.engine.agent import Secrets, Stalled
-from resources.kinds.container import OWN_LABELS, ContainerSpec
+from resources.docker.names import OWN_LABELS
+from resources.kinds.container import ContainerSpec
 from resources.meta import SecretRef
 
 SECRET_NAMES = f"{OWN_LABELS}secret-env"

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from controller.agents.docker.client import Json
 from controller.engine.agent import HEALTHY, Health
-from resources.kinds.container import ContainerSpec, State
+from resources.docker.parts import State
+from resources.kinds.container import ContainerSpec
 
 # The engine forgets its own count of restarts once a container has been running this long, in seconds:
 # https://github.com/moby/moby/blob/master/restartmanager/restartmanager.go (defaultTimeout, 10 s).

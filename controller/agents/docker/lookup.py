@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from controller.agents.docker import paths
-from controller.agents.docker.ahead import INSTALLATION
 from controller.agents.docker.client import Engine, EngineError, Json
 from controller.agents.docker.marks import KEY, mark_in, new_name, old_name, temporary
-from resources.kinds.container import Container, State
+from resources.docker.names import INSTALLATION
+from resources.docker.parts import State
+from resources.kinds.container import Container
 from resources.meta import Key
 
 # From this many missing containers on, one listing of all of ours is cheaper than one for each.

@@ -8,7 +8,8 @@ from controller.agents.docker.creation import NO_LEGACY, Legacy, create_config, 
 from controller.agents.docker.failures import explained, failure, start_failure
 from controller.agents.docker.pulling import absent, pull
 from controller.engine.agent import Context, Mark, Retry
-from resources.kinds.container import Container, MountType, PullPolicy
+from resources.docker.parts import MountType, PullPolicy
+from resources.kinds.container import Container
 
 
 def make(

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from controller.agents.docker.ahead import INSTALLATION
 from controller.engine.agent import Mark
-from resources.kinds.container import NEW_SUFFIX, OLD_SUFFIX, OWN_LABELS
+from resources.docker.names import INSTALLATION, NEW_SUFFIX, OLD_SUFFIX, OWN_LABELS
 from resources.meta import Key
 
 KEY = f"{OWN_LABELS}key"

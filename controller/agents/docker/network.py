@@ -11,7 +11,6 @@ from ipaddress import ip_network
 from threading import Event as Flag
 
 from controller.agents.docker import paths
-from controller.agents.docker.ahead import INSTALLATION
 from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine, engine_health, writable
 from controller.agents.docker.events import attributes, hints
 from controller.agents.docker.failures import explained, failure, tolerated
@@ -33,6 +32,7 @@ from controller.engine.agent import (
     Step,
 )
 from controller.engine.diff import changed_fields
+from resources.docker.names import INSTALLATION
 from resources.kinds.network import Network, NetworkObserved, NetworkSpec
 from resources.meta import Claim, Key
 from resources.plan import Action, Change, Disruption, Plan, Why

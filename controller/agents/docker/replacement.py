@@ -25,7 +25,8 @@ from controller.agents.docker.stopping import halt, restore_policy, retire
 from controller.agents.docker.translation import ANONYMOUS, restart_text
 from controller.engine.agent import Context, Mark, Retry, Stalled
 from resources.conditions import Reason
-from resources.kinds.container import Container, MountType, State
+from resources.docker.parts import MountType, State
+from resources.kinds.container import Container
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,19 +16,9 @@ from controller.agents.docker.creation import security_option
 from controller.agents.docker.environment import seen_environment
 from controller.agents.docker.marks import CARRIED, foreign_labels
 from controller.engine.agent import Secrets, Stalled
-from resources.kinds.container import (
-    BUILT_IN_NETWORKS,
-    Attachment,
-    Container,
-    ContainerObserved,
-    Healthcheck,
-    Logging,
-    Mount,
-    MountType,
-    State,
-    Ulimit,
-    seccomp_profile,
-)
+from resources.docker.names import BUILT_IN_NETWORKS
+from resources.docker.parts import Attachment, Healthcheck, Logging, Mount, MountType, State, Ulimit
+from resources.kinds.container import Container, ContainerObserved, seccomp_profile
 from resources.notation import (
     Port,
     canonical_capability,

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Event as Flag
 
 from controller.agents.docker import paths
-from controller.agents.docker.ahead import INSTALLATION
 from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine, engine_health, writable
 from controller.agents.docker.events import hints
 from controller.agents.docker.failures import explained, failure
@@ -27,6 +26,7 @@ from controller.engine.agent import (
     Step,
 )
 from controller.engine.diff import changed_fields
+from resources.docker.names import INSTALLATION
 from resources.kinds.volume import Volume, VolumeObserved
 from resources.meta import Claim, Key
 from resources.plan import Action, Disruption, Plan

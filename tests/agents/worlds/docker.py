@@ -15,7 +15,7 @@ from docker import APIClient
 from docker.errors import NotFound
 
 from controller.agents.docker.client import connect
-from resources.kinds.container import OWN_LABELS
+from resources.docker.names import OWN_LABELS
 from tests.agents.world import R, World
 
 IMAGE = "p2test/busybox:1"

@@ -1,0 +1,149 @@
+"""The parts of a container's spec that have fields of their own."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+
+from resources.docker.names import BUILT_IN_NETWORKS
+from resources.docker.values import InnerPath, IPv4, IPv6, Names, Size, Span
+from resources.meta import Model, beside_the_manifest
+
+
+class State(StrEnum):
+    RUNNING = "running"
+    STOPPED = "stopped"
+    COMPLETED = "completed"
+
+
+class PullPolicy(StrEnum):
+    MISSING = "missing"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class MountType(StrEnum):
+    BIND = "bind"
+    VOLUME = "volume"
+    TMPFS = "tmpfs"
+
+
+def _mount_source(source: str | None, info: ValidationInfo) -> str | None:
+    is_path = source is not None and info.data.get("type") is MountType.BIND
+    return beside_the_manifest(source, info) if is_path and source else source
+
+
+class Mount(Model):
+    """Something of the machine that the container sees at `target`."""
+
+    type: MountType = Field(description="bind: a path of this machine; volume: a named volume; tmpfs: memory.")
+    source: Annotated[str | None, AfterValidator(_mount_source)] = Field(
+        default=None,
+        description="bind: the path, where a relative one starts at the directory of the manifest. volume: the name of a "
+        "Volume resource of the same namespace; without one the engine makes a volume of its own for this container.",
+    )
+    target: InnerPath = Field(description="Absolute path in the container.")
+    readOnly: bool = Field(default=False, description="Whether the container can only read it.")
+    external: bool = Field(
+        default=False, description="The volume is none of Pegasus2's: source is its name in the engine, as it is."
+    )
+    propagation: Literal["private", "rprivate", "shared", "rshared", "slave", "rslave"] | None = Field(
+        default=None, description="bind: how mounts made below the path later are shared. Unset: rprivate."
+    )
+    size: Size | None = Field(default=None, description="tmpfs: how much it holds, such as 64m. Unset: no limit.")
+    mode: Annotated[str, Field(pattern="^[0-7]{3,4}$")] | None = Field(
+        default=None, description='tmpfs: permissions of its root in octal, in quotes: "1777".'
+    )
+
+    @model_validator(mode="after")
+    def _fits_the_type(self) -> Self:
+        fitting = {
+            MountType.BIND: ("source", "propagation"),
+            MountType.VOLUME: ("source", "external"),
+            MountType.TMPFS: ("size", "mode"),
+        }[self.type]
+        options = ("source", "propagation", "external", "size", "mode")
+        if wrong := [name for name in options if name not in fitting and getattr(self, name)]:
+            raise ValueError(f"cannot use {', '.join(wrong)} with type: {self.type}")
+        if not self.source and (self.type is MountType.BIND or self.external):
+            raise ValueError("cannot mount without source: say which path or volume")
+        return self
+
+
+class Attachment(Model):
+    """A network that the container is connected to."""
+
+    name: str = Field(
+        min_length=1,
+        description="Name of a Network resource of the same namespace, or one of the engine's own: bridge, host, none.",
+    )
+    external: bool = Field(
+        default=False, description="The network is none of Pegasus2's: name is its name in the engine, as it is."
+    )
+    aliases: Names | None = Field(
+        default=None, description="More names by which other containers of this network find it."
+    )
+    ipv4Address: IPv4 | None = Field(default=None, description="A fixed IPv4 address out of the network's subnet.")
+    ipv6Address: IPv6 | None = Field(default=None, description="A fixed IPv6 address out of the network's subnet.")
+
+    @property
+    def built_in(self) -> bool:
+        return self.name in BUILT_IN_NETWORKS
+
+    @model_validator(mode="after")
+    def _can_be_connected(self) -> Self:
+        if ":" in self.name:
+            raise ValueError(f'cannot connect to "{self.name}": give the name of a network')
+        if self.built_in and (self.aliases or self.ipv4Address or self.ipv6Address):
+            raise ValueError(
+                f'cannot give aliases or addresses on the network "{self.name}": declare a Network for them'
+            )
+        return self
+
+
+class Healthcheck(Model):
+    """How the engine finds out whether the container works. What is not written is as the image says."""
+
+    test: Annotated[tuple[str, ...], Field(min_length=2)] | None = Field(
+        default=None, description='The probe: ["CMD", program, arguments…] or ["CMD-SHELL", shell command].'
+    )
+    interval: Span | None = Field(default=None, description="Time between probes. Unset: 30s.")
+    timeout: Span | None = Field(default=None, description="A probe that takes longer has failed. Unset: 30s.")
+    startPeriod: Span | None = Field(
+        default=None, description="Failures within this time after the start do not count. Unset: 0s."
+    )
+    retries: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Failures in a row that make the container unhealthy. Unset: 3."
+    )
+    disable: bool | None = Field(default=None, description="Switch off the healthcheck that the image brings.")
+
+    @model_validator(mode="after")
+    def _says_what_to_do(self) -> Self:
+        if self.disable and self.test:
+            raise ValueError("cannot both disable the healthcheck and give its test")
+        if self.test and self.test[0] not in ("CMD", "CMD-SHELL"):
+            raise ValueError(f'cannot run the test "{self.test[0]}": the first word is CMD or CMD-SHELL')
+        return self
+
+
+class Ulimit(Model):
+    """A limit of the kernel on the container's processes; -1 is none."""
+
+    soft: int = Field(ge=-1, description="The limit in force.")
+    hard: int = Field(ge=-1, description="How far a process may raise its own.")
+
+
+class Logging(Model):
+    """Where the engine puts what the container prints."""
+
+    driver: str = Field(
+        min_length=1, description="json-file, local, journald, syslog, none or another of the engine's."
+    )
+    options: dict[str, str] | None = Field(default=None, description='Options of the driver, such as max-size: "10m".')
+
+
+# Their order says nothing, and the engine does not keep it.
+Mounts = Annotated[tuple[Mount, ...], AfterValidator(lambda mounts: tuple(sorted(mounts, key=lambda m: m.target)))]
+Attachments = Annotated[tuple[Attachment, ...], AfterValidator(lambda all: tuple(sorted(all, key=lambda a: a.name)))]
