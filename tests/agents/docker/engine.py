@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from tests.agents.worlds.docker import IMAGE
 
 PATIENCE = 20.0  # seconds
 GLANCE = 0.05
+# The first half of addresses for networks: another one in each process, for tests may run side by side.
+BLOCK = f"10.{128 + os.getpid() % 100}"
 
 
 class RealContainers(Containers):

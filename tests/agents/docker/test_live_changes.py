@@ -9,12 +9,12 @@ import pytest
 from controller.engine.agent import Retry, Stalled
 from resources.kinds.container import Container
 from resources.plan import Action, Disruption
-from tests.agents.docker.engine import RealContainers
+from tests.agents.docker.engine import BLOCK, RealContainers
 from tests.agents.keeper import Keeper
 from tests.agents.worlds.container import SPEC
 
 BASE: dict[str, Any] = {name: value for name, value in SPEC.items() if name not in ("memory", "restart")}
-SUBNET = "10.213.77.0/24"
+SUBNET = f"{BLOCK}.77.0/24"
 
 
 @pytest.mark.parametrize(
@@ -103,11 +103,11 @@ class TestNetworks:
         }
 
     def test_created_with_all_its_networks(self, world: RealContainers, keeper: Keeper) -> None:
-        address = {"name": "back", "aliases": ["db", "data"], "ipv4Address": "10.213.77.9"}
+        address = {"name": "back", "aliases": ["db", "data"], "ipv4Address": f"{BLOCK}.77.9"}
         keeper.make(resource := self.on(world, {"name": "front"}, address))
         assert keeper.plan(resource).empty, keeper.plan(resource)
         endpoint = world.inspect(resource)["NetworkSettings"]["Networks"][f"{world.prefix}-back"]
-        assert endpoint["IPAddress"] == "10.213.77.9"
+        assert endpoint["IPAddress"] == f"{BLOCK}.77.9"
         assert {"db", "data"} <= {*endpoint["Aliases"]}
 
     @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ class TestNetworks:
             ({"name": "back"},),
             ({"name": "front"}, {"name": "back"}),
             ({"name": "front", "aliases": ["www"]},),
-            ({"name": "back", "aliases": ["www"], "ipv4Address": "10.213.77.7"},),
+            ({"name": "back", "aliases": ["www"], "ipv4Address": f"{BLOCK}.77.7"},),
         ],
         ids=str,
     )
@@ -131,7 +131,7 @@ class TestNetworks:
         assert keeper.plan(new).empty, keeper.plan(new)
 
     def test_alias_and_address_that_are_dropped_go(self, world: RealContainers, keeper: Keeper) -> None:
-        keeper.make(self.on(world, {"name": "back", "aliases": ["www"], "ipv4Address": "10.213.77.7"}))
+        keeper.make(self.on(world, {"name": "back", "aliases": ["www"], "ipv4Address": f"{BLOCK}.77.7"}))
         keeper.make(new := self.on(world, {"name": "back"}))
         endpoint = world.inspect(new)["NetworkSettings"]["Networks"][f"{world.prefix}-back"]
         assert "www" not in endpoint["Aliases"]
@@ -187,7 +187,7 @@ class TestNetworks:
     def test_container_at_rest_is_started_although_its_network_was_made_anew(
         self, world: RealContainers, keeper: Keeper
     ) -> None:
-        address = {"name": "back", "aliases": ["db"], "ipv4Address": "10.213.77.9"}
+        address = {"name": "back", "aliases": ["db"], "ipv4Address": f"{BLOCK}.77.9"}
         keeper.make(resource := self.on(world, {"name": "front"}, address))
         world.engine.stop(resource.container_name, timeout=0)
         for name in ("front", "back"):

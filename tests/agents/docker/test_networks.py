@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,23 +15,23 @@ from controller.engine.agent import Done, Retry, Seen, Stalled
 from resources.kinds.network import Network, NetworkSpec
 from resources.meta import COMMON_FIELDS
 from resources.plan import Action, Disruption
-from tests.agents.docker.engine import Crash, Mortal
+from tests.agents.docker.engine import BLOCK, Crash, Mortal
 from tests.agents.keeper import Keeper
 from tests.agents.worlds.docker import IMAGE
 from tests.agents.worlds.network import Networks
 
 FIELDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "driver": ({"driver": "bridge"}, {}),  # the others need a kernel, or a swarm, that is not everywhere
-    "subnet": ({"subnet": "10.213.81.0/24"}, {"subnet": "fd00:213:81::/64"}),
-    "gateway": ({"subnet": "10.213.82.0/24", "gateway": "10.213.82.7"}, {"subnet": "10.213.82.0/24"}),
+    "subnet": ({"subnet": f"{BLOCK}.81.0/24"}, {"subnet": f"fd00:{os.getpid() % 10000}:81::/64"}),
+    "gateway": ({"subnet": f"{BLOCK}.82.0/24", "gateway": f"{BLOCK}.82.7"}, {"subnet": f"{BLOCK}.82.0/24"}),
     "internal": ({"internal": True}, {"internal": False}),
     "attachable": ({"attachable": True}, {"attachable": False}),
     "options": ({"options": {"com.docker.network.driver.mtu": "1400"}}, {"options": {}}),
     "labels": ({"labels": {"a": "1", "b": "2"}}, {"labels": {"a": "2"}}),
 }
-OLD = {"subnet": "10.213.80.0/24", "labels": {"age": "old"}}
-NEW = {"subnet": "10.213.80.0/24", "labels": {"age": "new"}}
-ADDRESS = "10.213.80.9"
+OLD = {"subnet": f"{BLOCK}.80.0/24", "labels": {"age": "old"}}
+NEW = {"subnet": f"{BLOCK}.80.0/24", "labels": {"age": "new"}}
+ADDRESS = f"{BLOCK}.80.9"
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def test_crash_in_a_replacement_loses_no_container(point: int, networks: Network
 def test_container_whose_address_is_not_in_the_new_subnet_is_told_of(networks: Networks, keeper: Keeper) -> None:
     keeper.make(networks.resource("one", **OLD))
     settle(networks)
-    new = networks.resource("one", subnet="10.213.83.0/24")
+    new = networks.resource("one", subnet=f"{BLOCK}.83.0/24")
     outcome = keeper.apply(keeper.steps(new))[new.key]
     assert isinstance(outcome, Done)
     assert f"cannot reconnect {networks.prefix}-fixed" in outcome.message
