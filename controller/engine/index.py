@@ -77,6 +77,7 @@ class Index:
         self._children: dict[Key, tuple[Key, ...]] = {}
         self._conflicts: dict[Key, Conflict] = {}
         self._subscribers: dict[str, list[Subscriber]] = {}
+        self._given_up: frozenset[Key] = frozenset()  # while the source is missing or empty
         self.condition = Condition.OK
         self.message = ""
 
@@ -91,7 +92,8 @@ class Index:
         around = self._entries.keys() if was is not self.condition else ()  # all of them are to say so
         if revision.condition is not Condition.OK:
             return Edits(touched=frozenset(around))  # nothing is known of the source: all that was in force stays so
-        edits = self._take_in(revision, partly)
+        edits = self._take_in(self._without(revision, self._given_up & revision.leaving), partly)
+        self._given_up = frozenset()
         return replace(edits, touched=edits.touched | (frozenset(around) - edits.edited - edits.removed))
 
     def give_up(self, keys: Collection[Key]) -> Edits:
@@ -99,8 +101,16 @@ class Index:
         if self.condition is Condition.OK:
             return Edits()
         files = {entry.declared.origin.file for key in keys if (entry := self._entries.get(key))}
-        rest = {file: tuple(d for d in self._files[file] if d.key not in keys) for file in files}
-        return self._take_in(Revision(rest, whole=False), partly=False)
+        self._given_up |= frozenset(keys)
+        in_force = Revision({file: self._files[file] for file in files}, whole=False)
+        return self._take_in(self._without(in_force, self._given_up), partly=False)
+
+    @staticmethod
+    def _without(revision: Revision, keys: Collection[Key]) -> Revision:
+        if not keys:
+            return revision
+        kept = {file: tuple(d for d in found if d.key not in keys) for file, found in revision.documents.items()}
+        return replace(revision, documents=kept)
 
     def _take_in(self, revision: Revision, partly: bool) -> Edits:
         before: dict[Key, Entry | None] = {}

@@ -18,7 +18,7 @@ from controller.engine.agent import Agent
 from controller.engine.breaker import Breaker
 from controller.engine.parts import Parts
 from controller.engine.passes import Pass, Verdict, ended
-from controller.engine.queue import Queue
+from controller.engine.queue import Priority, Queue
 from controller.engine.reconcile import Reconciler
 from resources.conditions import Reason
 from resources.meta import Key
@@ -99,13 +99,15 @@ class Lane:
             if not taken:
                 return
             try:
-                self._look([key for key, _ in taken])
+                self._look(taken)
             except Exception:  # a lane that dies would leave its whole system unwatched
                 log.exception("a pass failed", extra={"agent": self.name})
                 self._desk.settle(self.name, [_failed(key) for key, _ in taken])
 
-    def _look(self, keys: list[Key]) -> None:
-        passes = self._reconciler.look(keys, self._context)
+    def _look(self, taken: Sequence[tuple[Key, Priority]]) -> None:
+        passes = self._reconciler.look([key for key, _ in taken], self._context)
+        periodic = {key for key, priority in taken if priority is Priority.RESYNC}
+        self._reconciler.lapse(each for each in passes if each.key in periodic)
         self._note_reachability(passes)
         work = [each for each in passes if each.verdict is Verdict.WORK]
         self._desk.settle(self.name, [each for each in passes if each.verdict is not Verdict.WORK])

@@ -5,7 +5,7 @@ The reconciler writes through it, in this order; a crash between any two lines i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from controller.engine.agent import Done, Outcome
@@ -56,8 +56,14 @@ class Ledger:
             self._inventory.confirm(confirmed)
         if gone:
             self._inventory.forget(gone)
-        used = [each.key for each in passes if each.plan.action in (Action.DELETE, Action.REPLACE)]
-        self._overrides.use([key for key in used if isinstance(outcomes[key], Done)])
+        self._overrides.use([each.key for each in passes if isinstance(outcomes[each.key], Done)])
+
+    def lapse(self, passes: Iterable[Pass]) -> None:
+        """Forgets confirmations of what is as declared: kept, they would let through some later accident."""
+        if confirmed := self._overrides.confirmed():
+            self._overrides.use(
+                [each.key for each in passes if each.verdict is Verdict.READY and each.key in confirmed]
+            )
 
     def keep(self, passes: Sequence[Pass]) -> None:
         """Brings the inventory up to date with what was looked at."""

@@ -57,6 +57,11 @@ class Reconciler:
     def keep(self, passes: Sequence[Pass]) -> None:
         """Brings the inventory up to date with a preview's passes, which wrote nothing."""
         self._ledger.keep(passes)
+        self._ledger.lapse(passes)
+
+    def lapse(self, passes: Iterable[Pass]) -> None:
+        """Forgets what the user has confirmed of keys that turn out to be as declared at a periodic look."""
+        self._ledger.lapse(passes)
 
     # -- looking -----------------------------------------------------------------------------------------------
 

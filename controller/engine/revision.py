@@ -11,7 +11,7 @@ from enum import StrEnum
 from threading import Event as Flag
 from typing import Protocol
 
-from resources.meta import Declared, Problem
+from resources.meta import Declared, Key, Problem
 
 
 class Condition(StrEnum):
@@ -39,6 +39,7 @@ class Revision:
     condition: Condition = Condition.OK
     message: str = ""  # about `condition`
     at: float = 0.0  # monotonic seconds when the first change of this revision was noticed
+    leaving: frozenset[Key] = frozenset()  # in `documents`, yet in no file now: they stand until it has been quiet
 
 
 class Source(Protocol):

@@ -142,8 +142,10 @@ class _Watch:
         self._absent = None
         if self._told is not Condition.OK:
             self._told = Condition.OK
-            everything = contents.all()
-            return Revision(self._settling.told, problems=everything.problems, partial=everything.partial, at=since)
+            everything, settling = contents.all(), self._settling
+            return Revision(
+                settling.told, frozenset(), everything.problems, everything.partial, at=since, leaving=settling.leaving
+            )
         if release or look.problems:
             release = release or Release({}, frozenset(), since)
             return Revision(release.documents, release.gone, look.problems, look.partial, whole=False, at=release.at)

@@ -44,6 +44,11 @@ class Settling:
         return dict(self._told)
 
     @property
+    def leaving(self) -> frozenset[Key]:
+        """What was given out and no file declares now; it still stands, until it may leave."""
+        return frozenset(d.key for documents in self._told.values() for d in documents if not self._keys[d.key])
+
+    @property
     def due(self) -> float | None:
         """When what is held may go, if nothing happens until then. None: nothing is held, or it is all there is.
 
