@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Apply(Command):
-    """Make the machine what the source says, and wait until everything is Ready.
+    """Make the machine what the source says.
 
-    Shows the plan first. A terminal is asked before anything is deleted or loses data; elsewhere that needs --yes.
-    What has left the source is deleted, unless only some files (-f) or resources (--only) are applied.
-    An invalid source is refused whole.
+    Shows the plan, carries it out, and waits until everything is Ready. A terminal is asked before anything is
+    deleted or loses data; elsewhere that needs --yes. What has left the source is deleted, unless only some files
+    (-f) or resources (--only) are applied. An invalid source is refused whole.
 
     Exit code 0: converged. 1: not. 2: refused, and nothing was changed. 130: interrupted.
 

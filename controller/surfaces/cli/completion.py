@@ -17,7 +17,9 @@ _ZSH_FIRST_TIME = '[[ ${zsh_eval_context[-1]} == loadautofunc ]] && "_${service/
 
 @dataclass(frozen=True)
 class Completion(Command):
-    """Print the script that makes a shell complete commands, options, kinds and names.
+    """Print the script with which a shell completes p2.
+
+    It completes commands, options, kinds, and the names of resources.
 
     Examples:
       p2 completion bash > ~/.local/share/bash-completion/completions/p2

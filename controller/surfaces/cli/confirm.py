@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Confirm(Command):
-    """Allow what is held back: deletions, replacements that lose data, a source that moved.
+    """Allow what is held back, such as many deletions at once.
 
-    Without arguments it lists what is held back, and why. A confirmation serves once.
+    Also replacements that lose data, and a source that moved. Without arguments it lists what is held back, and why.
+    A confirmation serves once.
 
     Examples:
       p2 confirm                     what waits for a decision

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Delete(Command):
-    """Remove what Pegasus2 owns and no file declares: what was retained, held back or orphaned.
+    """Remove what is owned and no longer declared.
 
-    What is still declared is refused, naming the file: remove it there, and apply. Without a terminal it needs --yes.
+    That is what was retained, held back or orphaned. What is still declared is refused, naming the file: remove it
+    there, and apply. Without a terminal it needs --yes.
 
     Example:
       p2 delete volume/old

@@ -18,7 +18,9 @@ _EVENTS = 10  # of one resource that are shown
 
 @dataclass(frozen=True)
 class Describe(Command):
-    """Show all that is known of a resource: spec, conditions, differences, dependencies and events.
+    """Show all that is known of a resource.
+
+    Its spec, conditions, differences from the spec, what it needs and what needs it, and its last events.
 
     Examples:
       p2 describe container/web

@@ -18,7 +18,7 @@ _WIDTH = 100  # columns at which a text is still pleasant to read
 
 @dataclass(frozen=True)
 class Explain(Command):
-    """Explain a kind, or one of its fields: what it means, its type, its default.
+    """Explain a kind or one of its fields.
 
     Examples:
       p2 explain container
@@ -45,7 +45,7 @@ class Explain(Command):
 
 @dataclass(frozen=True)
 class Schema(Command):
-    """Print the JSON Schema of all kinds, with which an editor completes and checks while you type.
+    """Print a JSON Schema with which editors complete and check.
 
     For the YAML language server, begin a file with: # yaml-language-server: $schema=PATH
 

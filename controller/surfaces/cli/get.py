@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Get(Command):
-    """List resources: what the source declares, and what Pegasus2 owns or reports on.
+    """List resources, and how they are.
 
-    Watching (-w) looks at the database's file four times a second and prints what has changed since, a line each.
+    That is what the source declares, and what Pegasus2 owns or reports on. Watching (-w) looks at the database's file
+    four times a second and prints what has changed since, a line each.
 
     Examples:
       p2 get                                all resources

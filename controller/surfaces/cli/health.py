@@ -38,7 +38,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Health(Command):
-    """Check home, database, source and the systems behind the agents.
+    """Check the home, the source, and the systems behind the agents.
 
     Exit code 0: all is well. 1: something is not, and the line says what to do.
 

@@ -28,10 +28,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Run(Command):
-    """Run the controller: watch the source and the machine, and keep them equal until it is stopped.
+    """Watch the source and the machine, and keep them equal.
 
-    Ctrl-C or SIGTERM finishes what is under way. Logs go to stderr (PEGASUS2_LOG_LEVEL), metrics to
-    http://127.0.0.1:9460/metrics (PEGASUS2_METRICS_PORT).
+    This is the controller; it runs until it is stopped. Ctrl-C or SIGTERM finishes what is under way. Logs go to
+    stderr (PEGASUS2_LOG_LEVEL), metrics to http://127.0.0.1:9460/metrics (PEGASUS2_METRICS_PORT).
 
     Examples:
       p2 run                         ./state

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Suspend(Command):
-    """Stop changing a resource: it is still looked at and reported on, until `p2 resume`.
+    """Leave a resource alone until `p2 resume`.
 
-    Outlives restarts. To keep it in git instead, write `suspend: true` in the spec.
+    It is still looked at and reported on. Outlives restarts. To keep it in git instead, write `suspend: true` in the spec.
 
     Example:
       p2 suspend container/web
@@ -52,7 +52,7 @@ class Suspend(Command):
 
 @dataclass(frozen=True)
 class Resume(Command):
-    """Change a resource again that was suspended.
+    """Take up a suspended resource again.
 
     Example:
       p2 resume container/web
