@@ -118,7 +118,7 @@ class TestNetworks:
             ({"name": "front", "aliases": ["www"]},),
             ({"name": "back", "aliases": ["www"], "ipv4Address": f"{BLOCK}.77.7"},),
         ],
-        ids=str,
+        ids=["another", "one more", "an alias", "another with alias and address"],
     )
     def test_networks_change_while_it_runs(
         self, after: tuple[dict[str, Any], ...], world: RealContainers, keeper: Keeper
