@@ -45,7 +45,6 @@ from resources.notation import canonical_image
 from resources.plan import Action, Change, Disruption, Plan, Why
 
 LONG_STOP = 30  # seconds of grace from which on a stop counts as long work
-GONE_SOON = 0.2  # seconds until a container that is being removed is looked at again
 
 # What can make a container differ from its spec. Left out are the engine's many events about probes and attachments.
 EVENTS = (
@@ -101,8 +100,6 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         live = found.live
         if live is None:
             return Seen(None)
-        if live["State"]["Status"] == "removing":
-            return Retry("Removing", f"waits until the engine has removed {resource.container_name}", after=GONE_SOON)
         self._known.learn(resource.key, live["Id"], grace(live))
         supplied = Supplied(self._image_configs[live["Image"]], image["Id"] if image else "")
         names = tuple(sorted(each["Name"].removeprefix("/") for each in found.leftovers))
@@ -166,7 +163,7 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
             return Done()
         live = self._same(found, step)
         clear(self._writable, found.leftovers)
-        with explained(f"remove the container {step.last.container_name}"), tolerated(404):
+        with explained(f"remove the container {step.last.container_name}"), tolerated(404, 409):  # gone, or going
             halt(self._writable, live)
             self._writable.remove_container(live["Id"], force=True)
         return Done()

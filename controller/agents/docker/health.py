@@ -12,12 +12,15 @@ from resources.kinds.container import ContainerSpec
 # The engine forgets its own count of restarts once a container has been running this long, in seconds:
 # https://github.com/moby/moby/blob/master/restartmanager/restartmanager.go (defaultTimeout, 10 s).
 SETTLED = 10.0
+GONE_SOON = 0.2  # seconds between looks at a container that is being removed
 PROBE = 1.0  # seconds between looks at a health check that has not decided yet
 
 
 def health_of(spec: ContainerSpec, live: Json, now: float) -> Health:
     """`now`: seconds since the epoch. Differences are not its business: a container that should run and doesn't is drift."""
     state = live["State"]
+    if state["Status"] == "removing":
+        return Health(False, "Removing", "the engine is removing it", again=GONE_SOON)
     match spec.state:
         case State.STOPPED:
             return HEALTHY

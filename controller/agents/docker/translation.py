@@ -113,6 +113,8 @@ def _image(wanted: str, live: Json, named_id: str) -> str:
 
 def _state(wanted: State, state: Json) -> str:
     """`completed` also stands for a run that is under way, or that failed: neither is run again."""
+    if state["Status"] == "removing":
+        return wanted  # nothing can be done to it any more; its health says so
     if state.get("Paused"):
         return "paused"
     if state["Status"] == "created":
