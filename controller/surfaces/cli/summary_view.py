@@ -1,4 +1,4 @@
-"""How an apply ended: what was done, what was not, and why. `apply` and `delete` show it. Pure."""
+"""How an apply ended: what was done, what was not, and why. `apply` shows it. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from controller.surfaces.cli.console import Paint, Style
 from controller.surfaces.cli.holding import undecided
 from controller.surfaces.cli.plan_view import DONE, SYMBOLS, explained_lines
 from controller.surfaces.cli.words import counted
-from resources.conditions import Reason, Status
+from controller.wiring.outcome import settled
 
 if TYPE_CHECKING:
     from controller.wiring.outcome import Preview, Summary
-
-_AS_WANTED = (Reason.SUSPENDED, Reason.DRIFTED)
 
 
 def summary_lines(preview: Preview, summary: Summary, paint: Paint) -> Iterator[str]:
@@ -25,11 +23,6 @@ def summary_lines(preview: Preview, summary: Summary, paint: Paint) -> Iterator[
     if summary.cancelled or summary.timed_out:
         yield from _undone_lines(preview, summary, paint)
     yield _closing_line(summary, len(waiting), paint)
-
-
-def settled(status: Status) -> bool:
-    """Whether nothing more is to be done: Ready, suspended, or a difference that is only reported."""
-    return status.ready or status.reason in _AS_WANTED
 
 
 def _undone_lines(preview: Preview, summary: Summary, paint: Paint) -> Iterator[str]:
@@ -49,6 +42,12 @@ def _closing_line(summary: Summary, waiting: int, paint: Paint) -> str:
     if held := undecided(summary.holds):
         done += f"; {counted(held, 'resource')} held back"
     if not (waiting or held or summary.timed_out):
-        return f"{paint('Converged:', Style.BOLD, Style.GREEN)} {done if counts else 'nothing to do'}; {total} ready"
+        return f"{paint('Converged:', Style.BOLD, Style.GREEN)} {done if counts else 'nothing to do'}; {_how_many(summary)}"
     why = " in the time given (--timeout)" if summary.timed_out else ""
     return f"{paint(f'Not converged{why}:', Style.BOLD, Style.RED)} {done}; {counted(waiting, 'resource')} of {total} not ready"
+
+
+def _how_many(summary: Summary) -> str:
+    ready = sum(status.ready for status in summary.statuses.values())
+    left_alone = len(summary.statuses) - ready
+    return f"{ready} ready, {left_alone} suspended" if left_alone else f"{ready} ready"
