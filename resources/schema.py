@@ -94,10 +94,13 @@ def explain(kind: str, path: str = "", width: int = 100) -> str:
     field = describe(kind, path)
     title = f"{kind}.{field.path}" if field.path else _names(model_of(kind))
     lines = [f"{title}  <{_type(field)}>", "", *_wrapped(field.description, "  ", width)]
-    if field.fields:
-        lines += ["", "Fields:"]
-    for below in field.fields:
-        lines += [f"  {below.name}  <{_type(below)}>", *_wrapped(below.description, "      ", width)]
+    groups = [("Fields:", field.fields)]
+    if not field.path:  # of a whole kind, what people came for are the fields of its spec
+        groups += [("Fields of spec:", below.fields) for below in field.fields if below.name == "spec"]
+    for heading, fields in groups:
+        lines += ["", heading] if fields else []
+        for below in fields:
+            lines += [f"  {below.name}  <{_type(below)}>", *_wrapped(below.description, "      ", width)]
     return "\n".join(lines)
 
 

@@ -111,6 +111,10 @@ def test_an_explanation_names_type_default_and_meaning() -> None:
     assert explain("File").startswith("File (files)")
 
 
+def test_a_kind_is_explained_with_the_fields_of_its_spec() -> None:
+    assert "\n  readOnly  <boolean>\n" in explain("Container").partition("Fields of spec:")[2]
+
+
 # -- pages ---------------------------------------------------------------------------------------------------------
 
 
