@@ -31,12 +31,16 @@ class Ledger:
         self._inventory.intend([self._intended(each) for each in passes])
 
     def _intended(self, each: Pass) -> Record:
-        subject, action = subject_of(each), each.plan.action
-        if record := self._inventory.find(each.key):
+        subject, action, record = subject_of(each), each.plan.action, self._inventory.find(each.key)
+        if record and (record.digest or subject.entry is None):
             return replace(record, intent=action)
-        assert subject.entry is not None
-        new = self._record(subject.entry, each.seen.handle if each.seen and action is Action.ADOPT else "", None)
-        return replace(new, digest="", intent=action, adopted=action is Action.ADOPT)
+        assert (
+            subject.entry is not None
+        )  # and never confirmed: what is being made may be another than in the last attempt
+        is_adoption = action is Action.ADOPT
+        handle = each.seen.handle if each.seen and is_adoption else subject.record.handle if subject.record else ""
+        new = self._record(subject.entry, handle, record)
+        return replace(new, digest="", intent=action, adopted=new.adopted or is_adoption)
 
     def confirm(self, passes: Sequence[Pass], outcomes: Mapping[Key, Outcome]) -> None:
         """What was done, and what thereby is ours no more. A user's confirmation that served is used up."""

@@ -20,6 +20,7 @@ from controller.engine.parts import Parts
 from controller.engine.passes import Pass, Subject, Verdict, concluded, ended, subject_of
 from controller.engine.patience import Patience
 from controller.engine.prune import Pruning
+from controller.engine.resuming import resumed
 from controller.engine.revision import Condition
 from controller.engine.stores import Record
 from resources.conditions import Reason
@@ -79,7 +80,7 @@ class Reconciler:
                 subjects.setdefault(key.kind, []).append(subject)
         for of_kind in subjects.values():
             seen = observe(of_kind[0].agent, [subject.resource for subject in of_kind], ctx)
-            passes.extend(self._judge(subject, seen[subject.key], view) for subject in of_kind)
+            passes.extend(self._judge(each, seen[each.key], view) for each in resumed(of_kind, seen, ctx))
         if not preview:
             self._ledger.keep(passes)
         return passes
