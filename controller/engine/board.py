@@ -11,7 +11,7 @@ from typing import assert_never
 
 from controller.engine.clock import Clock
 from controller.engine.passes import Pass, Verdict
-from controller.engine.stores import Event, Events, Level, Listener, Statuses
+from controller.engine.stores import Event, Events, Level, Listener, NotKept, Statuses
 from resources.conditions import Condition, Reason, Status, Truth, Type, transition
 from resources.meta import Key
 from resources.plan import Action
@@ -47,9 +47,17 @@ class Board:
         return status is not None and status.ready and status.observed_generation == generation
 
     def settle(self, passes: Sequence[Pass]) -> list[Key]:
-        """Keeps the statuses that `passes` amount to. Returns the keys that turned Ready by them."""
-        turned: list[Key] = []
+        """Keeps the statuses that `passes` amount to. Returns the keys that turned Ready by them. Raises NotKept."""
         changed: dict[Key, Status] = {}
+        try:
+            return self._settle(passes, changed)
+        except NotKept:
+            for key in changed:  # else the next pass would find nothing new to be kept
+                self._now.pop(key, None)
+            raise
+
+    def _settle(self, passes: Sequence[Pass], changed: dict[Key, Status]) -> list[Key]:
+        turned: list[Key] = []
         gone = [each.key for each in passes if each.verdict is Verdict.GONE]
         for each in passes:
             if each.verdict is Verdict.GONE:

@@ -20,6 +20,7 @@ from controller.engine.parts import Parts
 from controller.engine.passes import Pass, Verdict, ended
 from controller.engine.queue import Priority, Queue
 from controller.engine.reconcile import Reconciler
+from controller.engine.stores import NotKept
 from resources.conditions import Reason
 from resources.meta import Key
 
@@ -44,6 +45,9 @@ class Desk(Protocol):
 
     def carried(self, each: Pass, seconds: float) -> None:
         """A step was carried out; `each` is the pass after it."""
+
+    def not_kept(self, lane: str, error: NotKept) -> None:
+        """Nothing can be kept now; the keys concerned wait to be tried again."""
 
     def lost(self, lane: str, message: str) -> None:
         """The system can't be reached any more; its breaker has opened."""
@@ -100,9 +104,8 @@ class Lane:
                 return
             try:
                 self._look(taken)
-            except Exception:  # a lane that dies would leave its whole system unwatched
-                log.exception("a pass failed", extra={"agent": self.name})
-                self._desk.settle(self.name, [_failed(key) for key, _ in taken])
+            except Exception as error:  # a lane that dies would leave its whole system unwatched
+                self._fail([key for key, _ in taken], error)
 
     def _look(self, taken: Sequence[tuple[Key, Priority]]) -> None:
         passes = self._reconciler.look([key for key, _ in taken], self._context)
@@ -123,13 +126,25 @@ class Lane:
             for each in chunk:
                 self._desk.starting(each)
             after = self._reconciler.carry_out(chunk, self._context)
-        except Exception:  # as above: these keys must come back
-            log.exception("carrying out failed", extra={"agent": self.name})
-            after = [_failed(each.key) for each in chunk]
-        seconds = self._clock.monotonic() - begun
-        for each in after:
-            self._desk.carried(each, seconds)
-        self._desk.settle(self.name, after)
+            seconds = self._clock.monotonic() - begun
+            for each in after:
+                self._desk.carried(each, seconds)
+            self._desk.settle(self.name, after)
+        except Exception as error:
+            self._fail([each.key for each in chunk], error)
+
+    def _fail(self, keys: Sequence[Key], error: Exception) -> None:
+        """These keys come back, even where nothing can be written down of them."""
+        try:
+            if isinstance(error, NotKept):
+                raise error
+            log.error("a pass failed", exc_info=error, extra={"agent": self.name})
+            self._desk.settle(self.name, [_failed(key) for key in keys])
+        except NotKept as trouble:
+            for key in keys:
+                self._queue.done(self.name, key)
+                self._queue.add(self.name, key, Priority.RETRY, self._queue.back_off(key))
+            self._desk.not_kept(self.name, trouble)
 
     def _note_reachability(self, passes: Sequence[Pass]) -> None:
         asked = [each for each in passes if each.subject is not None]

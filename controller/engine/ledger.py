@@ -34,12 +34,11 @@ class Ledger:
         subject, action, record = subject_of(each), each.plan.action, self._inventory.find(each.key)
         if record and (record.digest or subject.entry is None):
             return replace(record, intent=action)
-        assert (
-            subject.entry is not None
-        )  # and never confirmed: what is being made may be another than in the last attempt
+        assert subject.entry is not None
         is_adoption = action is Action.ADOPT
-        handle = each.seen.handle if each.seen and is_adoption else subject.record.handle if subject.record else ""
-        new = self._record(subject.entry, handle, record)
+        known = each.seen if is_adoption else subject.record
+        # Whatever was intended and never confirmed: what is being made now may be another thing.
+        new = self._record(subject.entry, known.handle if known else "", record)
         return replace(new, digest="", intent=action, adopted=new.adopted or is_adoption)
 
     def confirm(self, passes: Sequence[Pass], outcomes: Mapping[Key, Outcome]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import logging
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from threading import Condition, Lock, Thread
 from threading import Event as Flag
@@ -18,13 +19,12 @@ from controller.engine.index import Edits
 from controller.engine.lane import Lane
 from controller.engine.parts import Parts
 from controller.engine.passes import Pass, Verdict, ended
-from controller.engine.prune import Pruning
 from controller.engine.pruner import Pruner
 from controller.engine.queue import Priority, Queue
 from controller.engine.reconcile import Reconciler
 from controller.engine.revision import Source
 from controller.engine.scope import LiveScope
-from controller.engine.stores import Level
+from controller.engine.stores import Hold, Level, NotKept
 from resources.conditions import Reason
 from resources.meta import Key
 from resources.plan import Action, Plan
@@ -57,29 +57,38 @@ class Manager:
         self._taking = Lock()  # one at a time changes what is desired: the source, or the user
         self._patient = True  # whether keys are tried for ever
         self._cancel = Flag()  # of a one-off run
+        self._not_kept: NotKept | None = None  # what ended a one-off run
         self._open: set[Key] = set()  # not settled for good, in a one-off run
         self._blocked: set[Key] = set()
         self._edited_at: dict[Key, float] = {}
         self._hinted_at: dict[Key, float] = {}
         self._healed: set[Key] = set()  # corrected, not Ready yet
         self._threads: list[Thread] = []
+        self._untold: deque[Hold] = deque()
         self._told: frozenset[str] = frozenset()  # what is wrong with the source, as recorded last
         self.done: list[Plan] = []  # carried out, in order
 
     # -- one-off -----------------------------------------------------------------------------------------------
 
     def converge(self, keys: Collection[Key], timeout: float, cancelled: Flag) -> bool:
-        """Works until `keys` are settled. Returns whether they were, within `timeout` seconds and uncancelled."""
+        """Works until `keys` are settled. Returns whether they were, within `timeout` seconds and uncancelled.
+
+        Raises NotKept when what was done can't be kept: going on would only make it worse.
+        """
         self._patient, self._cancel = False, cancelled
         self._open = set(keys)
         give_up = self._clock.monotonic() + timeout
         self._add(keys, Priority.EDIT)
         with self._lock:
-            while self._unsettled() and not cancelled.is_set() and self._clock.monotonic() < give_up:
+            while self._unsettled() and not (
+                self._not_kept or cancelled.is_set() or self._clock.monotonic() >= give_up
+            ):
                 # The cancelling flag is set by a signal, which does not notify; so look at it now and then.
                 self._lock.wait(min(0.2, max(0.0, give_up - self._clock.monotonic())))
             settled = not self._unsettled()
         self.stop()
+        if self._not_kept:
+            raise self._not_kept
         return settled
 
     def _unsettled(self) -> bool:
@@ -95,7 +104,6 @@ class Manager:
         for revision in source.watch(stop):
             with self._taking:
                 edits = self._index.take(revision)
-                self._tell_problems()
                 self._take(edits, revision.at)
             if not watched:  # the first reading stays: the collector need not visit it again and again
                 gc.collect()
@@ -129,8 +137,35 @@ class Manager:
         self.pruner.note(edits)
         self.prune()
 
+    def _applied(self, key: Key) -> bool:
+        """Whether what is desired of `key` was applied before, by an earlier run: then it is no edit to be measured."""
+        entry, record = self._index.find(key), self._parts.stores.inventory.find(key)
+        return entry is not None and record is not None and record.digest == entry.digest
+
+    def prune(self) -> None:
+        """Decides again what may be deleted, and tells what is held."""
+        pruning, news = self.pruner.decide()
+        self.reconciler.prune(pruning)
+        self._add(pruning.deletes, Priority.EDIT)
+        for hold in news:
+            self._add(hold.keys, Priority.RESYNC)
+        self._untold.extend(news)
+        try:
+            self._tell(pruning.holds)
+        except NotKept as error:  # told with the next revision
+            log.warning("what is held and what is wrong could not be told", extra={"cause": str(error)})
+
+    def _tell(self, holds: Sequence[Hold]) -> None:
+        """Keeps what is held, with an event for each hold and each thing wrong with the source that is new."""
+        self._parts.stores.holds.replace(self._parts.identity.source, holds)
+        while self._untold:
+            hold = self._untold[0]
+            message = f"kept {len(hold.keys)} that left the source: {hold.message}"
+            self._board.record(None, Level.WARNING, hold.reason, message)
+            self._untold.popleft()
+        self._tell_problems()
+
     def _tell_problems(self) -> None:
-        """An event for each thing that is wrong with the source and was not before."""
         problems = {str(problem): Reason.SOURCE_INVALID for problem in self._index.problems()}
         if self._index.message:
             problems[self._index.message] = Reason.SOURCE_EMPTY
@@ -138,33 +173,22 @@ class Manager:
             self._board.record(None, Level.WARNING, problems[problem], problem)
         self._told = frozenset(problems)
 
-    def _applied(self, key: Key) -> bool:
-        """Whether what is desired of `key` was applied before, by an earlier run: then it is no edit to be measured."""
-        entry, record = self._index.find(key), self._parts.stores.inventory.find(key)
-        return entry is not None and record is not None and record.digest == entry.digest
-
-    def prune(self) -> Pruning:
-        """Decides again what may be deleted, and tells what is held."""
-        pruning, news = self.pruner.decide()
-        self.reconciler.prune(pruning)
-        self._parts.stores.holds.replace(self._parts.identity.source, pruning.holds)
-        for hold in news:
-            message = f"kept {len(hold.keys)} that left the source: {hold.message}"
-            self._board.record(None, Level.WARNING, hold.reason, message)
-            self._add(hold.keys, Priority.RESYNC)
-        self._add(pruning.deletes, Priority.EDIT)
-        return pruning
-
     def _obey(self, pokes: Iterable[None]) -> None:
         """What the user says (suspend, resume, confirm) while the controller runs."""
         before = self._overrides.suspended() | self._overrides.confirmed()
         for _ in pokes:
-            confirmed = self._overrides.confirmed()
-            now = self._overrides.suspended() | confirmed
-            with self._taking:
-                self._take(self._index.give_up(confirmed), self._clock.monotonic())
-                self._add(before ^ now, Priority.EDIT)
-            before = now
+            try:
+                before = self._take_overrides(before)
+            except NotKept as error:
+                log.warning("what the user said could not be read", extra={"cause": str(error)})
+
+    def _take_overrides(self, before: frozenset[Key]) -> frozenset[Key]:
+        confirmed = self._overrides.confirmed()
+        now = self._overrides.suspended() | confirmed
+        with self._taking:
+            self._take(self._index.give_up(confirmed), self._clock.monotonic())
+            self._add(before ^ now, Priority.EDIT)
+        return now
 
     def _watch(self, kind: str, agent: Watches, stop: Flag) -> None:
         scope = LiveScope(self._index, kind)
@@ -246,6 +270,14 @@ class Manager:
         self._listener.finished(each.plan, outcome, seconds)
         if outcome == "done":
             self.done.append(each.plan)
+
+    def not_kept(self, lane: str, error: NotKept) -> None:
+        if self._patient:
+            log.warning("a pass could not be kept", extra={"agent": lane, "cause": str(error)})
+            return
+        with self._lock:
+            self._not_kept = error
+            self._lock.notify_all()
 
     def lost(self, lane: str, message: str) -> None:
         mine = [key for key in self._index.entries() if (agent := self._agent_of(key.kind)) and agent.system == lane]

@@ -15,6 +15,10 @@ from resources.meta import Key
 from resources.plan import Action, Plan
 
 
+class NotKept(Exception):
+    """Something could not be kept or read (the disk is full); the message says what to do. Every call here may raise it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """What the inventory knows of one thing that we own.

@@ -17,15 +17,18 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import RLock
 
+from controller.engine.stores import NotKept
 from controller.store.errors import HomeError, publish, told
 from controller.store.schema import MIGRATIONS, Migration
 
 BUSY_TIMEOUT = 10.0  # seconds to wait for another process's transaction
 
+_FULL = "cannot write {}: the disk is full; make room. What was kept before is still there"
+_ROOM = 64 * 1024  # bytes that SQLite needs beside the database, at least
 _REMEDY = "put it back from a backup, or move it away: then Pegasus2 forgets what it owns"
 
 
-class DatabaseError(HomeError):
+class DatabaseError(HomeError, NotKept):
     """The database can't be read or written; the message names the file and what to do."""
 
 
@@ -125,7 +128,9 @@ def _connect_read_only(path: Path, migrations: Sequence[Migration]) -> sqlite3.C
 
 def _can_change(path: Path) -> bool:
     """Whether somebody may be writing. A reader in WAL mode makes files beside the database; where it can't, nobody can."""
-    return os.access(path.parent, os.W_OK) or path.with_name(f"{path.name}-wal").exists()
+    log = path.with_name(f"{path.name}-wal")
+    can_make_files = os.access(path.parent, os.W_OK) and not _is_full(path)
+    return can_make_files or (log.exists() and log.stat().st_size > 0)
 
 
 def _upgraded_copy(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> sqlite3.Connection:
@@ -190,9 +195,26 @@ def _explanation(path: Path, error: sqlite3.Error) -> str:
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return f"cannot use {path}: it is damaged ({error}); {_REMEDY}"
         case sqlite3.SQLITE_FULL:
-            return f"cannot write {path}: the disk is full; make room. What was kept before is still there"
+            return _FULL.format(path)
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return f"cannot write {path}: another process has been using it for {BUSY_TIMEOUT:.0f} s; see who holds it"
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_IOERR:
-            return f"cannot use {path}: {error}; check its permissions, its file system and the room on it"
+            return _explanation_of_place(path, error)
     return f"cannot use {path}: {error}"
+
+
+def _explanation_of_place(path: Path, error: sqlite3.Error) -> str:
+    """SQLite does not say which of these it was, when it can't make the files that it needs beside the database."""
+    if _is_full(path):
+        return _FULL.format(path)
+    return (
+        f"cannot use {path}: {error}; check its permissions, whether its file system is read-only, and the room on it"
+    )
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        found = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < _ROOM
