@@ -1,0 +1,103 @@
+"""A home that can't be written to: full, or read-only. What was kept before stays, and work goes on when there is room."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.story import Story
+from tests.support import Controller, all_ready, at_rest, eventually
+
+SIZE = 16 * 1024 * 1024  # bytes of the disk
+
+
+class Disk:
+    """A small disk that holds the home and nothing else."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        place.mkdir(exist_ok=True)
+        self._mount("-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs")
+
+    def fill(self, but: int = 0) -> None:
+        """Leaves `but` bytes free."""
+        free = os.statvfs(self.place)
+        with (self.place / "ballast").open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize - but)
+
+    def make_room(self) -> None:
+        (self.place / "ballast").unlink()
+
+    def make_read_only(self) -> None:
+        self._mount("-o", "remount,ro")
+
+    def close(self) -> None:
+        subprocess.run(["umount", "--lazy", self.place], check=True)
+
+    def _mount(self, *options: str) -> None:
+        done = subprocess.run(["mount", *options, self.place], capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"cannot mount a small disk here: {done.stderr.strip()}")
+
+
+@pytest.fixture
+def disk(home: Path) -> Iterator[Disk]:
+    home.mkdir(mode=0o700)
+    made = Disk(home)
+    home.chmod(0o700)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("room", [0, 400_000], ids=["from the start", "in the middle"])
+def test_apply_whose_home_is_full_says_so_and_the_next_one_goes_on(story: Story, disk: Disk, room: int) -> None:
+    story.write("a.yaml", story.file("one"))
+    assert story.p2("apply").code == 0
+    names = [f"n{number}" for number in range(500)]
+    story.write("b.yaml", *[story.file(name) for name in names])
+    disk.fill(but=room)
+    process = story.start("apply")
+    out, error = process.communicate(timeout=30)
+    assert process.returncode == 2, out + error
+    said = [line for line in error.splitlines() if not line.startswith("+ created")]
+    assert len(said) == 1, error
+    assert said[0].startswith("error: cannot write")
+    assert "make room" in said[0]
+    assert "Converged" in story.p2("get", "file/one").out
+    disk.make_room()
+    assert story.p2("apply").code == 0
+    assert sorted(path.name for path in story.world.iterdir()) == sorted(["one", *names])
+    assert "nothing to do" in story.p2("apply").last
+
+
+def test_controller_with_a_full_home_does_not_die_of_it(story: Story, disk: Disk, controller: Controller) -> None:
+    story.write("a.yaml", story.file("one"))
+    controller.start()
+    eventually(lambda: all_ready(story, ["one"]), "it was made")
+    disk.fill()
+    names = [f"n{number}" for number in range(500)]
+    story.write("b.yaml", *[story.file(name) for name in names])
+    eventually(lambda: "the disk is full; make room" in controller.log, "it said what is wrong")
+    disk.make_room()
+    eventually(lambda: all_ready(story, ["one", *names]), "it went on when there was room", seconds=60)
+    assert at_rest(controller)
+
+
+def test_read_only_home_can_be_read_and_refuses_the_rest(story: Story, disk: Disk) -> None:
+    story.write("a.yaml", story.file("one"))
+    assert story.p2("apply").code == 0
+    disk.make_read_only()
+    assert story.p2("diff").code == 0
+    assert "Converged" in story.p2("get").out
+    (story.world / "one").unlink()
+    for command in (["apply"], ["suspend", "file/one"], ["run"]):
+        refused = story.p2(*command)
+        assert refused.code == 2
+        assert refused.err.startswith("error: cannot "), refused.err
+        assert "read-only" in refused.err.lower()
+        assert refused.err.count("\n") == 1, refused.err
+    assert not (story.world / "one").exists()
