@@ -16,12 +16,13 @@ from controller.agents.docker.client import Engine, EngineError, Json, WritableE
 from controller.agents.docker.events import attributes, hints
 from controller.agents.docker.failures import explained, failure, tolerated
 from controller.agents.docker.health import health_of
+from controller.agents.docker.images import Images
 from controller.agents.docker.lookup import Found, Sight, look
 from controller.agents.docker.making import make, start
 from controller.agents.docker.marks import mark_in, temporary
 from controller.agents.docker.replacement import Replacement, clear
 from controller.agents.docker.stopping import grace, halt, restore_policy
-from controller.agents.docker.translation import Supplied, observed_container, restart_text
+from controller.agents.docker.translation import observed_container, restart_text
 from controller.engine.agent import (
     AgentHealth,
     Context,
@@ -72,36 +73,24 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         self._engine = client
         self._installation = setup.installation
         self._now = now
-        self._image_configs: dict[str, Json] = {}  # by id; what an id names never changes
-        self._absent_images: frozenset[str] = frozenset()  # as of the last look
+        self._images = Images(client)
         self._known = Known()
 
     def observe(self, resources: Sequence[Container], ctx: Context) -> Mapping[Key, Seen[ContainerObserved] | Failure]:
         with explained("look at the containers"):
             sight = look(self._engine, resources, self._installation)
-            self._learn_images(sight)
+            self._images.learn(sight.images, sight.image_ids())
         return {resource.key: self._seen(resource, sight, ctx) for resource in resources}
 
-    def _learn_images(self, sight: Sight) -> None:
-        """Containers are told apart from their images by the images' configs, each of which is read once."""
-        self._absent_images = frozenset(name for name, image in sight.images.items() if image is None)
-        self._image_configs |= {image["Id"]: image["Config"] for image in sight.images.values() if image}
-        found = (each for each in sight.containers.values() if isinstance(each, Found))
-        used = {each.live["Image"] for each in found if each.live}
-        unknown = sorted(used - self._image_configs.keys())
-        answers = self._engine.read_each([paths.image(identity) for identity in unknown])
-        for identity, image in zip(unknown, answers, strict=True):
-            self._image_configs[identity] = (image and image["Config"]) or {}
-
     def _seen(self, resource: Container, sight: Sight, ctx: Context) -> Seen[ContainerObserved] | Failure:
-        found, image = sight.containers[resource.key], sight.images[resource.spec.image]
+        found = sight.containers[resource.key]
         if isinstance(found, EngineError):
             return failure(f"look at the container {resource.container_name}", found)
         live = found.live
         if live is None:
             return Seen(None)
         self._known.learn(resource.key, live["Id"], grace(live))
-        supplied = Supplied(self._image_configs[live["Image"]], image["Id"] if image else "")
+        supplied = self._images.supplied(live, sight.images[resource.spec.image])
         names = tuple(sorted(each["Name"].removeprefix("/") for each in found.leftovers))
         value = observed_container(resource, live, supplied, ctx.secrets, names)
         health = health_of(resource.spec, live, self._now())
@@ -121,7 +110,7 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
     def slow(self, plan: Plan, desired: Container | None) -> bool:
         if plan.action in (Action.CREATE, Action.REPLACE) and desired:
             always = desired.spec.pullPolicy is PullPolicy.ALWAYS
-            if always or desired.spec.image in self._absent_images:
+            if always or self._images.absent(desired.spec.image):
                 return True
         return self._known.grace(plan.key) >= LONG_STOP
 

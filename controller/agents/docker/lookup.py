@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from controller.agents.docker import paths
 from controller.agents.docker.client import Engine, EngineError, Json
 from controller.agents.docker.marks import KEY, mark_in, new_name, old_name, temporary
-from resources.docker.names import INSTALLATION
+from resources.docker.names import INSTALLATION, OLD_SUFFIX
 from resources.docker.parts import State
 from resources.kinds.container import Container
 from resources.meta import Key
@@ -36,6 +36,10 @@ class Sight:
 
     containers: dict[Key, Found | EngineError]
     images: dict[str, Json | None] = field(default_factory=dict)
+
+    def image_ids(self) -> set[str]:
+        """Of the images that the containers were made from."""
+        return {each.live["Image"] for each in self.containers.values() if isinstance(each, Found) and each.live}
 
 
 def look(engine: Engine, resources: Sequence[Container], installation: str) -> Sight:
@@ -92,19 +96,19 @@ def _choose(
     candidates = {live["Id"]: live for live in there if _ours(live, resource.key, installation)}
     if not candidates:
         return Found(_first(live for live in there if live["Name"] == f"/{resource.container_name}"))
-    settled = [live for live in candidates.values() if not temporary(live["Name"]) and _settled(resource, live)]
-    chosen = _first(settled) or _first(_ending(candidates.values(), old_name(""))) or _first(candidates.values())
-    assert chosen is not None
-    return Found(chosen, tuple(live for live in candidates.values() if live is not chosen))
+    settled = [live for live in candidates.values() if not _passing(resource, live)]
+    passing = [live for live in candidates.values() if _passing(resource, live)]
+    chosen = _first(settled) or _first(live for live in passing if live["Name"].endswith(OLD_SUFFIX)) or passing[0]
+    return Found(chosen, tuple(live for live in passing if live is not chosen))
 
 
-def _settled(resource: Container, live: Json) -> bool:
-    """Whether a container that has its name can have replaced another one: it was started, or is not meant to be."""
-    return resource.spec.state is State.STOPPED or live["State"]["Status"] != "created"
+def _passing(resource: Container, live: Json) -> bool:
+    """Whether a container is there for the time of a replacement only: by its name, or because it has yet to be started.
 
-
-def _ending(containers: Iterable[Json], suffix: str) -> list[Json]:
-    return [live for live in containers if live["Name"].endswith(suffix)]
+    A second one that is neither is no leftover: somebody has copied a container of ours with its labels.
+    """
+    started = resource.spec.state is State.STOPPED or live["State"]["Status"] != "created"
+    return temporary(live["Name"]) or not started
 
 
 def _first(containers: Iterable[Json]) -> Json | None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from controller.agents.docker.client import Json
 from controller.agents.docker.creation import security_option
 from controller.agents.docker.environment import seen_environment
+from controller.agents.docker.images import Supplied
 from controller.agents.docker.marks import CARRIED, foreign_labels
 from controller.engine.agent import Secrets, Stalled
 from resources.docker.names import BUILT_IN_NETWORKS
@@ -35,14 +35,6 @@ T = TypeVar("T")
 ANONYMOUS = re.compile("[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, slots=True)
-class Supplied:
-    """What is known of images: `config` of the one that the container was made from, `id` of the one its spec names now."""
-
-    config: Json
-    id: str = ""
-
-
 def observed_container(
     container: Container, live: Json, image: Supplied, secrets: Secrets, leftovers: tuple[str, ...] = ()
 ) -> ContainerObserved:
@@ -51,7 +43,7 @@ def observed_container(
     supplied, labels = image.config, config.get("Labels") or {}
     environment = seen_environment(spec, config.get("Env"), supplied.get("Env"), labels, secrets)
     return ContainerObserved(
-        image=_image(spec.image, live, image.id),
+        image=_image(spec.image, live, image.current),
         pullPolicy=spec.pullPolicy,
         containerName=live["Name"].removeprefix("/"),
         state=_state(spec.state, live["State"]),
@@ -101,14 +93,12 @@ def told(declared: Any, live: T | None, default: T | None) -> T | None:
     return live if declared is not None or live != default else None
 
 
-def _image(wanted: str, live: Json, named_id: str) -> str:
+def _image(wanted: str, live: Json, current: bool) -> str:
     """The spec's own words where the container was made from what they name, else what it was made from."""
-    name = live["Config"]["Image"]
+    name = str(live["Config"]["Image"])
     if canonical_image(name) != canonical_image(wanted):
-        return str(name)
-    if named_id and live["Image"] != named_id:
-        return f"{name} (as it was: {live['Image'].removeprefix('sha256:')[:12]})"
-    return wanted
+        return name
+    return wanted if current else f"{name} (as it was: {live['Image'].removeprefix('sha256:')[:12]})"
 
 
 def _state(wanted: State, state: Json) -> str:

@@ -183,6 +183,19 @@ def test_engine_lost_in_a_replacement_is_waited_for(point: int, world: RealConta
     assert world.running(new)
 
 
+def test_copy_that_somebody_made_of_our_container_is_not_ours_to_remove(world: RealContainers, keeper: Keeper) -> None:
+    keeper.make(resource := world.resource("one", **OLD))
+    config = {"Image": SPEC["image"], "Cmd": ["sleep", "1000"], "StopSignal": "SIGKILL"}
+    config["Labels"] = world.inspect(resource)["Config"]["Labels"]
+    made = world.engine.create_container_from_config(config, f"{world.prefix}-copy")  # type: ignore[no-untyped-call]
+    world.engine.start(made["Id"])
+    world.engine.rename(resource.container_name, f"{world.prefix}-elsewhere")
+    keeper.make(resource)
+    keeper.make(world.resource("one", **NEW))
+    assert len(world.names()) == 2
+    assert world.names()[-1] == "one"
+
+
 def test_restart_policy_that_no_spec_declares_survives_a_crash(world: RealContainers, keeper: Keeper) -> None:
     silent = {name: value for name, value in OLD.items() if name != "restart"}
     keeper.make(old := world.resource("one", **silent))
