@@ -175,7 +175,7 @@ class Reconciler:
     def _work(self, subject: Subject, plan: Plan, seen: Seen[Any], view: _View) -> Pass:
         """The guards before changing anything: data, policy, dependencies, and patience with what does not help."""
         key, policy = subject.key, subject.resource.spec.driftPolicy
-        if plan.action is Action.REPLACE and _holds_data(subject, plan) and key not in view.confirmed:
+        if _loses_data(subject, plan) and key not in view.confirmed:
             return concluded(subject, Verdict.STALLED, plan, Reason.IMMUTABLE, _immutable(key, plan), seen)
         if not subject.edited and policy is DriftPolicy.REPORT:
             why = f"differs in {_fields(plan)}; driftPolicy is Report"
@@ -306,8 +306,13 @@ def _last_applied(record: Record | None) -> Resource | None:
     return _model(record.key.kind).model_validate_json(record.applied)
 
 
-def _holds_data(subject: Subject, plan: Plan | None = None) -> bool:
-    return type(subject.resource).about.holds_data or (plan is not None and plan.loses_data)
+def _holds_data(subject: Subject) -> bool:
+    return type(subject.resource).about.holds_data
+
+
+def _loses_data(subject: Subject, plan: Plan) -> bool:
+    """Whether carrying out `plan` replaces what holds data; an adoption may have to, too, and its agent says so."""
+    return plan.loses_data or (plan.action is Action.REPLACE and _holds_data(subject))
 
 
 def _equal_unmarkable(subject: Subject, seen: Seen[Any]) -> bool:

@@ -246,6 +246,23 @@ def test_a_thing_that_holds_data_is_not_replaced_until_confirmed() -> None:
     assert not loop.stores.overrides.confirmed(), "a confirmation serves once"
 
 
+def test_an_adoption_that_loses_data_waits_for_a_confirmation() -> None:
+    from resources.plan import Action, Plan
+
+    class Strict(GadgetAgent):
+        def diff(self, desired, last, observed):  # type: ignore[no-untyped-def]
+            plan = super().diff(desired, last, observed)
+            lossy = plan.action is Action.UPDATE
+            return Plan(plan.key, Action.REPLACE, plan.changes, loses_data=True) if lossy else plan
+
+    loop = Loop(Strict(world={"v": Thing(color="red", size=None, mark=None, serial=9)}))
+    loop.apply(gadget("v", Vault, color="blue", adopt=True))
+    assert colors(loop) == {"v": "red"} and loop.reason("v", "Vault") == Reason.IMMUTABLE
+    loop.stores.overrides.confirm([key("v", "Vault")])
+    loop.converge()
+    assert colors(loop) == {"v": "blue"}
+
+
 def test_what_an_apply_cannot_make_equal_stalls_and_names_the_field(loop: Loop) -> None:
     loop.agent.lies.add("a")
     loop.apply(gadget("a", color="red"))
