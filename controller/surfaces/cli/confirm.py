@@ -73,14 +73,20 @@ class Confirm(Command):
 
 
 def waiting(app: App, path: Path) -> Iterator[Hold]:
-    """What is held back now: in the source as it stands, and in others as of their last pass."""
+    """What is held back now, in this source and in the others as they stand; of one that is gone, as of its last pass."""
     with app.open(path, read_only=True) as workspace:
         workspace.load()
-        if workspace.source.name in workspace.stores.inventory.sources() or workspace.declared():
+        sources = workspace.stores.inventory.sources()
+        if workspace.source.name in sources or workspace.declared():
             yield from _held_now(workspace)
-        for source in workspace.stores.inventory.sources():
-            if source != workspace.source.name:
-                yield from workspace.stores.holds.all(source)
+        others = [Path(source) for source in sources if source != workspace.source.name]
+        for gone in (source for source in others if not source.exists()):
+            yield from workspace.stores.holds.all(str(gone))
+    for source in others:
+        if source.exists():
+            with app.open(source, read_only=True) as workspace:
+                workspace.load()
+                yield from _held_now(workspace)
 
 
 def _held_now(workspace: Workspace) -> Iterator[Hold]:

@@ -43,6 +43,10 @@ class Delete(Command):
     def run(self, app: App) -> Exit:
         keys = named(self.keys)
         by_source = owned(app, keys)
+        for source, of_source in by_source.items():
+            with app.open(Path(source), read_only=True) as workspace:
+                workspace.load()
+                refuse_declared(workspace, of_source)
         self._ask(app, keys)
         deleted = [self._delete(app, Path(source), of_source) for source, of_source in by_source.items()]
         return Exit.OK if all(deleted) else Exit.DIFFERENT
@@ -64,7 +68,7 @@ class Delete(Command):
         progress = progress_on(app.console)
         with app.open(source, read_only=False, listener=progress) as workspace:
             workspace.load()
-            refuse_declared(workspace, keys)
+            refuse_declared(workspace, keys)  # once more, for it was not locked while it was asked
             with stoppable(say_stopping) as cancelled:
                 progress.begin(len(keys))
                 try:
@@ -92,11 +96,12 @@ def owned(app: App, keys: Collection[Key]) -> dict[str, frozenset[Key]]:
 
 def refuse_declared(workspace: Workspace, keys: Collection[Key]) -> None:
     """Raises Refused, naming file and line, when one of `keys` is declared."""
-    declared = workspace.declared()
+    declared, source = workspace.declared(), place(workspace.source.name)
+    command = "p2 apply" if source == "state" else f"p2 apply {source}"
     for key in sorted(keys):
         if found := declared.get(key):
             raise Refused(
-                f"cannot delete {key.short}: {location(found.origin)} declares it; remove it there, then p2 apply"
+                f"cannot delete {key.short}: {location(found.origin)} declares it; remove it there, then {command}"
             )
 
 
