@@ -108,11 +108,14 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         return Plan(desired.key, Action.UPDATE, changes, Disruption.RESTART if stops else Disruption.NOTHING)
 
     def slow(self, plan: Plan, desired: Container | None) -> bool:
-        if plan.action in (Action.CREATE, Action.REPLACE) and desired:
+        """Pulling an image, or stopping what may take long to stop."""
+        creates = plan.action in (Action.CREATE, Action.REPLACE, Action.ADOPT)
+        if creates and desired:
             always = desired.spec.pullPolicy is PullPolicy.ALWAYS
             if always or self._images.absent(desired.spec.image):
                 return True
-        return self._known.grace(plan.key) >= LONG_STOP
+        stops = plan.action is not Action.UPDATE or plan.disruption is not Disruption.NOTHING
+        return stops and self._known.grace(plan.key) >= LONG_STOP
 
     def create(self, step: ContainerStep, ctx: Context) -> Done:
         container = _desired(step)

@@ -10,7 +10,7 @@ from typing import Any
 
 from controller.agents.docker.client import Json
 from controller.agents.docker.environment import wanted_environment
-from controller.agents.docker.marks import CARRIED, PREDECESSOR_RESTART, labels_of
+from controller.agents.docker.marks import CARRIED, PREDECESSOR, PREDECESSOR_RESTART, labels_of
 from controller.engine.agent import Mark, Secrets, Stalled
 from resources.docker.parts import Attachment, Healthcheck, Mount, MountType
 from resources.kinds.container import Container, ContainerSpec, seccomp_profile
@@ -20,11 +20,16 @@ from resources.notation import ports, size
 
 @dataclass(frozen=True, slots=True)
 class Legacy:
-    """What a container takes over from the one that it replaces: the names of its anonymous volumes by where they are
-    mounted, and a note of its restart policy, in case that it has to come back."""
+    """What a container takes over from the one that it replaces, and notes of that one, in case that it has to come back."""
 
-    volumes: Mapping[str, str] = field(default_factory=dict)
-    restart: str = ""
+    predecessor: str = ""  # its id
+    restart: str = ""  # its restart policy
+    volumes: Mapping[str, str] = field(default_factory=dict)  # its anonymous volumes, by where they are mounted
+
+    def labels(self) -> dict[str, str]:
+        carried = "\n".join(sorted(self.volumes))
+        labels = {PREDECESSOR: self.predecessor, PREDECESSOR_RESTART: self.restart, CARRIED: carried}
+        return {name: value for name, value in labels.items() if value}
 
 
 NO_LEGACY = Legacy()
@@ -37,11 +42,7 @@ def create_config(container: Container, mark: Mark, secrets: Secrets, legacy: Le
     """
     spec = container.spec
     environment = wanted_environment(spec, secrets)
-    labels = {**(spec.labels or {}), **environment.labels, **labels_of(mark)}
-    if legacy.volumes:
-        labels[CARRIED] = "\n".join(sorted(legacy.volumes))
-    if legacy.restart:
-        labels[PREDECESSOR_RESTART] = legacy.restart
+    labels = {**(spec.labels or {}), **environment.labels, **legacy.labels(), **labels_of(mark)}
     primary = spec.networks[0] if spec.networks else None
     config: Json = {
         "Image": spec.image,

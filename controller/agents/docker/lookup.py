@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from controller.agents.docker import paths
 from controller.agents.docker.client import Engine, EngineError, Json
-from controller.agents.docker.marks import KEY, mark_in, new_name, old_name, temporary
+from controller.agents.docker.marks import KEY, PREDECESSOR, mark_in, new_name, old_name, temporary
 from resources.docker.names import INSTALLATION, OLD_SUFFIX
 from resources.docker.parts import State
 from resources.kinds.container import Container
@@ -93,7 +93,10 @@ def _choose(
     if refused := next((answer for answer in named if isinstance(answer, EngineError)), None):
         return refused
     there = [live for live in (*named, *renamed) if isinstance(live, dict)]
-    candidates = {live["Id"]: live for live in there if _ours(live, resource.key, installation)}
+    ours = [live for live in there if _ours(live, resource.key, installation)]
+    # One that was adopted carries no mark; what was about to replace it tells of it.
+    replaced = {live["Config"]["Labels"].get(PREDECESSOR) for live in ours}
+    candidates = {live["Id"]: live for live in there if live in ours or live["Id"] in replaced}
     if not candidates:
         return Found(_first(live for live in there if live["Name"] == f"/{resource.container_name}"))
     settled = [live for live in candidates.values() if not _passing(resource, live)]

@@ -17,7 +17,8 @@ GENERATION = f"{OWN_LABELS}generation"
 DIGEST = f"{OWN_LABELS}digest"
 # Where anonymous volumes of a predecessor are mounted, a path in each line.
 CARRIED = f"{OWN_LABELS}carried-volumes"
-# The restart policy that a predecessor had before it was taken away.
+# The id of the container that this one replaces, and the restart policy that it had before that was taken away.
+PREDECESSOR = f"{OWN_LABELS}predecessor"
 PREDECESSOR_RESTART = f"{OWN_LABELS}predecessor-restart"
 
 

@@ -43,7 +43,7 @@ class Replacement:
         """Returns the id of the new container."""
         name = self.container.container_name
         policy = clear(self.engine, self.leftovers) or restart_text(self.old["HostConfig"]["RestartPolicy"])
-        legacy = Legacy(self._inherited_volumes(), policy)
+        legacy = Legacy(self.old["Id"], policy, self._inherited_volumes())
         new = make(self.engine, self.container, new_name(name), mark, ctx, legacy)
         try:
             retire(self.engine, self.old)

@@ -170,6 +170,26 @@ def test_crash_in_a_replacement_is_repaired(
 
 
 @pytest.mark.parametrize("point", range(1, CHANGES_OF_A_REPLACEMENT + 1))
+def test_crash_in_the_replacement_of_an_adopted_container_is_repaired(
+    point: int, world: RealContainers, keeper: Keeper
+) -> None:
+    resource, setup = world.resource("one", **OLD), world.setup()
+    config = {"Image": SPEC["image"], "Cmd": ["sleep", "2000"], "StopSignal": "SIGKILL"}
+    config["HostConfig"] = {"RestartPolicy": {"Name": "always"}}
+    strangers = world.engine.create_container_from_config(config, resource.container_name)  # type: ignore[no-untyped-call]
+    world.engine.start(strangers["Id"])
+    with pytest.raises(Crash):
+        ContainerAgent(Mortal(connect(setup), point), setup).apply([keeper.adoption(resource)], keeper.context)
+    seen = keeper.look(resource)
+    assert seen.mark is not None or keeper.agent.same_owner(strangers["Id"], seen), "ours, by mark or by the inventory"
+    keeper.make(resource)
+    keeper.make(resource)
+    assert keeper.plan(resource).empty, keeper.plan(resource)
+    assert world.names() == ["one"]
+    assert world.running(resource)
+
+
+@pytest.mark.parametrize("point", range(1, CHANGES_OF_A_REPLACEMENT + 1))
 def test_engine_lost_in_a_replacement_is_waited_for(point: int, world: RealContainers, keeper: Keeper) -> None:
     keeper.make(world.resource("one", **OLD))
     new, setup = world.resource("one", **NEW), world.setup()
