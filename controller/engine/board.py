@@ -58,6 +58,7 @@ class Board:
 
     def _settle(self, passes: Sequence[Pass], changed: dict[Key, Status]) -> list[Key]:
         turned: list[Key] = []
+        passes = [each for each in passes if each.verdict is not Verdict.AGAIN]
         gone = [each.key for each in passes if each.verdict is Verdict.GONE]
         for each in passes:
             if each.verdict is Verdict.GONE:
@@ -152,7 +153,7 @@ def _truths(each: Pass) -> tuple[Truth, bool, bool]:
             return Truth.FALSE, False, True
         case Verdict.RETRY if each.reason == Reason.AGENT_UNAVAILABLE:
             return Truth.UNKNOWN, True, False
-        case Verdict.WAITING | Verdict.BLOCKED | Verdict.RETRY | Verdict.WORK:
+        case Verdict.WAITING | Verdict.BLOCKED | Verdict.RETRY | Verdict.WORK | Verdict.AGAIN:
             return Truth.FALSE, True, False
         case Verdict.GONE:
             return Truth.FALSE, False, False

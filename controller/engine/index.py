@@ -182,20 +182,28 @@ class Index:
         if old and old.digest == declared.digest:
             self._entries[key] = replace(old, declared=declared)
             return
-        if old:
-            self._unlink(key, old)
         resource = declared.resource
-        entry = Entry(declared, self._generations(key, declared.digest), resource.dependencies(), owner)
+        claims = tuple(resource.claims())
+        if old:
+            self._unlink(key, old, keeping=claims)
+        entry = Entry(declared, self._generation(declared, old), resource.dependencies(), owner)
         self._entries[key] = entry
         for dependency in entry.dependencies:
             self._dependents.setdefault(dependency, set()).add(key)
-        if claims := tuple(resource.claims()):
+        if claims:
             self._claimed[key] = claims
-            for claim in claims:
-                self._claims.setdefault((claim.what, claim.value), []).append((claim, key))
+        for claim in claims:
+            bucket = self._claims.setdefault((claim.what, claim.value), [])
+            if (claim, key) not in bucket:  # a claim that is kept through an edit keeps its place before younger ones
+                bucket.append((claim, key))
         for place in resource.within():
             self._inside.setdefault((place.what, place.value), set()).add(key)
         self._expand(declared, before)
+
+    def _generation(self, declared: Declared, old: Entry | None) -> int:
+        """Each desired state has one of its own, counted on from what earlier runs and this one have seen."""
+        counted = self._generations(declared.key, declared.digest)
+        return max(counted, old.generation + 1) if old else counted
 
     def _expand(self, declared: Declared, before: dict[Key, Entry | None]) -> None:
         children = [Declared(child, declared.origin, digest_of(child)) for child in declared.resource.expand()]
@@ -216,13 +224,15 @@ class Index:
         for child in self._children.pop(key, ()):
             self._leave(child, before)
 
-    def _unlink(self, key: Key, entry: Entry) -> None:
+    def _unlink(self, key: Key, entry: Entry, keeping: Collection[Claim] = ()) -> None:
         for dependency in entry.dependencies:
             dependents = self._dependents[dependency]
             dependents.discard(key)
             if not dependents:
                 del self._dependents[dependency]
         for claim in self._claimed.pop(key, ()):
+            if claim in keeping:
+                continue
             bucket = self._claims[claim.what, claim.value]
             bucket.remove((claim, key))
             if not bucket:
@@ -239,10 +249,15 @@ class Index:
         """Works out conflicts again around `changed`; returns the keys whose conflict is another than before."""
         around = set(changed) | self._conflicts.keys()
         for key in changed:
-            around |= self._dependents.get(key, set())
-        touched = set()
-        for key in around:
+            around |= self.dependents(key)
+        pending, touched = list(around), set()
+        while pending:
+            key = pending.pop()
             conflict = self._conflict(key) if key in self._entries else None
+            if conflict and conflict.reason is Reason.DEPENDENCY_CYCLE:
+                whole = set(cycle_through(key, self.dependencies) or ()) - around
+                around |= whole
+                pending.extend(whole)
             if conflict != self._conflicts.get(key):
                 touched.add(key)
                 if conflict:

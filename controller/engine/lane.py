@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from controller.engine.agent import Agent
 from controller.engine.breaker import Breaker
 from controller.engine.parts import Parts
-from controller.engine.passes import Pass, Verdict, ended
+from controller.engine.passes import Pass, Verdict
 from controller.engine.queue import Priority, Queue
 from controller.engine.reconcile import Reconciler
 from controller.engine.stores import NotKept
@@ -103,14 +103,12 @@ class Lane:
             if not taken:
                 return
             try:
-                self._look(taken)
+                self._look([key for key, _ in taken])
             except Exception as error:  # a lane that dies would leave its whole system unwatched
                 self._fail([key for key, _ in taken], error)
 
-    def _look(self, taken: Sequence[tuple[Key, Priority]]) -> None:
-        passes = self._reconciler.look([key for key, _ in taken], self._context)
-        periodic = {key for key, priority in taken if priority is Priority.RESYNC}
-        self._reconciler.lapse(each for each in passes if each.key in periodic)
+    def _look(self, keys: list[Key]) -> None:
+        passes = self._reconciler.look(keys, self._context)
         self._note_reachability(passes)
         work = [each for each in passes if each.verdict is Verdict.WORK]
         self._desk.settle(self.name, [each for each in passes if each.verdict is not Verdict.WORK])
@@ -128,7 +126,8 @@ class Lane:
             after = self._reconciler.carry_out(chunk, self._context)
             seconds = self._clock.monotonic() - begun
             for each in after:
-                self._desk.carried(each, seconds)
+                if each.verdict is not Verdict.AGAIN:
+                    self._desk.carried(each, seconds)
             self._desk.settle(self.name, after)
         except Exception as error:
             self._fail([each.key for each in chunk], error)
@@ -139,7 +138,8 @@ class Lane:
             if isinstance(error, NotKept):
                 raise error
             log.error("a pass failed", exc_info=error, extra={"agent": self.name})
-            self._desk.settle(self.name, [_failed(key) for key in keys])
+            message = "cannot go on: a mistake in Pegasus2; the log has the details"
+            self._desk.settle(self.name, [self._reconciler.mistake(key, message) for key in keys])
         except NotKept as trouble:
             for key in keys:
                 self._queue.done(self.name, key)
@@ -171,7 +171,3 @@ def _chunks(work: Sequence[Pass]) -> Iterator[list[Pass]]:
         rest = iter(passes)
         while chunk := list(islice(rest, passes[0].subject.agent.batch)):
             yield chunk
-
-
-def _failed(key: Key) -> Pass:
-    return ended(key, Verdict.RETRY, Reason.AGENT_ERROR, "cannot go on: a mistake in Pegasus2; the log has the details")

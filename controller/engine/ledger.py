@@ -12,9 +12,27 @@ from controller.engine.agent import Done, Outcome
 from controller.engine.index import Entry
 from controller.engine.parts import Parts
 from controller.engine.passes import Pass, Verdict, subject_of
+from controller.engine.revision import Condition
 from controller.engine.stores import Record
-from resources.meta import DeletionPolicy, Key
+from resources.kinds import model_of
+from resources.meta import DeletionPolicy, Key, Resource
 from resources.plan import Action
+
+
+def applied(record: Record | None) -> Resource | None:
+    """The resource as it was applied last. None before that, and for one that the models no longer accept."""
+    if record is None or not record.digest:
+        return None
+    return recorded(record)
+
+
+def recorded(record: Record) -> Resource | None:
+    """The resource in a record, applied or only intended. None for one that the models no longer accept."""
+    model = model_of(record.key.kind)
+    try:
+        return model.model_validate_json(record.applied) if model else None
+    except ValueError:
+        return None
 
 
 class Ledger:
@@ -61,8 +79,10 @@ class Ledger:
             self._inventory.forget(gone)
         self._overrides.use([each.key for each in passes if isinstance(outcomes[each.key], Done)])
 
-    def lapse(self, passes: Iterable[Pass]) -> None:
+    def _lapse(self, passes: Iterable[Pass]) -> None:
         """Forgets confirmations of what is as declared: kept, they would let through some later accident."""
+        if self._index.condition is not Condition.OK:
+            return  # what was confirmed may be about to go, and is as last declared until then
         if confirmed := self._overrides.confirmed():
             self._overrides.use(
                 [each.key for each in passes if each.verdict is Verdict.READY and each.key in confirmed]
@@ -72,20 +92,23 @@ class Ledger:
         """Brings the inventory up to date with what was looked at."""
         gone = [each.key for each in passes if each.verdict is Verdict.GONE]
         changed = [record for each in passes for record in self._changed_record(each)]
+        taken_over = [r.key for r in changed if (old := self._inventory.find(r.key)) and old.source != r.source]
         if changed:
             self._inventory.confirm(changed)
+        if taken_over:
+            self._overrides.use(taken_over)
+        self._lapse(passes)
         if gone:
             self._inventory.forget(gone)
 
     def _changed_record(self, each: Pass) -> Iterator[Record]:
         """The record that this pass makes necessary, if any. Protection is written down even where work waits or fails."""
-        entry, before = self._index.find(each.key), self._inventory.find(each.key)
-        if entry is None:
-            return
-        if each.verdict in (Verdict.READY, Verdict.WAITING) and each.seen:
-            if self._outdated(before, entry, each.seen.handle):
-                yield self._record(entry, each.seen.handle, before)
-        elif before and before.source == self._source:
+        before, entry = self._inventory.find(each.key), self._index.find(each.key)
+        looked_at = each.subject.entry if each.subject else None  # an edit may have come since
+        if looked_at and each.seen and each.verdict in (Verdict.READY, Verdict.WAITING):
+            if self._outdated(before, looked_at, each.seen.handle):
+                yield self._record(looked_at, each.seen.handle, before)
+        elif entry and before and before.source == self._source:
             retain = entry.resource.spec.deletionPolicy is DeletionPolicy.RETAIN
             record = replace(before, retain=retain, file=entry.declared.origin.file)
             if record != before:
@@ -94,7 +117,8 @@ class Ledger:
     def _outdated(self, record: Record | None, entry: Entry, handle: str) -> bool:
         return (
             record is None
-            or (record.digest, record.handle, record.file) != (entry.digest, handle, entry.declared.origin.file)
+            or (record.digest, record.handle) != (entry.digest, handle)
+            or (record.generation, record.file) != (entry.generation, entry.declared.origin.file)
             or record.intent is not None
             or record.source != self._source
         )

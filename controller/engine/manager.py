@@ -17,6 +17,7 @@ from typing import Any
 from controller.engine.agent import Relist, Retry, Watches
 from controller.engine.index import Edits
 from controller.engine.lane import Lane
+from controller.engine.latencies import Latencies
 from controller.engine.parts import Parts
 from controller.engine.passes import Pass, Verdict, ended
 from controller.engine.pruner import Pruner
@@ -60,9 +61,7 @@ class Manager:
         self._not_kept: NotKept | None = None  # what ended a one-off run
         self._open: set[Key] = set()  # not settled for good, in a one-off run
         self._blocked: set[Key] = set()
-        self._edited_at: dict[Key, float] = {}
-        self._hinted_at: dict[Key, float] = {}
-        self._healed: set[Key] = set()  # corrected, not Ready yet
+        self._latencies = Latencies(parts.listener)
         self._threads: list[Thread] = []
         self._untold: deque[Hold] = deque()
         self._told: frozenset[str] = frozenset()  # what is wrong with the source, as recorded last
@@ -86,6 +85,8 @@ class Manager:
                 # The cancelling flag is set by a signal, which does not notify; so look at it now and then.
                 self._lock.wait(min(0.2, max(0.0, give_up - self._clock.monotonic())))
             settled = not self._unsettled()
+        if not settled:
+            self._parts.context.cancelled.set()  # what can be broken off half-way (a pull) is
         self.stop()
         if self._not_kept:
             raise self._not_kept
@@ -112,6 +113,7 @@ class Manager:
                 watched.add(kind)
                 if (agent := self._agent_of(kind)) and isinstance(agent, Watches):
                     self._start(f"{kind}-watch", self._watch, kind, agent, stop)
+        self._parts.context.cancelled.set()
         self.stop()
 
     def _start(self, name: str, work: Callable[..., None], *arguments: Any) -> None:
@@ -127,15 +129,15 @@ class Manager:
         return ", ".join(sorted(name for name, alive in parts.items() if not alive))
 
     def _take(self, edits: Edits, at: float) -> None:
+        self.pruner.note(edits)
+        self.prune()
         for key in edits.edited:
             self._queue.reset(key)
             if not self._applied(key):
-                self._edited_at.setdefault(key, at)
+                self._latencies.edited(key, at)
         self._add(edits.edited, Priority.EDIT)
         self._add(edits.touched, Priority.EDIT)
         self._add(edits.moved | edits.removed, Priority.RESYNC)
-        self.pruner.note(edits)
-        self.prune()
 
     def _applied(self, key: Key) -> bool:
         """Whether what is desired of `key` was applied before, by an earlier run: then it is no edit to be measured."""
@@ -175,7 +177,7 @@ class Manager:
 
     def _obey(self, pokes: Iterable[None]) -> None:
         """What the user says (suspend, resume, confirm) while the controller runs."""
-        before = self._overrides.suspended() | self._overrides.confirmed()
+        before = self._overrides.suspended()
         for _ in pokes:
             try:
                 before = self._take_overrides(before)
@@ -183,12 +185,11 @@ class Manager:
                 log.warning("what the user said could not be read", extra={"cause": str(error)})
 
     def _take_overrides(self, before: frozenset[Key]) -> frozenset[Key]:
-        confirmed = self._overrides.confirmed()
-        now = self._overrides.suspended() | confirmed
+        confirmed, suspended = self._overrides.confirmed(), self._overrides.suspended()
         with self._taking:
             self._take(self._index.give_up(confirmed), self._clock.monotonic())
-            self._add(before ^ now, Priority.EDIT)
-        return now
+            self._add((before ^ suspended) | confirmed, Priority.EDIT)
+        return suspended
 
     def _watch(self, kind: str, agent: Watches, stop: Flag) -> None:
         scope = LiveScope(self._index, kind)
@@ -210,12 +211,14 @@ class Manager:
         for key in keys[:1]:
             if lane := self._lane_of(key):
                 lane.nudge()
+        for key in keys:
+            self._queue.reset(key)  # what failed because the system was away need not wait any longer
         self._hint(keys)
 
     def _hint(self, keys: list[Key]) -> None:
         now = self._clock.monotonic()
         for key in keys:
-            self._hinted_at.setdefault(key, now)
+            self._latencies.hinted(key, now)
         self._add(keys, Priority.DRIFT)
 
     # -- queue and lanes ---------------------------------------------------------------------------------------
@@ -268,7 +271,7 @@ class Manager:
     def carried(self, each: Pass, seconds: float) -> None:
         outcome = {Verdict.RETRY: "retry", Verdict.STALLED: "stalled"}.get(each.verdict, "done")
         self._listener.finished(each.plan, outcome, seconds)
-        if outcome == "done":
+        if outcome == "done" and not self._patient:
             self.done.append(each.plan)
 
     def not_kept(self, lane: str, error: NotKept) -> None:
@@ -280,14 +283,20 @@ class Manager:
             self._lock.notify_all()
 
     def lost(self, lane: str, message: str) -> None:
-        mine = [key for key in self._index.entries() if (agent := self._agent_of(key.kind)) and agent.system == lane]
         self._board.record(None, Level.WARNING, Reason.AGENT_UNAVAILABLE, message)
-        self._board.unknown(mine, message)
+        self._board.unknown(self._keys_of(lane), message)
 
     def regained(self, lane: str) -> None:
-        mine = [key for key in self._index.entries() if (agent := self._agent_of(key.kind)) and agent.system == lane]
         self._board.record(None, Level.NORMAL, "AgentAvailable", f"the {lane} agent reaches its system again")
+        mine = self._keys_of(lane)
+        for key in mine:
+            self._queue.reset(key)
         self._add(mine, Priority.DRIFT)
+
+    def _keys_of(self, lane: str) -> list[Key]:
+        kinds = {key.kind for key in list(self._index.entries())}
+        own = {kind for kind in kinds if (agent := self._agent_of(kind)) and agent.system == lane}
+        return [key for key in list(self._index.entries()) if key.kind in own]
 
     def settle(self, lane: str, passes: Sequence[Pass]) -> None:
         """Keeps the statuses, says when each key comes next, and wakes those that waited for it."""
@@ -295,7 +304,7 @@ class Manager:
             return
         turned = self._board.settle(passes)
         for each in passes:
-            self._measure(each)
+            self._latencies.settled(each, self._clock.monotonic())
             if lane:
                 self._queue.done(lane, each.key)
                 self._schedule(lane, each)
@@ -311,6 +320,13 @@ class Manager:
             self._blocked -= woken
             self._add(woken, Priority.EDIT)
             self._lock.notify_all()
+        if self._patient and any(self._left_meanwhile(each) for each in passes):
+            with self._taking:
+                self.prune()
+
+    def _left_meanwhile(self, each: Pass) -> bool:
+        """Whether a thing was made or changed while its resource left the desired state."""
+        return each.carried_out not in (Action.NONE, Action.DELETE) and self._index.find(each.key) is None
 
     def _final(self, each: Pass, lane: str) -> bool:
         if each.verdict in _FINAL:
@@ -327,9 +343,12 @@ class Manager:
             case Verdict.GONE:
                 self._queue.reset(each.key)
                 return
+            case Verdict.AGAIN:
+                self._queue.add(lane, each.key, Priority.EDIT)
+                return
             case Verdict.RETRY:
-                pause = self._queue.back_off(each.key)
-                self._queue.add(lane, each.key, Priority.RETRY, pause if each.after is None else each.after)
+                pause = self._queue.back_off(each.key) if each.after is None else each.after
+                self._queue.add(lane, each.key, Priority.RETRY, pause)
                 return
             case Verdict.WAITING:
                 pause = each.after or self._queue.back_off(each.key)
@@ -350,20 +369,12 @@ class Manager:
         for each in passes:
             if each.verdict is Verdict.GONE and each.subject and each.subject.record:
                 woken |= each.subject.record.dependencies
-            elif each.reason == Reason.DEPENDENCY_NOT_READY and self.reconciler.waits_for(each.key) is None:
+            elif self._waits_in_vain(each):
                 woken.add(each.key)
         return woken & self._blocked
 
-    def _measure(self, each: Pass) -> None:
-        now = self._clock.monotonic()
-        if each.carried_out is not Action.NONE and each.subject and not each.subject.edited:
-            self._healed.add(each.key)
-        if each.verdict not in (Verdict.READY, Verdict.GONE):
-            return
-        if (edited := self._edited_at.pop(each.key, None)) is not None:
-            self._listener.converged(each.key, now - edited)
-        hinted = self._hinted_at.pop(each.key, None)
-        if each.key in self._healed:
-            self._healed.discard(each.key)
-            if hinted is not None:
-                self._listener.corrected(each.key, now - hinted)
+    def _waits_in_vain(self, each: Pass) -> bool:
+        """Whether what this pass found to wait for has come about meanwhile."""
+        if each.reason == Reason.DEPENDENCY_NOT_READY:
+            return self.reconciler.waits_for(each.key) is None
+        return each.reason == Reason.DELETING and self.reconciler.deletion_waits_for(each.key) is None

@@ -11,6 +11,7 @@ from typing import Any
 
 from controller.engine.agent import Seen
 from controller.engine.passes import Subject
+from resources.plan import Action
 
 
 class Owner(Enum):
@@ -27,15 +28,19 @@ class Belonging:
 
 
 def belonging(subject: Subject, seen: Seen[Any], installation: str) -> Belonging:
-    """By the mark on the thing where it carries one, else by the inventory."""
+    """By the inventory where it knows this very thing as ours (adopted ones carry others' marks), else by the mark."""
     if seen.value is None:
         return Belonging(Owner.NOBODY)
+    record = subject.record
+    if record and record.digest and subject.agent.same_owner(record.handle, seen):
+        return Belonging(Owner.OURS)
     if mark := seen.mark:
         if mark.installation != installation:
             return Belonging(Owner.STRANGER, f"another Pegasus2 (installation {mark.installation})")
         if mark.key != subject.key:
             return Belonging(Owner.OTHER_KEY, mark.key.short)
         return Belonging(Owner.OURS)
-    if subject.record and subject.agent.same_owner(subject.record.handle, seen):
+    # A creation that was interrupted; not an adoption, of which nothing may have been put aside yet.
+    if record and record.intent is not Action.ADOPT and subject.agent.same_owner(record.handle, seen):
         return Belonging(Owner.OURS)
     return Belonging(Owner.STRANGER, "something that Pegasus2 did not create")

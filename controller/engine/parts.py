@@ -23,6 +23,7 @@ class Identity:
     installation: str
     source: str
     source_exists: Callable[[str], bool]  # whether another source is still there, and so still owns what it declared
+    is_part: Callable[[str], bool] = lambda name: False  # whether another source is a path within ours
 
 
 @dataclass(frozen=True)

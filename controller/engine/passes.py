@@ -18,6 +18,7 @@ class Verdict(StrEnum):
     """How a pass ended, and so what happens next to its key."""
 
     WORK = "work"  # a step is to be carried out
+    AGAIN = "again"  # overtaken by an edit before its step began: to be looked at anew
     READY = "ready"  # as declared, and healthy
     WAITING = "waiting"  # as declared, not healthy yet
     REPORTED = "reported"  # differs, and is only to be reported

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from controller.engine.clock import Clock
+from controller.engine.diff import plain
 from resources.meta import Key
-from resources.plan import Plan
+from resources.plan import Disruption, Plan
 
 APPLIES = 3  # whose own second look still differs, before the resource is stalled
 HEALS = 5  # of one key, each soon after the other, before it counts as contested
 SOON = 120.0  # seconds
 LONGEST_PAUSE = 300.0  # seconds between two healings of a contested key
+ASK_AGAIN = 300.0  # seconds until what was refused is tried again, if trying disturbs nothing
+
+
+# What was attempted: the digest of the desired state, and the fields that were to change.
+_Attempt = tuple[str, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an apply was Stalled."""
+
+    reason: str
+    message: str
 
 
 @dataclass(slots=True)
@@ -31,25 +46,38 @@ class Patience:
         self._clock = clock
         self._differing: dict[Key, tuple[str, frozenset[str], int]] = {}
         self._heals: dict[Key, _Heals] = {}
+        self._refused: dict[Key, tuple[_Attempt, Refusal, float]] = {}
+
+    def refused(self, key: Key, digest: str, plan: Plan, refusal: Refusal) -> None:
+        """An apply was Stalled: doing the same again would end the same, and disturb what works meanwhile."""
+        self._refused[key] = (_attempt(digest, plan), refusal, self._clock.monotonic())
+
+    def refusal(self, key: Key, digest: str, plan: Plan) -> Refusal | None:
+        """Why `plan` is not to be tried (again). Another spec or another difference is; and now and then what is harmless."""
+        known = self._refused.get(key)
+        if known is None:
+            return None
+        attempt, refusal, at = known
+        rested = self._clock.monotonic() - at >= ASK_AGAIN and plan.disruption is Disruption.NOTHING
+        return None if rested or attempt != _attempt(digest, plan) else refusal
 
     def differs(self, key: Key, digest: str, plan: Plan) -> None:
         """An apply of this desired state left a difference."""
-        paths = frozenset(change.path for change in plan.changes)
+        attempt = _attempt(digest, plan)
         known = self._differing.get(key)
-        count = known[2] + 1 if known and known[:2] == (digest, paths) else 1
-        self._differing[key] = (digest, paths, count)
+        self._differing[key] = (*attempt, known[2] + 1 if known and known[:2] == attempt else 1)
 
     def settled(self, key: Key) -> None:
-        """An apply made it equal."""
+        """It is as declared."""
         self._differing.pop(key, None)
+        self._refused.pop(key, None)
 
     def persists(self, key: Key, digest: str, plan: Plan) -> str:
         """Why applying `plan` once more is useless, or "". Another difference, or another spec, is worth a try."""
         known = self._differing.get(key)
-        paths = frozenset(change.path for change in plan.changes)
-        if not known or known[:2] != (digest, paths) or known[2] < APPLIES:
+        if not known or known[:2] != _attempt(digest, plan) or known[2] < APPLIES:
             return ""
-        fields = "; ".join(f"{change.path} is {change.observed!r}, not {change.desired!r}" for change in plan.changes)
+        fields = "; ".join(f"{c.path} is {_shown(c.observed)}, not {_shown(c.desired)}" for c in plan.changes)
         return (
             f"cannot make it as declared: after {APPLIES} applies {fields}; change the field, or list it under ignore"
         )
@@ -77,3 +105,11 @@ class Patience:
             del self._heals[key]
             return None
         return heals
+
+
+def _attempt(digest: str, plan: Plan) -> _Attempt:
+    return digest, frozenset(change.path for change in plan.changes)
+
+
+def _shown(value: object) -> str:
+    return json.dumps(plain(value), ensure_ascii=False)

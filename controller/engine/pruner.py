@@ -34,7 +34,8 @@ class Pruner:
             self._stale = {key for key in inventory.records(source) if index.find(key) is None}
         found = {key: inventory.find(key) for key in self._stale}
         stale = {key: record for key, record in found.items() if record and record.source == source}
-        self._stale = set(stale)
+        # What has no record yet may just be being made: it is looked at again when that has ended.
+        self._stale = {key for key, record in found.items() if record is None or key in stale}
         overrides = self._parts.stores.overrides
         pruning = decide(
             stale,

@@ -52,6 +52,7 @@ class Queue:
         self._chance = chance
         self._lanes: dict[str, _Lane] = {}
         self._failures: dict[Key, int] = {}
+        self._not_before: dict[Key, float] = {}  # what is backing off: hints and resyncs do not cut that short
         self._changed = Condition()
         self._serial = 0
         self._closed = False
@@ -99,8 +100,9 @@ class Queue:
         """Counts a failure of `key`. Seconds to wait: 1, 2, 4 ... 300, each with full jitter (a half at least)."""
         with self._changed:
             failures = self._failures[key] = self._failures.get(key, 0) + 1
-        delay = min(FIRST_DELAY * 2.0 ** min(failures - 1, 30), LONGEST_DELAY)
-        return delay * (0.5 + self._chance() / 2)
+            delay = min(FIRST_DELAY * 2.0 ** min(failures - 1, 30), LONGEST_DELAY) * (0.5 + self._chance() / 2)
+            self._not_before[key] = self._clock() + delay
+            return delay
 
     def failures(self, key: Key) -> int:
         """Failures of `key` in a row."""
@@ -110,14 +112,7 @@ class Queue:
         """Forgets the failures of `key`: it succeeded, or its spec is a new one."""
         with self._changed:
             self._failures.pop(key, None)
-
-    def drop(self, lane: str, key: Key) -> None:
-        """Takes a waiting key out."""
-        with self._changed:
-            own = self._lane(lane)
-            own.waiting.pop(key, None)
-            own.again.pop(key, None)
-            self._changed.notify_all()
+            self._not_before.pop(key, None)
 
     def close(self) -> None:
         """Hands out nothing more; every `take` returns."""
@@ -138,6 +133,8 @@ class Queue:
         return self._lanes.setdefault(name, _Lane())
 
     def _add(self, lane: _Lane, key: Key, priority: Priority, due: float) -> None:
+        if priority in (Priority.DRIFT, Priority.RESYNC):
+            due = max(due, self._not_before.get(key, due))
         if key in lane.working:
             before = lane.again.get(key, (priority, due))
             lane.again[key] = (min(before[0], priority), min(before[1], due))

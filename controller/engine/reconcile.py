@@ -14,18 +14,17 @@ from typing import Any, assert_never
 from controller.engine.agent import Agent, Context, Done, Failure, Mark, Outcome, Retry, Seen, Stalled, Started, Step
 from controller.engine.asking import apply, observe
 from controller.engine.index import Entry
-from controller.engine.ledger import Ledger
+from controller.engine.ledger import Ledger, applied, recorded
 from controller.engine.ownership import Owner, belonging
 from controller.engine.parts import Parts
 from controller.engine.passes import Pass, Subject, Verdict, concluded, ended, subject_of
-from controller.engine.patience import Patience
+from controller.engine.patience import Patience, Refusal
 from controller.engine.prune import Pruning
 from controller.engine.resuming import resumed
 from controller.engine.revision import Condition
 from controller.engine.stores import Record
 from resources.conditions import Reason
-from resources.kinds import model_of
-from resources.meta import DriftPolicy, Key, Problem, Resource
+from resources.meta import DriftPolicy, Key, Problem
 from resources.plan import Action, Disruption, Plan, Why
 
 # Seconds until a thing that carries another of our keys, which is about to be deleted, is looked at again.
@@ -58,11 +57,6 @@ class Reconciler:
     def keep(self, passes: Sequence[Pass]) -> None:
         """Brings the inventory up to date with a preview's passes, which wrote nothing."""
         self._ledger.keep(passes)
-        self._ledger.lapse(passes)
-
-    def lapse(self, passes: Iterable[Pass]) -> None:
-        """Forgets what the user has confirmed of keys that turn out to be as declared at a periodic look."""
-        self._ledger.lapse(passes)
 
     # -- looking -----------------------------------------------------------------------------------------------
 
@@ -101,24 +95,28 @@ class Reconciler:
             return _about(ended(key, Verdict.STALLED, conflict.reason, conflict.message), entry)
         if record and record.source != self._identity.source and (refused := self._other_source(entry, record)):
             return refused
-        last = entry.resource if record and record.digest == entry.digest else _last_applied(record)
+        last = entry.resource if record and record.digest == entry.digest else applied(record)
         return Subject(key, entry, record, agent, entry.resource, last)
 
     def _leaving(self, key: Key, record: Record | None, agent: Agent[Any, Any], view: _View) -> Subject | Pass:
         assert record is not None
         if key not in self._pruning.deletes:
             hold = next((hold for hold in self._pruning.holds if key in hold.keys), None)
-            reason, message = (hold.reason, hold.message) if hold else (Reason.SUSPENDED, "not in the desired state")
+            reason, message = (hold.reason, hold.message) if hold else (Reason.PENDING, "it has left the desired state")
             return ended(key, Verdict.HELD, reason, message)
-        waiting_for = [other for other in self._needing.get(key, ()) if self._stores.inventory.find(other)]
-        if waiting_for and not view.preview:
-            return ended(key, Verdict.BLOCKED, Reason.DELETING, f"waits until {min(waiting_for).short} is deleted")
-        resource = _model(key.kind).model_validate_json(record.applied)
+        if (waiting_for := self.deletion_waits_for(key)) and not view.preview:
+            return ended(key, Verdict.BLOCKED, Reason.DELETING, f"waits until {waiting_for.short} is deleted")
+        resource = recorded(record)
+        if resource is None:
+            message = f"cannot read what was recorded of {key.short}: remove it by hand, then 'p2 delete {key.short}'"
+            return ended(key, Verdict.HELD, Reason.UNKNOWN_KIND, message)
         return Subject(key, None, record, agent, resource, resource)
 
     def _other_source(self, entry: Entry, record: Record) -> Pass | None:
         """A key that another source owns is taken over when that source is no more, after one confirmation."""
         key, theirs, ours = entry.declared.key, record.source, self._identity.source
+        if self._identity.is_part(theirs):
+            return None  # a path of ours that was applied by itself before
         if self._identity.source_exists(theirs):
             message = f"cannot own {key.short} from two sources: {theirs} and {ours} declare it; remove it from one"
             return _about(ended(key, Verdict.STALLED, Reason.DUPLICATE, message), entry)
@@ -169,6 +167,7 @@ class Reconciler:
             why = "suspended: differences are shown, not corrected"
             return concluded(subject, Verdict.SUSPENDED, plan, Reason.SUSPENDED, why, seen)
         if plan.empty:
+            self._patience.settled(key)
             return self._healthy(subject, seen, plan)
         return self._work(subject, plan, seen, view)
 
@@ -185,6 +184,9 @@ class Reconciler:
         if subject.edited and (waiting_for := self.waits_for(key)):
             why = f"waits for {waiting_for.short} to be Ready"
             return concluded(subject, Verdict.BLOCKED, plan, Reason.DEPENDENCY_NOT_READY, why, seen)
+        refusal = self._patience.refusal(key, subject.digest, plan)
+        if refusal and key not in view.confirmed:
+            return concluded(subject, Verdict.STALLED, plan, refusal.reason, refusal.message, seen)
         if why := self._patience.persists(key, subject.digest, plan):
             return concluded(subject, Verdict.STALLED, plan, Reason.DIFF_PERSISTS, why, seen)
         if not subject.edited and (pause := self._patience.pause(key)):
@@ -221,6 +223,15 @@ class Reconciler:
                 return dependency
         return None
 
+    def deletion_waits_for(self, key: Key) -> Key | None:
+        """Something that needs `key` and is to be deleted before it, if there is any left."""
+        needing = self._needing.get(key, ())
+        return min((other for other in needing if self._stores.inventory.find(other)), default=None)
+
+    def mistake(self, key: Key, message: str) -> Pass:
+        """What is said of a key when a pass over it failed by a mistake of ours."""
+        return _about(ended(key, Verdict.RETRY, Reason.AGENT_ERROR, message), self._index.find(key))
+
     def _step(self, subject: Subject, plan: Plan, seen: Seen[Any]) -> Step[Any, Any]:
         entry, record = subject.entry, subject.record
         generation, digest = (entry.generation, entry.digest) if entry else (record.generation if record else 0, "")
@@ -231,7 +242,24 @@ class Reconciler:
     # -- changing ----------------------------------------------------------------------------------------------
 
     def carry_out(self, passes: Sequence[Pass], ctx: Context) -> list[Pass]:
-        """Carries out the steps of one agent's `passes` and looks again. One pass for each key comes back."""
+        """Carries out the steps of one agent's `passes` and looks again. One pass for each key comes back.
+
+        A step that waited for its turn while the desired state changed is not carried out: its key is looked at again.
+        """
+        overtaken = [each for each in passes if self._overtaken(subject_of(each))]
+        current = [each for each in passes if each not in overtaken]
+        done = self._carry_out(current, ctx) if current else []
+        return [*done, *(replace(each, verdict=Verdict.AGAIN, step=None) for each in overtaken)]
+
+    def _overtaken(self, subject: Subject) -> bool:
+        if subject.key in self._stores.overrides.suspended():
+            return True
+        entry = self._index.find(subject.key)
+        if subject.entry is None:
+            return entry is not None or subject.key not in self._pruning.deletes
+        return entry is None or entry.digest != subject.digest
+
+    def _carry_out(self, passes: Sequence[Pass], ctx: Context) -> list[Pass]:
         agent = subject_of(passes[0]).agent
         self._ledger.intend(passes)
         outcomes = apply(agent, [each.step for each in passes if each.step], ctx)
@@ -244,7 +272,11 @@ class Reconciler:
         """What the second look says of a step that was carried out."""
         subject, key = subject_of(each), each.key
         match outcome:
-            case Retry() | Stalled():
+            case Stalled():
+                refusal = Refusal(outcome.reason, outcome.message)
+                self._patience.refused(key, subject.digest, each.plan, refusal)
+                return _failed(subject, outcome, each.plan)
+            case Retry():
                 return _failed(subject, outcome, each.plan)
             case Started():
                 return concluded(subject, Verdict.WAITING, each.plan, Reason.PROGRESSING, outcome.message, each.seen)
@@ -255,8 +287,6 @@ class Reconciler:
         if subject.entry is None:
             gone = concluded(subject, Verdict.GONE, each.plan)
             return replace(gone, carried_out=Action.DELETE, told=outcome.message)
-        if not subject.edited:
-            self._patience.healed(key)
         if isinstance(seen, Seen):
             after = self._second_look(each, subject, seen)
         else:
@@ -269,9 +299,13 @@ class Reconciler:
         plan = subject.agent.diff(subject.resource, subject.resource, seen.value)
         if plan.empty:
             self._patience.settled(each.key)
+            if not subject.edited:
+                self._patience.healed(each.key)
             return self._healthy(subject, seen, each.plan)
         self._patience.differs(each.key, subject.digest, plan)
         why = f"still differs after it was applied: {_fields(plan)}"
+        if seen.health.message:
+            why += f" ({seen.health.message})"
         return concluded(subject, Verdict.RETRY, plan, Reason.APPLY_FAILED, why, seen)
 
 
@@ -292,18 +326,6 @@ def _failed(subject: Subject, failure: Failure, plan: Plan | None = None) -> Pas
 
 def _about(each: Pass, entry: Entry | None) -> Pass:
     return replace(each, generation=entry.generation, digest=entry.digest) if entry else each
-
-
-def _model(kind: str) -> type[Resource]:
-    model = model_of(kind)
-    assert model is not None  # its agent was found
-    return model
-
-
-def _last_applied(record: Record | None) -> Resource | None:
-    if record is None or not record.digest:
-        return None
-    return _model(record.key.kind).model_validate_json(record.applied)
 
 
 def _holds_data(subject: Subject) -> bool:

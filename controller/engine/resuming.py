@@ -12,15 +12,19 @@ from typing import Any
 
 from controller.engine.agent import Context, Failure, Seen
 from controller.engine.asking import observe
+from controller.engine.ledger import recorded
 from controller.engine.passes import Subject
-from controller.engine.stores import Record
-from resources.meta import Key, Resource
+from resources.meta import Key
 from resources.plan import Action
 
 
 def resumed(subjects: Sequence[Subject], seen: Mapping[Key, Seen[Any] | Failure], ctx: Context) -> list[Subject]:
     """`subjects` of one kind; one whose creation was interrupted after the thing was made has its handle now."""
-    interrupted = {each.key: _intended(each, each.record) for each in subjects if each.record and _in_doubt(each, seen)}
+    interrupted = {
+        each.key: intended
+        for each in subjects
+        if each.record and _in_doubt(each, seen) and (intended := recorded(each.record))
+    }
     if not interrupted:
         return list(subjects)
     agent = subjects[0].agent
@@ -41,7 +45,3 @@ def _in_doubt(subject: Subject, seen: Mapping[Key, Seen[Any] | Failure]) -> bool
     found, record = seen[subject.key], subject.record
     was_creating = record is not None and record.intent is Action.CREATE and not record.digest
     return was_creating and not subject.agent.marks and isinstance(found, Seen)
-
-
-def _intended(subject: Subject, record: Record) -> Resource:
-    return type(subject.resource).model_validate_json(record.applied)

@@ -79,9 +79,11 @@ class SqliteInventory:
     def _all(self) -> dict[Key, Record]:
         if self._loaded is None:
             with self._database.read() as connection, _collector_paused():
-                self._loaded = {}
-                for row in connection.execute(f"SELECT {_COLUMNS} FROM inventory"):
-                    self._remember(_record(row))
+                records = [_record(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM inventory")]
+            # Not before all could be read: a part of it would pass for the whole.
+            self._loaded = {}
+            for record in records:
+                self._remember(record)
         return self._loaded
 
     def _remember(self, record: Record) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from controller.engine.ledger import applied
 from controller.engine.stores import Stores
-from resources.kinds import model_of
 from resources.meta import Declared, Key, Origin
 
 
@@ -35,6 +35,6 @@ class Recall:
     def __call__(self, file: str) -> Sequence[Declared]:
         recalled = []
         for record in self._stores.inventory.records(self._source).values():
-            if record.file == file and record.owner is None and record.digest and (model := model_of(record.key.kind)):
-                recalled.append(Declared(model.model_validate_json(record.applied), Origin(file), record.digest))
+            if record.file == file and record.owner is None and (resource := applied(record)):
+                recalled.append(Declared(resource, Origin(file), record.digest))
         return recalled

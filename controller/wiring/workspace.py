@@ -40,6 +40,7 @@ from resources.meta import Declared, Key, Problem
 from resources.plan import Action, Plan
 
 DEFAULT_TIMEOUT = 300.0  # seconds that `p2 apply` waits for convergence
+STILL_TRUE = 3.0  # seconds for which a look at the world is believed
 
 
 class Workspace:
@@ -54,6 +55,7 @@ class Workspace:
         self._closing = closing
         self._manager = Manager(parts)
         self._looked: dict[Key, Pass] = {}
+        self._looked_at = 0.0  # monotonic seconds
 
     @classmethod
     def open(
@@ -134,7 +136,8 @@ class Workspace:
         pruning = self._prune(prune and whole)
         passes = self._manager.reconciler.look([*keys, *pruning.deletes], self._parts.context, preview=True)
         self._looked = {each.key: each for each in passes}
-        failures = {each.key: _failure(each) for each in passes if each.verdict in (Verdict.STALLED, Verdict.RETRY)}
+        self._looked_at = self._parts.clock.monotonic()
+        failures = {each.key: _failure(each) for each in passes if _unplanned(each)}
         planned = {each.key: each.plan for each in passes if not each.plan.empty and each.verdict is Verdict.WORK}
         shown = [
             each for each in passes if not each.plan.empty and each.verdict in (Verdict.SUSPENDED, Verdict.REPORTED)
@@ -171,7 +174,9 @@ class Workspace:
         return Summary(statuses, tuple(self._manager.done), pruning.holds, not finished and not stopped, stopped)
 
     def _settle_unchanged(self, wanted: Collection[Key]) -> None:
-        """What a preview has just found as declared needs no second look."""
+        """What a preview has just found as declared needs no second look, unless somebody took time to think about it."""
+        if self._parts.clock.monotonic() - self._looked_at > STILL_TRUE:
+            self._looked = {}
         fine = [each for each in self._looked.values() if each.verdict is Verdict.READY and each.key in wanted]
         self._manager.reconciler.keep(fine)
         self._parts.board.settle(fine)
@@ -252,21 +257,31 @@ def _parts(home: Home, stores: Stores, source: FilesSource, listener: Listener, 
         listener=listener,
         clock=clock,
         context=Context(HomeSecrets(home), listener.progressed),
-        identity=Identity(home.installation, source.name, lambda name: Path(name).exists()),
+        identity=Identity(
+            home.installation,
+            source.name,
+            source_exists=lambda name: Path(name).exists(),
+            is_part=lambda name: _within(name, source.name),
+        ),
     )
 
 
 def _source_of(path: Path, known: Collection[str]) -> tuple[Path, Path | None]:
     """The source a path belongs to, and the path itself when it is only a part of that source."""
     real = path.resolve()
-    for name in known:
-        if _within(str(real), name) and str(real) != name and Path(name).is_dir():
-            return Path(name), real
-    return real, None
+    around = [name for name in known if _within(str(real), name) and Path(name).is_dir()]
+    nearest = max(around, key=len, default=str(real))
+    return (real, None) if nearest == str(real) else (Path(nearest), real)
 
 
 def _within(path: str, directory: str) -> bool:
     return path == directory or path.startswith(directory.rstrip("/") + "/")
+
+
+def _unplanned(each: Pass) -> bool:
+    """Whether no plan could be made, or none that may be carried out. A thing as declared that is ill is no such case."""
+    as_declared = each.plan.empty and each.seen is not None and each.reason == each.seen.health.reason
+    return each.verdict in (Verdict.STALLED, Verdict.RETRY) and not as_declared
 
 
 def _failure(each: Pass) -> Failure:

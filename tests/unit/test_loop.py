@@ -19,7 +19,7 @@ from tests.unit.world import Gadget, GadgetAgent, Loop, Thing, Vault, declare, g
 def _gadgets_are_a_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     known = {"Gadget": Gadget, "Vault": Vault}
     monkeypatch.setattr(
-        "controller.engine.reconcile.model_of", lambda kind: known.get(kind) or resources.kinds.model_of(kind)
+        "controller.engine.ledger.model_of", lambda kind: known.get(kind) or resources.kinds.model_of(kind)
     )
 
 
@@ -267,7 +267,7 @@ def test_what_an_apply_cannot_make_equal_stalls_and_names_the_field(loop: Loop) 
     loop.agent.lies.add("a")
     loop.apply(gadget("a", color="red"))
     assert loop.reason("a") == Reason.DIFF_PERSISTS
-    assert "color is 'gray', not 'red'" in loop.message("a")
+    assert 'color is "gray", not "red"' in loop.message("a")
     assert loop.agent.log.count("create a") + loop.agent.log.count("update a") == 3
 
 

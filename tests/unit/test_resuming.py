@@ -28,7 +28,7 @@ class UnmarkedAgent(GadgetAgent):
 
 @pytest.fixture(autouse=True)
 def _gadgets_are_a_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("controller.engine.reconcile.model_of", lambda kind: Gadget)
+    monkeypatch.setattr("controller.engine.ledger.model_of", lambda kind: Gadget)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tests.unit.world import Gadget, GadgetAgent, Loop, declare, gadget
 
 @pytest.fixture(autouse=True)
 def _gadgets_are_a_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("controller.engine.reconcile.model_of", lambda kind: Gadget)
+    monkeypatch.setattr("controller.engine.ledger.model_of", lambda kind: Gadget)
 
 
 class FedSource:

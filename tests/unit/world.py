@@ -164,7 +164,9 @@ class Loop:
             listener=self.told,
             clock=clock,
             context=Context(secrets=nobody),
-            identity=Identity("installation", source, lambda name: name == SOURCE),
+            identity=Identity(
+                "installation", source, lambda name: name.startswith(SOURCE), lambda name: name.startswith(source + "/")
+            ),
         )
 
     def _generation(self, key: Key, digest: str) -> int:
