@@ -8,6 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from docker.errors import NotFound
@@ -26,9 +27,15 @@ BLOCK = f"10.{128 + os.getpid() % 100}"
 
 
 class RealContainers(Containers):
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self._volumes: set[str] = set()  # that were mounted in a container when it was looked at
+
     def inspect(self, resource: Container | str) -> dict[str, Any]:
         name = resource if isinstance(resource, str) else resource.container_name
-        return dict(self.engine.inspect_container(name))
+        found = dict(self.engine.inspect_container(name))
+        self._volumes |= {point["Name"] for point in found["Mounts"] if point["Type"] == "volume"}
+        return found
 
     def identity(self, resource: Container) -> str:
         return str(self.inspect(resource)["Id"])
@@ -45,22 +52,23 @@ class RealContainers(Containers):
         return sorted(each["Names"][0].removeprefix(f"/{self.prefix}-") for each in found)
 
     def execute(self, resource: Container, *command: str) -> str:
-        made = self.engine.exec_create(resource.container_name, list(command))
+        made = self.engine.exec_create(self.identity(resource), list(command))
         return bytes(self.engine.exec_start(made["Id"])).decode()
 
     def build(self, tag: str, *instructions: str) -> str:
         """An image of this test's own, made from the usual one. Returns its reference."""
         reference = f"{self.prefix}:{tag}"
-        dockerfile = "\n".join([f"FROM {IMAGE}", *instructions])
+        # The label keeps builds of tests side by side apart, which would share and remove each other's steps.
+        dockerfile = "\n".join([f"FROM {IMAGE}", f"LABEL test={self.prefix}", *instructions])
         for message in self.engine.build(fileobj=io.BytesIO(dockerfile.encode()), tag=reference, rm=True, decode=True):
             assert "error" not in message, message
         return reference
 
     def close(self) -> None:
-        containers = self.engine.containers(all=True, filters={"name": self.prefix})
-        mounted = {point["Name"] for each in containers for point in each["Mounts"] if point["Type"] == "volume"}
+        for each in self.engine.containers(all=True, filters={"name": self.prefix}):
+            self.inspect(each["Id"])
         super().close()
-        for volume in mounted:  # anonymous ones that went from container to container stay when those are removed
+        for volume in self._volumes:  # anonymous ones may have been left behind, as it should be
             with contextlib.suppress(NotFound):
                 self.engine.remove_volume(volume)
         for image in self.engine.images():

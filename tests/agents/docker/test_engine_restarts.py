@@ -27,7 +27,8 @@ from tests.agents.keeper import Keeper
 from tests.agents.worlds.docker import IMAGE
 
 pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or not shutil.which("dockerd"), reason="starting an engine takes root and the program dockerd"
+    os.geteuid() != 0 or not (shutil.which("dockerd") and shutil.which("unshare")),
+    reason="starting an engine takes root, dockerd and unshare",
 )
 SPEC: dict[str, Any] = {
     "image": IMAGE,
@@ -49,7 +50,8 @@ class OwnEngine:
     def start(self) -> None:
         places = {"data-root": "data", "exec-root": "exec", "pidfile": "pid"}
         options = [f"--{option}={self._directory / name}" for option, name in places.items()]
-        command = ["dockerd", "-H", self.host, *options, "--bridge=none", "--iptables=false", "--ip6tables=false"]
+        # In a network namespace of its own: without a bridge of its own an engine would remove docker0, the usual one's.
+        command = ["unshare", "--net", "dockerd", "-H", self.host, *options, "--bridge=none", "--iptables=false"]
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         eventually(self._answers)
