@@ -6,8 +6,9 @@ taken for a number or the other way round.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,28 @@ def load_text(text: bytes, file: str, base: Path | None) -> Loaded:
             parsed.append(Parsed(document.number, resource.kind, digest, written))
     problems.sort(key=lambda problem: (problem.line, problem.column))
     return Loaded(tuple(declared), tuple(problems), tuple(parsed))
+
+
+def locate(problems: Iterable[Problem], texts: Callable[[str], bytes]) -> list[Problem]:
+    """`problems` across resources with the line and column of the resource's name. `texts` reads a file."""
+    placed: list[Problem] = []
+    for file, group in groupby(problems, key=lambda problem: problem.file):
+        of_file = list(group)
+        if any(problem.document is not None for problem in of_file):
+            of_file = _located(of_file, texts(file), file)
+        placed += of_file
+    return placed
+
+
+def _located(problems: list[Problem], text: bytes, file: str) -> list[Problem]:
+    lines, places = {document.number: document.line for document in read(text, file).documents}, Places(text)
+    found = []
+    for problem in problems:
+        if problem.document in lines:
+            line, column = places.find(lines[problem.document], ("metadata", "name"))
+            problem = replace(problem, line=line, column=column)
+        found.append(problem)
+    return sorted(found, key=lambda problem: (problem.line, problem.column))
 
 
 @dataclass(frozen=True, slots=True)

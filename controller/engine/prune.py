@@ -43,11 +43,13 @@ def decide(
     *,
     confirmed: Collection[Key],
     suspended: Collection[Key],
+    too_many: Collection[Key],
     needed_by: Callable[[Key], Collection[Key]],
 ) -> Pruning:
     """Sorts `stale` (what we own and nobody declares) into what may go and what is held, and why.
 
-    `owned` is how much the source owns in all; `needed_by` names declared resources that depend on a key.
+    `owned` is how much the source owns in all; `needed_by` names declared resources that depend on a key; `too_many` were
+    held for that reason before, and are until each is confirmed or declared again.
     """
     held: dict[str, dict[Key, str]] = {}
     free: list[Key] = []
@@ -60,7 +62,9 @@ def decide(
     waiting = [key for key in free if key not in confirmed]
     if waiting and (hold := _common_hold(len(waiting), owned, source)):
         held[hold[0]] = dict.fromkeys(waiting, hold[1])
-        free = [key for key in free if key in confirmed]
+    elif still := [key for key in waiting if key in too_many]:
+        held[Reason.TOO_MANY_DELETES] = dict.fromkeys(still, "they left with many others; 'p2 confirm' lets them go")
+    free = [key for key in free if not any(key in keys for keys in held.values())]
     return Pruning(frozenset(free), tuple(_holds(held)))
 
 

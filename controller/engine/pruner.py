@@ -9,6 +9,7 @@ from controller.engine.index import Edits
 from controller.engine.parts import Parts
 from controller.engine.prune import Pruning, SourceHealth, decide
 from controller.engine.stores import Hold
+from resources.conditions import Reason
 from resources.meta import Key
 
 
@@ -43,8 +44,14 @@ class Pruner:
             SourceHealth(index.condition, index.message, index.broken()),
             confirmed=overrides.confirmed(),
             suspended=overrides.suspended(),
+            too_many=self._held_before(source),
             needed_by=index.dependents,
         )
         news = tuple(hold for hold in pruning.holds if hold not in self._holds)
         self._holds = pruning.holds
         return pruning, news
+
+    def _held_before(self, source: str) -> frozenset[Key]:
+        """What was held because it left with many others, by this process or an earlier one."""
+        holds = (*self._holds, *self._parts.stores.holds.all(source))
+        return frozenset(key for hold in holds if hold.reason == Reason.TOO_MANY_DELETES for key in hold.keys)

@@ -188,6 +188,7 @@ class Reconciler:
         if refusal and key not in view.confirmed:
             return concluded(subject, Verdict.STALLED, plan, refusal.reason, refusal.message, seen)
         if why := self._patience.persists(key, subject.digest, plan):
+            why = f"{why} ({seen.health.message})" if seen.health.message else why
             return concluded(subject, Verdict.STALLED, plan, Reason.DIFF_PERSISTS, why, seen)
         if not subject.edited and (pause := self._patience.pause(key)):
             return concluded(subject, Verdict.RETRY, plan, Reason.CONTESTED, _contested(plan), seen, pause)

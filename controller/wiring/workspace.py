@@ -107,7 +107,8 @@ class Workspace:
         """
         revision = self.source.read()
         self._parts.index.take(revision, partly=partly)
-        return tuple(self._parts.index.problems())
+        problems = self._parts.index.problems()
+        return tuple(_located(problems)) if problems else ()
 
     def declared(self) -> Mapping[Key, Declared]:
         """All resources in force, children of expanding ones included."""
@@ -169,9 +170,18 @@ class Workspace:
         self._settle_unchanged(wanted)
         finished = self._manager.converge(wanted - self._looked.keys() | held, timeout, cancelled)
         board = self._parts.board
+        if whole:
+            self._forget_ghosts()
         statuses = {key: status for key in wanted if (status := board.status(key))}
         stopped = cancelled.is_set()
         return Summary(statuses, tuple(self._manager.done), pruning.holds, not finished and not stopped, stopped)
+
+    def _forget_ghosts(self) -> None:
+        """Statuses of what was declared once and never came to be."""
+        entries, stores = self._parts.index.entries(), self._parts.stores
+        ghosts = [key for key in stores.statuses.all() if key not in entries and not stores.inventory.find(key)]
+        if ghosts:
+            stores.statuses.forget(ghosts)
 
     def _settle_unchanged(self, wanted: Collection[Key]) -> None:
         """What a preview has just found as declared needs no second look, unless somebody took time to think about it."""
@@ -276,6 +286,15 @@ def _source_of(path: Path, known: Collection[str]) -> tuple[Path, Path | None]:
 
 def _within(path: str, directory: str) -> bool:
     return path == directory or path.startswith(directory.rstrip("/") + "/")
+
+
+def _located(problems: Sequence[Problem]) -> Sequence[Problem]:
+    from resources.load import locate  # reads YAML, which a sound source that is cached does without
+
+    try:
+        return locate(problems, lambda file: Path(file).read_bytes())
+    except OSError:
+        return problems  # the file has gone meanwhile
 
 
 def _unplanned(each: Pass) -> bool:

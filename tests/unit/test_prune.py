@@ -29,6 +29,7 @@ def decided(
     confirmed: Collection[Key] = (),
     suspended: Collection[Key] = (),
     needed: Collection[Key] = (),
+    too_many: Collection[Key] = (),
 ) -> Pruning:
     return decide(
         records,
@@ -36,6 +37,7 @@ def decided(
         source,
         confirmed=confirmed,
         suspended=suspended,
+        too_many=too_many,
         needed_by=lambda k: [key("user")] if k in needed else [],
     )
 
@@ -70,6 +72,13 @@ def test_a_confirmation_releases_what_it_names_and_no_more() -> None:
     pruning = decided(stale(*"abcdefgh"), owned=10, confirmed={key("a"), key("b")})
     assert pruning.deletes == {key("a"), key("b")}
     assert reasons(pruning) == {Reason.TOO_MANY_DELETES: set("cdefgh")}
+
+
+def test_what_was_held_stays_held_when_only_a_few_are_left_to_confirm() -> None:
+    rest = {key(name) for name in "cdef"}
+    pruning = decided(stale(*"bcdef"), owned=10, confirmed={key("b")}, too_many={key("b"), *rest})
+    assert pruning.deletes == {key("b")}
+    assert reasons(pruning) == {Reason.TOO_MANY_DELETES: set("cdef")}
 
 
 def test_protection_outlives_the_block_that_declared_it() -> None:

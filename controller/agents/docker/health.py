@@ -45,7 +45,8 @@ def _running(spec: ContainerSpec, state: Json, restarts: int, now: float) -> Hea
             False, "CrashLoop", f"exits with code {state['ExitCode']}{_detail(state)}; the engine restarts it"
         )
     if not state["Running"]:
-        return HEALTHY
+        name = live.get("Name", "").removeprefix("/")
+        return Health(message=f"it has exited with code {state['ExitCode']}{_detail(state)}; see docker logs {name}")
     since = now - _epoch(state["StartedAt"])
     if restarts and since < SETTLED:
         message = f"restarted {restarts} times, last {max(since, 0):.0f} s ago"

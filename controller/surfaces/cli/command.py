@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from controller.surfaces.cli.app import App
 
 
+CONTEXT = {"help_option_names": ["-h", "--help"]}  # typer's settings for every command
+
+
 class Exit(IntEnum):
     """What the exit code says. Documented in docs/cli.md; scripts rely on it."""
 
@@ -66,7 +69,7 @@ def summary(command: type[Command]) -> str:
 def parser_of(command: type[Command]) -> Any:
     """The typer command that reads the arguments of `command` and returns it, filled with them."""
     single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    single.command(command.name, help=_help(command))(_reader(command))
+    single.command(command.name, help=_help(command), context_settings=CONTEXT)(_reader(command))
     return typer.main.get_command(single)
 
 

@@ -41,7 +41,9 @@ class Events(Command):
         ),
     ] = ()
     watch: Annotated[bool, typer.Option("-w", "--watch", help="Go on, and print what happens.")] = False
-    number: Annotated[int, typer.Option("-n", "--number", metavar="N", help="How many at most (default: 100).")] = 100
+    number: Annotated[
+        int, typer.Option("-n", "--number", metavar="N", min=1, help="How many at most (default: 100).")
+    ] = 100
     output: Annotated[Literal["table", "json"], typer.Option("-o", "--output", help="How to print it.")] = "table"
 
     def run(self, app: App) -> Exit:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -32,11 +32,18 @@ class Explain(Command):
         typer.Argument(metavar="KIND[.FIELD]", autocompletion=complete_kinds, help="A kind, with the path of a field."),
     ]
 
+    output: Annotated[Literal["text", "json"], typer.Option("-o", "--output", help="How to print it.")] = "text"
+
     def run(self, app: App) -> Exit:
-        from resources.schema import explain
+        from resources.schema import describe, explain
 
         kind, _, path = self.what.partition(".")
         try:
+            if self.output == "json":
+                from controller.surfaces.cli.words import as_json
+
+                app.console.print(as_json(asdict(describe(kind_named(kind), path))))
+                return Exit.OK
             app.console.print(explain(kind_named(kind), path, min(app.console.width or _WIDTH, _WIDTH)))
         except ValueError as error:
             raise Refused(str(error)) from error

@@ -18,7 +18,7 @@ import typer.completion
 from typer.core import TyperGroup
 
 from controller.surfaces.cli.app import App, open_workspace
-from controller.surfaces.cli.command import Command, Exit, Refused, parser_of, summary
+from controller.surfaces.cli.command import CONTEXT, Command, Exit, Refused, parser_of, summary
 from controller.surfaces.cli.console import Console, Style
 
 # Command -> class in the module of that name or as given; in the order and groups of the help page.
@@ -87,6 +87,8 @@ def run(given: Sequence[str], app: App) -> int:
 def command_of(given: Sequence[str]) -> Command | int:
     """The command of a command line, or the exit code where a page of help was asked for. Raises Refused."""
     arguments = ["version" if given[:1] == ["--version"] else word for word in given[:1]] + list(given[1:])
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:2], "--help"]
     if arguments == ["version"]:  # parsing it would take longer than answering
         return command_class("version")()
     try:
@@ -98,7 +100,9 @@ def command_of(given: Sequence[str]) -> Command | int:
         if message is None:
             raise
         where = " ".join(["p2", *(word for word in arguments[:1] if word in _COMMANDS)])
-        raise Refused(f"cannot read the command line: {message().rstrip('.')}; see {where} --help") from None
+        raise Refused(
+            f"cannot read the command line: {message().rstrip('.').replace('Value error, ', '')}; see {where} --help"
+        ) from None
     return found
 
 
@@ -133,7 +137,12 @@ class Commands(TyperGroup):
 def program() -> Any:
     """The whole of `p2` as typer has it, for reading command lines and for completing them."""
     group = typer.Typer(
-        cls=Commands, help=_ABOUT, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+        cls=Commands,
+        help=_ABOUT,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings=CONTEXT,
     )
     group.callback()(lambda: None)
     made = typer.main.get_command(group)

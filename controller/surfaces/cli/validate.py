@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit
+from controller.surfaces.cli.command import Command, Exit, Refused
 from controller.surfaces.cli.words import counted, problem_line
 
 
@@ -33,7 +33,9 @@ class Validate(Command):
 
     def run(self, app: App) -> Exit:
         with app.open(self.path, read_only=True) as workspace:
-            problems = workspace.load()
+            problems = workspace.load(partly=True)
+            if (trouble := workspace.source_trouble()) and not problems:
+                raise Refused(f"cannot validate {self.path}: {trouble}")
             resources = len(workspace.declared())
         if self.output == "json":
             from controller.surfaces.cli.plan_file import problem_document
