@@ -27,7 +27,7 @@ def health_of(spec: ContainerSpec, live: Json, now: float) -> Health:
         case State.COMPLETED:
             return _completed(state)
         case State.RUNNING:
-            return _running(spec, state, live.get("RestartCount", 0), now)
+            return _running(spec, live, now)
 
 
 def _completed(state: Json) -> Health:
@@ -39,7 +39,8 @@ def _completed(state: Json) -> Health:
     return Health(False, "Failed", message, stalled=not state.get("Restarting"))
 
 
-def _running(spec: ContainerSpec, state: Json, restarts: int, now: float) -> Health:
+def _running(spec: ContainerSpec, live: Json, now: float) -> Health:
+    state, restarts = live["State"], live.get("RestartCount", 0)
     if state.get("Restarting"):
         return Health(
             False, "CrashLoop", f"exits with code {state['ExitCode']}{_detail(state)}; the engine restarts it"
