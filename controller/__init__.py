@@ -5,13 +5,13 @@
     engine/index.py           what is desired now; what this revision added, changed and removed
     engine/prune.py           which removals may go ahead, and which are held back
     engine/queue.py           which key is next
-    engine/manager.py         threads: one looks, several change, one a watch
+    engine/manager.py, lane.py  threads: one looks, several change, one a watch
     engine/reconcile.py       one pass over one batch of keys: guards, observe, plan, apply, observe, status
     agents/<system>/<kind>.py the world: observe, diff, apply
     engine/diff.py            desired, last applied, observed -> the fields that differ
     store/                    what we keep: inventory, status, events
 
-`wiring.py` puts them together; `surfaces/` shows them to people. Imports only point down this house:
+`wiring/` puts them together; `surfaces/` shows them to people. Imports only point down this house:
 surfaces > wiring > sources, agents, store > engine > resources.
 """
 
