@@ -103,12 +103,14 @@ class Lane:
             if not taken:
                 return
             try:
-                self._look([key for key, _ in taken])
+                self._look(taken)
             except Exception as error:  # a lane that dies would leave its whole system unwatched
                 self._fail([key for key, _ in taken], error)
 
-    def _look(self, keys: list[Key]) -> None:
-        passes = self._reconciler.look(keys, self._context)
+    def _look(self, taken: Sequence[tuple[Key, Priority]]) -> None:
+        passes = self._reconciler.look([key for key, _ in taken], self._context)
+        periodic = {key for key, priority in taken if priority is Priority.RESYNC}
+        self._reconciler.lapse(each for each in passes if each.key in periodic)
         self._note_reachability(passes)
         work = [each for each in passes if each.verdict is Verdict.WORK]
         self._desk.settle(self.name, [each for each in passes if each.verdict is not Verdict.WORK])

@@ -79,15 +79,6 @@ class Ledger:
             self._inventory.forget(gone)
         self._overrides.use([each.key for each in passes if isinstance(outcomes[each.key], Done)])
 
-    def _lapse(self, passes: Iterable[Pass]) -> None:
-        """Forgets confirmations of what is as declared: kept, they would let through some later accident."""
-        if self._index.condition is not Condition.OK:
-            return  # what was confirmed may be about to go, and is as last declared until then
-        if confirmed := self._overrides.confirmed():
-            self._overrides.use(
-                [each.key for each in passes if each.verdict is Verdict.READY and each.key in confirmed]
-            )
-
     def keep(self, passes: Sequence[Pass]) -> None:
         """Brings the inventory up to date with what was looked at."""
         gone = [each.key for each in passes if each.verdict is Verdict.GONE]
@@ -97,9 +88,20 @@ class Ledger:
             self._inventory.confirm(changed)
         if taken_over:
             self._overrides.use(taken_over)
-        self._lapse(passes)
         if gone:
             self._inventory.forget(gone)
+
+    def lapse(self, passes: Iterable[Pass]) -> None:
+        """Forgets confirmations of what is as declared: kept, they would let through some later accident.
+
+        Not at every look: a confirmation may be of what the controller has yet to notice, or will act on when it is quiet.
+        """
+        if self._index.condition is not Condition.OK:
+            return  # what was confirmed may be about to go, and is as last declared until then
+        if confirmed := self._overrides.confirmed():
+            self._overrides.use(
+                [each.key for each in passes if each.verdict is Verdict.READY and each.key in confirmed]
+            )
 
     def _changed_record(self, each: Pass) -> Iterator[Record]:
         """The record that this pass makes necessary, if any. Protection is written down even where work waits or fails."""

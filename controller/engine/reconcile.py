@@ -27,8 +27,8 @@ from resources.conditions import Reason
 from resources.meta import DriftPolicy, Key, Problem
 from resources.plan import Action, Disruption, Plan, Why
 
-# Seconds until a thing that carries another of our keys, which is about to be deleted, is looked at again.
-NAME_FREED = 0.5
+# Seconds until a thing that waits for another one to be deleted or changed is looked at again.
+SOON = 0.5
 
 
 class Reconciler:
@@ -44,6 +44,7 @@ class Reconciler:
         self._patience = Patience(parts.clock)
         self._pruning = Pruning(frozenset(), ())
         self._needing: Mapping[Key, set[Key]] = {}
+        self._changing: set[Key] = set()  # steps that are being carried out
 
     def prune(self, pruning: Pruning) -> None:
         """Says which keys that have left the desired state may be deleted, and which are held."""
@@ -57,6 +58,11 @@ class Reconciler:
     def keep(self, passes: Sequence[Pass]) -> None:
         """Brings the inventory up to date with a preview's passes, which wrote nothing."""
         self._ledger.keep(passes)
+        self._ledger.lapse(passes)
+
+    def lapse(self, passes: Iterable[Pass]) -> None:
+        """Forgets what the user has confirmed of keys that turn out to be as declared at a periodic look."""
+        self._ledger.lapse(passes)
 
     # -- looking -----------------------------------------------------------------------------------------------
 
@@ -123,7 +129,8 @@ class Reconciler:
         if key in self._stores.overrides.confirmed():
             return None
         message = (
-            f"cannot tell whether {theirs}, which declared {key.short}, has moved to {ours}: 'p2 confirm' takes it over"
+            f"cannot tell whether {theirs}, which declared {key.short}, has moved to {ours}: "
+            f"'p2 confirm -s {ours}' takes it over"
         )
         return _about(ended(key, Verdict.STALLED, Reason.SOURCE_MOVED, message), entry)
 
@@ -154,7 +161,7 @@ class Reconciler:
             if view.preview:
                 return concluded(subject, Verdict.WORK, subject.agent.diff(subject.resource, None, None), seen=seen)
             why = f"waits until {where.whose} is deleted"
-            return concluded(subject, Verdict.BLOCKED, None, Reason.DELETING, why, seen, NAME_FREED)
+            return concluded(subject, Verdict.BLOCKED, None, Reason.DELETING, why, seen, SOON)
         plan = _plan(subject, seen)
         if where.owner in (Owner.STRANGER, Owner.OTHER_KEY):
             taken_back = where.owner is Owner.STRANGER and _equal_unmarkable(subject, seen)
@@ -184,6 +191,10 @@ class Reconciler:
         if subject.edited and (waiting_for := self.waits_for(key)):
             why = f"waits for {waiting_for.short} to be Ready"
             return concluded(subject, Verdict.BLOCKED, plan, Reason.DEPENDENCY_NOT_READY, why, seen)
+        if changing := self._changing.intersection(self._index.dependencies(key)):
+            # What has come over it may be a part of that: a network that is made anew disconnects its containers.
+            why = f"waits until {min(changing).short} is changed"
+            return concluded(subject, Verdict.BLOCKED, plan, Reason.DEPENDENCY_NOT_READY, why, seen, SOON)
         refusal = self._patience.refusal(key, subject.digest, plan)
         if refusal and key not in view.confirmed:
             return concluded(subject, Verdict.STALLED, plan, refusal.reason, refusal.message, seen)
@@ -249,7 +260,12 @@ class Reconciler:
         """
         overtaken = [each for each in passes if self._overtaken(subject_of(each))]
         current = [each for each in passes if each not in overtaken]
-        done = self._carry_out(current, ctx) if current else []
+        keys = [each.key for each in current]
+        self._changing.update(keys)
+        try:
+            done = self._carry_out(current, ctx) if current else []
+        finally:
+            self._changing.difference_update(keys)
         return [*done, *(replace(each, verdict=Verdict.AGAIN, step=None) for each in overtaken)]
 
     def _overtaken(self, subject: Subject) -> bool:

@@ -146,6 +146,21 @@ def test_many_removals_wait_for_a_confirmation_that_the_controller_obeys_at_once
     assert at_rest(controller)
 
 
+def test_confirmation_counts_that_was_given_before_the_controller_has_noticed(
+    story: Story, controller: Controller
+) -> None:
+    """It acts on removals when it has been quiet; the user need not wait for that."""
+    names = [f"n{number}" for number in range(8)]
+    story.write("a.yaml", story.file("stays"))
+    story.write("b.yaml", *[story.file(name) for name in names])
+    controller.start()
+    eventually(lambda: all_ready(story, ["stays", *names]), "all were made")
+    story.remove("b.yaml")
+    assert len(story.p2("confirm", "--all").out.splitlines()) == 8
+    eventually(lambda: all_ready(story, ["stays"]), "all of it was gone")
+    assert at_rest(controller)
+
+
 def test_removal_is_held_while_another_file_cannot_be_read(story: Story, controller: Controller) -> None:
     """The resource may have moved to the file that is broken just now."""
     story.write("a.yaml", story.file("one"), story.file("two"))
