@@ -79,23 +79,19 @@ def test_field_is_created_seen_healed_and_dropped(field: str, world: RealContain
     wanted, other = (world.resource("one", **BASE, **{field: value}) for value in FIELDS[field])
     plain = world.resource("one", **BASE)
 
-    keeper.make(wanted)
-    assert_converged(keeper, wanted)
+    converge(world, keeper, wanted)
 
-    keeper.make(other)  # as if somebody had made the container anew by hand
-    assert_converged(keeper, other)
+    converge(world, keeper, other)  # as if somebody had made the container anew by hand
     keeper.last[wanted.key] = wanted
     plan = keeper.plan(wanted)
     assert {change.path.partition(".")[0] for change in plan.changes} == {field}
     assert {change.why for change in plan.changes} <= {Why.DRIFTED}
-    keeper.make(wanted)
-    assert_converged(keeper, wanted)
+    converge(world, keeper, wanted)
 
     plan = keeper.plan(plain)
     assert {change.path.partition(".")[0] for change in plan.changes} == {field}
     assert {change.why for change in plan.changes} == {Why.DROPPED}
-    keeper.make(plain)
-    assert_converged(keeper, plain)
+    converge(world, keeper, plain)
     keeper.make(fresh := world.resource("two", **BASE))
     assert configuration(world, plain) == configuration(world, fresh)
 
@@ -106,13 +102,14 @@ def test_all_fields_together_run_and_equal_their_spec(world: RealContainers, kee
     values["volumes"] = [{"type": "tmpfs", "target": "/scratch"}, {"type": "bind", "source": "/tmp", "target": "/host"}]
     values |= {"ports": [f"127.0.0.1:{free_port()}:80", f"{free_port()}:53/udp"]}
     resource = world.resource("one", **{**BASE, "state": "running"}, **values)
+    converge(world, keeper, resource)
+    assert world.running(resource)
+
+
+def converge(world: RealContainers, keeper: Keeper, resource: Container) -> None:
+    """Makes it as declared; then nothing differs, whether or not anybody remembers what was applied last."""
     keeper.make(resource)
-    assert world.engine.inspect_container(resource.container_name)["State"]["Running"]
-    assert_converged(keeper, resource)
-
-
-def assert_converged(keeper: Keeper, resource: Container) -> None:
-    """Nothing differs, whether or not anybody remembers what was applied last."""
+    assert world.inspect(resource)
     assert keeper.plan(resource).action is Action.NONE, keeper.plan(resource)
     unremembered = keeper.agent.diff(resource, None, keeper.look(resource).value)
     assert unremembered.action is Action.NONE, unremembered
@@ -120,7 +117,7 @@ def assert_converged(keeper: Keeper, resource: Container) -> None:
 
 def configuration(world: RealContainers, resource: Container) -> Any:
     """All that the engine says of how a container was made, less what is its own."""
-    found = world.engine.inspect_container(resource.container_name)
+    found = world.inspect(resource)
     config = {name: value for name, value in found["Config"].items() if name not in ("Hostname", "Labels")}
     policy = found["HostConfig"].pop("RestartPolicy")["Name"] or "no"  # it has two names for none
     return config, found["HostConfig"], policy, found["Mounts"]
