@@ -5,6 +5,7 @@ Only the module of the command that was typed is imported; all of them for help 
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -61,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Pydantic's plugins are looked for in every installed package, which takes longer than a short command may.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["diff"]:
+        gc.disable()  # a command of a moment; a tenth of it would go into looking for garbage that its imports do not leave
     try:
         return run(given, App(Console.standard(), partial(open_workspace, ahead=_ahead(given))))
     except BrokenPipeError:
