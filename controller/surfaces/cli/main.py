@@ -52,6 +52,7 @@ _GROUPS: dict[str, dict[str, str]] = {
 PROGRAMS = ("p2", "pegasus2-orchestrator")
 _COMMANDS = {name: place for group in _GROUPS.values() for name, place in group.items()}
 _LOOKING = frozenset({"diff", "apply"})  # commands that begin with a look at the whole world
+_BRIEF = frozenset({"diff", "help", "-h", "--help", "version", "--version"})  # commands of a moment
 _ABOUT = "Keeps this machine the way its files say. Begin with: p2 diff, p2 apply. A command explains itself: p2 apply --help"
 _DEBUG = "PEGASUS2_DEBUG"
 _BROKEN_PIPE = 141  # 128 + SIGPIPE, as if the signal had ended us
@@ -62,8 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Pydantic's plugins are looked for in every installed package, which takes longer than a short command may.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] == ["diff"]:
-        gc.disable()  # a command of a moment; a tenth of it would go into looking for garbage that its imports do not leave
+    if not given or given[0] in _BRIEF:
+        gc.disable()  # a tenth of a moment would go into looking for garbage that imports do not leave
     try:
         return run(given, App(Console.standard(), partial(open_workspace, ahead=_ahead(given))))
     except BrokenPipeError:
