@@ -68,6 +68,16 @@ def paths(connection: socket.socket) -> Iterator[str]:
         yield line.split()[1].decode()
 
 
+def answer(text: bytes) -> Callable[[socket.socket], None]:
+    """A server that gives one answer, once it was asked: one that ends before would break the question off."""
+
+    def talk(connection: socket.socket) -> None:
+        next(paths(connection))
+        connection.sendall(text)
+
+    return talk
+
+
 def answer_each(connection: socket.socket) -> None:
     """Each path comes back as the body, with its length or in chunks, byte by byte or at once."""
     for number, path in enumerate(paths(connection)):
@@ -128,7 +138,7 @@ def test_connection_that_died_of_old_age_is_made_again(serve: Serve) -> None:
     ids=["nothing", "head", "body", "chunk"],
 )
 def test_torn_answer_is_a_lost_connection(torn: bytes, serve: Serve) -> None:
-    server = serve(lambda connection: connection.sendall(torn))
+    server = serve(answer(torn))
     with pytest.raises(ConnectionError):
         Wire(server.address, 5).read_all(["/a"])
 
@@ -146,13 +156,9 @@ def test_answer_that_never_comes_runs_into_the_time_limit(serve: Serve) -> None:
 
 def test_refusal_is_given_in_the_engines_words(serve: Serve) -> None:
     body = b'{"message":"No such container: x"}\n'
-    server = serve(
-        lambda connection: connection.sendall(
-            b"HTTP/1.1 404 Not Found\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-        )
-    )
-    answer = Wire(server.address, 5).read_all(["/containers/x/json"])[0]
-    assert (answer.status, answer.message) == (404, "No such container: x")
+    server = serve(answer(b"HTTP/1.1 404 Not Found\r\nContent-Length: %d\r\n\r\n" % len(body) + body))
+    refusal = Wire(server.address, 5).read_all(["/containers/x/json"])[0]
+    assert (refusal.status, refusal.message) == (404, "No such container: x")
 
 
 def stream(connection: socket.socket, *pieces: bytes) -> None:
@@ -192,7 +198,7 @@ def test_silent_stream_ends_when_told_to(serve: Serve) -> None:
 
 
 def test_refused_stream_says_why(serve: Serve) -> None:
-    server = serve(lambda connection: connection.sendall(b'HTTP/1.1 500 Oops\r\n\r\n{"message":"no events today"}'))
+    server = serve(answer(b'HTTP/1.1 500 Oops\r\n\r\n{"message":"no events today"}'))
     with pytest.raises(ConnectionError, match="no events today"):
         next(Wire(server.address, 5).follow("/events", Flag()))
 

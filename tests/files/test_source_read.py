@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -124,15 +127,24 @@ def test_a_file_that_may_not_be_read_is_named(state: Path, monkeypatch: pytest.M
     assert messages(revision) == [f"{secret}: cannot read this file: Permission denied; make it readable"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root can read everything")
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="setpriv, of util-linux, is not installed")
 def test_what_the_permissions_forbid_is_named(state: Path) -> None:
+    """Runs in a process without root's powers, for root can read everything."""
     write(state / "a.yaml", sheet("a"))
     (hidden := write(state / "hidden.yaml", sheet("b"))).chmod(0)
     (folder := state / "folder").mkdir(mode=0)
+    script = f"""
+from pathlib import Path
+from controller.sources.files import FilesSource
+print(*sorted(FilesSource(Path({str(state)!r})).read().problems), sep="\\n")
+"""
+    command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-c", script]
+    without_powers = command if os.geteuid() == 0 else command[3:]
     try:
-        assert read(state).problems.keys() == {str(hidden), str(folder)}
+        done = subprocess.run(without_powers, capture_output=True, text=True, timeout=60, check=True)
     finally:
         folder.chmod(0o700)
+    assert done.stdout.split() == sorted([str(hidden), str(folder)])
 
 
 def test_what_is_no_regular_file_is_named_and_not_waited_for(state: Path) -> None:
