@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 TRIES = 5  # failures of one key before a one-off run gives it up
 WATCH_AGAIN = 2.0  # seconds after a watch has broken
+UNREACHED = 1.0  # seconds until a key is tried again whose system could not be reached; the breaker makes it longer
 
 # What a one-off run has nothing more to do about.
 _FINAL = {Verdict.READY, Verdict.REPORTED, Verdict.SUSPENDED, Verdict.HELD, Verdict.STALLED, Verdict.GONE}
@@ -61,6 +62,7 @@ class Manager:
         self._not_kept: NotKept | None = None  # what ended a one-off run
         self._open: set[Key] = set()  # not settled for good, in a one-off run
         self._blocked: set[Key] = set()
+        self._shaken: set[str] = set()  # lanes whose system was lost after it had answered, in a one-off run
         self._latencies = Latencies(parts.listener)
         self._threads: list[Thread] = []
         self._untold: deque[Hold] = deque()
@@ -69,22 +71,25 @@ class Manager:
 
     # -- one-off -----------------------------------------------------------------------------------------------
 
-    def converge(self, keys: Collection[Key], timeout: float, cancelled: Flag) -> bool:
+    def converge(
+        self, keys: Collection[Key], timeout: float, cancelled: Flag, settled_before: Collection[Key] = ()
+    ) -> bool:
         """Works until `keys` are settled. Returns whether they were, within `timeout` seconds and uncancelled.
 
-        Raises NotKept when what was done can't be kept: going on would only make it worse.
+        When a system was lost meanwhile, all that it has is looked at again, `settled_before` included: it may have come
+        back as another one. Raises NotKept when what was done can't be kept: going on would only make it worse.
         """
         self._patient, self._cancel = False, cancelled
-        self._open = set(keys)
+        self._open, everything = set(keys), {*keys, *settled_before}
         give_up = self._clock.monotonic() + timeout
         self._add(keys, Priority.EDIT)
         with self._lock:
-            while self._unsettled() and not (
+            while self._unsettled(everything) and not (
                 self._not_kept or cancelled.is_set() or self._clock.monotonic() >= give_up
             ):
                 # The cancelling flag is set by a signal, which does not notify; so look at it now and then.
                 self._lock.wait(min(0.2, max(0.0, give_up - self._clock.monotonic())))
-            settled = not self._unsettled()
+            settled = not self._unsettled(everything)
         if not settled:
             self._parts.context.cancelled.set()  # what can be broken off half-way (a pull) is
         self.stop()
@@ -92,8 +97,13 @@ class Manager:
             raise self._not_kept
         return settled
 
-    def _unsettled(self) -> bool:
+    def _unsettled(self, everything: Collection[Key]) -> bool:
         """Whether more can come of waiting: keys that wait for one another alone will wait for ever."""
+        if not self._open - self._blocked and self._shaken:
+            shaken, self._shaken = self._shaken, set()
+            again = {key for key in everything if (lane := self._lane_of(key)) and lane.name in shaken}
+            self._open |= again
+            self._add(again, Priority.DRIFT)
         return bool(self._open - self._blocked)
 
     # -- for ever ----------------------------------------------------------------------------------------------
@@ -192,11 +202,12 @@ class Manager:
         return suspended
 
     def _watch(self, kind: str, agent: Watches, stop: Flag) -> None:
-        scope = LiveScope(self._index, kind)
+        scope, connected = LiveScope(self._index, kind), False
         while not stop.is_set():
             try:
                 for hint in agent.watch(scope, stop):
                     if isinstance(hint, Relist):
+                        connected = True
                         self._relist([resource.key for resource in scope.resources()])
                     else:
                         self._hint([hint])
@@ -204,6 +215,9 @@ class Manager:
                 log.info("watch lost", extra={"kind": kind, "reason": lost.reason, "cause": lost.message})
             except Exception:  # a watch that dies silently is the complaint heard most
                 log.exception("watch failed", extra={"kind": kind})
+            if connected and not stop.is_set():  # what it watched may be lost with it, which only a look can tell
+                connected = False
+                self._hint([resource.key for resource in scope.resources()])
             stop.wait(WATCH_AGAIN)
 
     def _relist(self, keys: list[Key]) -> None:
@@ -313,6 +327,8 @@ class Manager:
             for each in passes:
                 if self._final(each, lane):
                     self._open.discard(each.key)
+                elif each.reason == Reason.AGENT_UNAVAILABLE:
+                    self._shaken.add(lane)
                 if each.verdict is Verdict.BLOCKED and each.after is None:
                     self._blocked.add(each.key)
                 else:
@@ -348,8 +364,7 @@ class Manager:
                 self._queue.add(lane, each.key, Priority.EDIT)
                 return
             case Verdict.RETRY:
-                pause = self._queue.back_off(each.key) if each.after is None else each.after
-                self._queue.add(lane, each.key, Priority.RETRY, pause)
+                self._queue.add(lane, each.key, Priority.RETRY, self._pause(each))
                 return
             case Verdict.WAITING:
                 pause = each.after or self._queue.back_off(each.key)
@@ -363,6 +378,12 @@ class Manager:
             self._queue.add(lane, each.key, Priority.RETRY, each.after)
         elif entry and self._patient:
             self._queue.add(lane, each.key, Priority.RESYNC, entry.resource.resync.total_seconds())
+
+    def _pause(self, each: Pass) -> float:
+        """Seconds until a failed key is tried again. That its system is lost is no failure of the key's own."""
+        if each.after is not None:
+            return each.after
+        return UNREACHED if each.reason == Reason.AGENT_UNAVAILABLE else self._queue.back_off(each.key)
 
     def _woken(self, turned: Sequence[Key], passes: Sequence[Pass]) -> set[Key]:
         """Keys that waited for what turned Ready or was deleted; and those whose dependency did while they were looked at."""

@@ -168,7 +168,8 @@ class Workspace:
         wanted = {*keys, *pruning.deletes}
         held = {key for hold in pruning.holds for key in hold.keys}
         self._settle_unchanged(wanted)
-        finished = self._manager.converge(wanted - self._looked.keys() | held, timeout, cancelled)
+        unchanged = self._looked.keys()
+        finished = self._manager.converge(wanted - unchanged | held, timeout, cancelled, settled_before=unchanged)
         board = self._parts.board
         if whole:
             self._forget_ghosts()
