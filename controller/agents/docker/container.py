@@ -14,7 +14,7 @@ from controller.agents.docker import paths
 from controller.agents.docker.adjustment import adjust, can_stay, field_of
 from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine, engine_health, writable
 from controller.agents.docker.events import attributes, hints
-from controller.agents.docker.failures import explained, failure, tolerated
+from controller.agents.docker.failures import TASK_LEFT_BEHIND, explained, failure, tolerated
 from controller.agents.docker.health import health_of
 from controller.agents.docker.images import Images
 from controller.agents.docker.lookup import Found, Sight, look
@@ -132,7 +132,12 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         if policy and container.spec.restart is None and policy != restart_text(live["HostConfig"]["RestartPolicy"]):
             restore_policy(self._writable, live["Id"], policy)
         fields = {field_of(change) for change in step.plan.changes}
-        adjust(self._writable, container, live, _networks(step), fields)
+        try:
+            adjust(self._writable, container, live, _networks(step), fields)
+        except Retry as refused:
+            if refused.reason != TASK_LEFT_BEHIND:
+                raise
+            return self.replace(step, ctx)  # the engine will never start this one
         return Done(live["Id"])
 
     def replace(self, step: ContainerStep, ctx: Context) -> Done:

@@ -9,6 +9,7 @@ from controller.agents.docker.client import EngineError
 from controller.engine.agent import Retry, Stalled
 from resources.conditions import Reason
 
+TASK_LEFT_BEHIND = "TaskLeftBehind"  # by an engine that was killed while it started this container
 _PORT_TAKEN = ("port is already allocated", "address already in use")
 # What the engine and its runtime say when a container can't run as it is declared.
 _BAD_COMMAND = ("executable file not found", "exec: ")
@@ -38,6 +39,8 @@ def start_failure(name: str, error: EngineError) -> Retry | Stalled:
     message = f"cannot start the container {name}: {error.message}"
     if any(text in error.message for text in _PORT_TAKEN):
         return Retry("PortTaken", f"{message}; free the port, or publish another one in ports")
+    if "task " in error.message and error.message.endswith("already exists"):
+        return Retry(TASK_LEFT_BEHIND, f"{message}; remove the container, so that it is made anew")
     if error.status == 404 and "network" in error.message:
         return Retry("NetworkMissing", f"{message}; create the network, or declare it as a Network")
     if any(text in error.message for text in _BAD_COMMAND):
