@@ -80,7 +80,8 @@ class Yard:
 
     def fingerprint(self) -> dict[str, tuple[str, str]]:
         """What changes when a container is made anew or started again."""
-        return {short: (self.identity(short), self.inspect(short)["State"]["StartedAt"]) for short in self.names()}
+        found = {short: self.inspect(short) for short in self.names()}
+        return {short: (live["Id"], live["State"]["StartedAt"]) for short, live in found.items() if live}
 
     def states(self) -> dict[str, Any]:
         """All that a person would notice of the containers, but for ids and times."""

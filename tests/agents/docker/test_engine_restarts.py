@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
 from typing import Any
 
 import pytest
-from docker import APIClient
 
 from controller.agents.docker.client import connect
 from controller.agents.docker.container import ContainerAgent
@@ -25,11 +20,9 @@ from tests.agents.contract import StillScope
 from tests.agents.docker.engine import RealContainers, eventually
 from tests.agents.keeper import Keeper
 from tests.agents.worlds.docker import IMAGE
+from tests.chaos.engine import OwnEngine, needs_own_engine
 
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or not (shutil.which("dockerd") and shutil.which("unshare")),
-    reason="starting an engine takes root, dockerd and unshare",
-)
+pytestmark = needs_own_engine
 SPEC: dict[str, Any] = {
     "image": IMAGE,
     "pullPolicy": "never",
@@ -39,60 +32,25 @@ SPEC: dict[str, Any] = {
 }
 
 
-class OwnEngine:
-    """A second engine beside the usual one: everything that it has is in `directory`."""
-
-    def __init__(self, directory: Path) -> None:
-        self.host = f"unix://{directory}/docker.sock"
-        self._directory = directory
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        places = {"data-root": "data", "exec-root": "exec", "pidfile": "pid"}
-        options = [f"--{option}={self._directory / name}" for option, name in places.items()]
-        # In a network namespace of its own: without a bridge of its own an engine would remove docker0, the usual one's.
-        command = ["unshare", "--net", "dockerd", "-H", self.host, *options, "--bridge=none", "--iptables=false"]
-        with (self._directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        eventually(self._answers)
-
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        if self._process:
-            self._process.send_signal(how)
-            self._process.wait(30)
-            for pidfile in ("pid", "exec/containerd/containerd.pid"):  # a killed engine leaves them
-                (self._directory / pidfile).unlink(missing_ok=True)
-
-    def _answers(self) -> bool:
-        try:
-            with APIClient(self.host, version="1.41") as api:
-                return bool(api.ping())
-        except Exception:  # not yet, in whatever way
-            return False
-
-
 @pytest.fixture
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnEngine]:
     directory = tmp_path_factory.mktemp("engine")
     engine = OwnEngine(directory)
     engine.start()
     yield engine
-    engine.stop()
-    subprocess.run(["umount", "--recursive", "--quiet", str(directory / "data")], check=False)
-    shutil.rmtree(directory, ignore_errors=True)
+    engine.remove()
 
 
 @pytest.fixture
 def inside(own: OwnEngine, world: RealContainers) -> Iterator[RealContainers]:
     """The world of containers, moved into the engine of the test's own."""
-    api = APIClient(own.host, version="1.41", timeout=30)
-    api.load_image(b"".join(world.engine.get_image(IMAGE)))  # type: ignore[no-untyped-call]
-    usual, world.engine = world.engine, api
+    own.load_image(world.engine)
+    usual, world.engine = world.engine, own.client()
     setup = world.setup(host=own.host)
     world.agent = ContainerAgent(connect(setup), setup)
     yield world
-    for each in api.containers(all=True):
-        api.remove_container(each["Id"], force=True)
+    for each in world.engine.containers(all=True):
+        world.engine.remove_container(each["Id"], force=True)
     world.engine = usual
 
 

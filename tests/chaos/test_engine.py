@@ -1,0 +1,128 @@
+"""An engine that is not there, goes in the middle of things, and comes back: p2 waits for it and ends where it should."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from docker import APIClient
+
+from tests.chaos.engine import OwnEngine, needs_own_engine
+from tests.chaos.yard import Yard
+from tests.cli.story import Story
+from tests.support import Controller, at_rest, eventually, happened, listed
+
+pytestmark = [pytest.mark.docker, needs_own_engine]
+
+MANY = [f"c{number}" for number in range(20)]
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnEngine]:
+    engine = OwnEngine(tmp_path_factory.mktemp("engine"))
+    engine.start()
+    with closing(APIClient(timeout=30)) as usual:
+        engine.load_image(usual)
+    yield engine
+    engine.remove()
+
+
+@pytest.fixture
+def engine(started: OwnEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnEngine]:
+    """Running, empty, and the one that p2 uses."""
+    monkeypatch.setenv("DOCKER_HOST", started.host)
+    started.start()
+    yield started
+    started.clear()
+
+
+@pytest.fixture
+def yard(engine: OwnEngine) -> Iterator[Yard]:
+    """On the engine of the test's own."""
+    with closing(engine.client()) as client:
+        yield Yard(client)
+
+
+def finished(process: subprocess.Popen[str]) -> str:
+    """What it said last; it must have converged."""
+    out, error = process.communicate(timeout=120)
+    assert process.returncode == 0, out + error
+    return out.splitlines()[-1]
+
+
+def steady(story: Story, yard: Yard) -> bool:
+    before = yard.fingerprint()
+    again = story.p2("apply")
+    return (again.code, "nothing to do" in again.last, yard.fingerprint()) == (0, True, before)
+
+
+def test_engine_killed_in_the_middle_of_an_apply_is_waited_for(story: Story, yard: Yard, engine: OwnEngine) -> None:
+    """First while containers are made, then while they are replaced."""
+    for edit in ({}, {"env": {"COLOR": "green"}}):
+        story.write("all.yaml", *[yard.container(short, **edit, restart="unless-stopped") for short in MANY])
+        before = set(yard.fingerprint().values())
+        process = story.start("apply")
+        eventually(lambda: len(set(yard.fingerprint().values()) - before) >= 4, "it was at work")  # noqa: B023
+        engine.stop(signal.SIGKILL)
+        engine.start()
+        finished(process)
+        assert yard.names() == sorted(MANY)
+        assert yard.running(*MANY)
+        assert all(("COLOR=green" in yard.environment(short)) is bool(edit) for short in MANY)
+        assert steady(story, yard)
+
+
+def test_engine_that_comes_up_after_the_controller_is_found(
+    story: Story, yard: Yard, engine: OwnEngine, controller: Controller
+) -> None:
+    engine.stop()
+    story.write("all.yaml", *[yard.container(short) for short in MANY[:3]], story.file("one"))
+    controller.start()
+    eventually((story.world / "one").exists, "what needs no engine was made")
+    eventually(lambda: "AgentUnavailable" in reasons(story), "it said that the engine is not there")
+    unavailable = next(each for each in listed(story).values() if each["reason"] == "AgentUnavailable")
+    assert unavailable["status"] == "Unknown"
+    assert "start docker" in unavailable["message"]
+    engine.start()
+    eventually(lambda: yard.running(*MANY[:3]), "it made the containers by itself")
+    eventually(lambda: reasons(story) == {"Converged"}, "all was ready")
+    assert at_rest(controller, yard.fingerprint)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_engine_that_restarts_under_a_controller_finds_everything_running_again(
+    story: Story, yard: Yard, engine: OwnEngine, controller: Controller, how: signal.Signals
+) -> None:
+    """Some containers have a restart policy, some are p2's to start; one is edited and one removed meanwhile."""
+    shorts = MANY[:6]
+
+    def documents(color: str) -> list[str]:
+        policies = {"restart": "always"}, {}
+        made = [yard.container(short, **policies[number % 2]) for number, short in enumerate(shorts[:-1])]
+        return [*made, yard.container(shorts[-1], env={"COLOR": color})]
+
+    story.write("all.yaml", *documents("red"))
+    controller.start()
+    eventually(lambda: reasons(story) == {"Converged"} and yard.running(*shorts), "all were made")
+    engine.stop(how)
+    eventually(lambda: "AgentUnavailable" in happened_reasons(story), "it noticed")
+    story.write("all.yaml", *documents("green"))
+    engine.start()
+    yard.engine.remove_container(yard.name(shorts[0]), force=True)
+    eventually(lambda: yard.running(*shorts), "all were running again", seconds=60)
+    eventually(lambda: "COLOR=green" in yard.environment(shorts[-1]), "the edit was applied", seconds=60)
+    eventually(lambda: reasons(story) == {"Converged"}, "all was ready", seconds=60)
+    assert yard.names() == shorts
+    assert len(happened(story, "Replaced")) == 1
+    assert at_rest(controller, yard.fingerprint)
+
+
+def reasons(story: Story) -> set[str]:
+    return {str(each.get("reason")) for each in listed(story).values()}
+
+
+def happened_reasons(story: Story) -> str:
+    return story.p2("events").out
