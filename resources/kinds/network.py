@@ -75,7 +75,7 @@ class NetworkSpec(Spec):
 @dataclass(frozen=True)
 class NetworkObserved:
     """A network as it is, in the words of its spec. `containers` are the names of those connected to it, `disconnected`
-    of those that an interrupted replacement has still to reconnect."""
+    of those that an interrupted replacement has still to reconnect; `doubles` are ids of others of ours with its name."""
 
     driver: str | None = None
     subnet: str | None = None
@@ -86,6 +86,7 @@ class NetworkObserved:
     labels: dict[str, str] | None = None
     containers: tuple[str, ...] = ()
     disconnected: tuple[str, ...] = ()
+    doubles: tuple[str, ...] = ()
 
 
 class Network(Resource):

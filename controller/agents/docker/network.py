@@ -7,6 +7,7 @@ with the names and addresses they had. Which ones is written down before (`recon
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from ipaddress import ip_network
 from threading import Event as Flag
 
@@ -54,14 +55,36 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
         return {resource.key: self._seen(resource, live) for resource, live in zip(resources, answers, strict=True)}
 
     def _seen(self, resource: Network, live: Json | EngineError | None) -> Seen[NetworkObserved] | Failure:
+        name, doubles = resource.world_name, list[str]()
         if isinstance(live, EngineError):
-            return failure(f"look at the network {resource.world_name}", live)
-        if (
-            live is None or live["Name"] != resource.world_name
-        ):  # the engine also takes the beginning of an id for a name
+            alike = self._alike(resource)
+            if not alike:
+                return failure(f"look at the network {name}", live)
+            live, *others = alike
+            doubles = [other["Id"] for other in others]
+        if live is None or live["Name"] != name:  # the engine also takes the beginning of an id for a name
             return Seen(None)
-        pending = tuple(end.name for end in self._pending.of(resource.world_name))
-        return Seen(_observed(resource.spec, live, pending), live["Id"], mark_in(live["Labels"]))
+        pending = tuple(end.name for end in self._pending.of(name))
+        value = replace(_observed(resource.spec, live), disconnected=pending, doubles=tuple(doubles))
+        return Seen(value, live["Id"], mark_in(live["Labels"]))
+
+    def _alike(self, resource: Network) -> list[Json]:
+        """Our networks of this name, the one in use first, where there are several and all of them are ours.
+
+        The engine lets two requests at once make two networks of one name, such as that of a process which was killed
+        while it waited for the answer, and that of the next one.
+        """
+        name = resource.world_name
+        listed = self._engine.read(paths.networks(name=[name]))
+        answers = self._engine.read_each([paths.network(each["Id"]) for each in listed if each["Name"] == name])
+        alike = [live for live in answers if live]
+        if any(not self._is_ours(resource, live) for live in alike):
+            return []
+        return sorted(alike, key=lambda live: (-len(live.get("Containers") or {}), live["Created"]))
+
+    def _is_ours(self, resource: Network, live: Json) -> bool:
+        mark = mark_in(live["Labels"])
+        return mark is not None and (mark.key, mark.installation) == (resource.key, self._installation)
 
     def diff(self, desired: Network, last: Network | None, observed: NetworkObserved | None) -> Plan:
         if observed is None:
@@ -70,10 +93,9 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
         if changes:
             notes = (f"reconnects {', '.join(observed.containers)}",) if observed.containers else ()
             return Plan(desired.key, Action.REPLACE, changes, Disruption.RECREATE, notes)
-        if observed.disconnected:
-            missing = Change("disconnected", list(observed.disconnected), None, Why.DRIFTED)
-            return Plan(desired.key, Action.UPDATE, (missing,))
-        return Plan(desired.key, Action.NONE)
+        unfinished = {"disconnected": observed.disconnected, "doubles": observed.doubles}
+        left = tuple(Change(path, list(names), None, Why.DRIFTED) for path, names in unfinished.items() if names)
+        return Plan(desired.key, Action.UPDATE if left else Action.NONE, left)
 
     def create(self, step: NetworkStep, ctx: Context) -> Done:
         assert step.desired is not None
@@ -86,13 +108,15 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
         return Done(identity, message=self._reconnect(name))
 
     def update(self, step: NetworkStep, ctx: Context) -> Done:
-        """Ends a replacement that was interrupted after the new network was made."""
+        """Ends a replacement that was interrupted after the new network was made; removes its doubles."""
         assert step.desired is not None
+        self._remove_doubles(step)
         return Done(step.seen.handle, message=self._reconnect(step.desired.world_name))
 
     def replace(self, step: NetworkStep, ctx: Context) -> Done:
         assert step.desired is not None
         name, identity = step.desired.world_name, step.seen.handle
+        self._remove_doubles(step)
         with explained(f"replace the network {name}"):
             connected = endpoints_of(self._engine, name)
             self._pending.save(name, connected)
@@ -109,6 +133,7 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
     def delete(self, step: NetworkStep, ctx: Context) -> Done:
         assert step.last is not None
         name, identity = step.last.world_name, step.seen.handle
+        self._remove_doubles(step)
         with explained(f"remove the network {name}"), tolerated(404):
             live = self._engine.read(paths.network(identity))
             if users := _connected(live):
@@ -117,6 +142,14 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
             self._writable.remove_network(identity)
         self._pending.forget(name)
         return Done()
+
+    def _remove_doubles(self, step: NetworkStep) -> None:
+        """What is connected to one finds the other at the next look at it."""
+        for double in step.seen.value.doubles if step.seen.value else ():
+            with explained(f"remove a double of the network {step.key.name}"), tolerated(404):
+                for container in self._engine.read(paths.network(double)).get("Containers") or ():
+                    self._writable.disconnect_network(double, container)
+                self._writable.remove_network(double)
 
     def watch(self, scope: Scope, stop: Flag) -> Iterator[Key | Relist]:
         def concerned(event: Json) -> Iterable[Key]:
@@ -155,7 +188,7 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
         return writable(self._engine)
 
 
-def _observed(spec: NetworkSpec, live: Json, disconnected: tuple[str, ...]) -> NetworkObserved:
+def _observed(spec: NetworkSpec, live: Json) -> NetworkObserved:
     pools: list[Json] = live["IPAM"].get("Config") or [
         {}
     ]  # beside an IPv6 subnet the engine has one of IPv4 of its own
@@ -169,7 +202,6 @@ def _observed(spec: NetworkSpec, live: Json, disconnected: tuple[str, ...]) -> N
         options=live.get("Options") or {},
         labels=foreign_labels(live.get("Labels")),
         containers=_connected(live),
-        disconnected=disconnected,
     )
 
 

@@ -67,6 +67,54 @@ def test_network_that_begins_like_an_id_is_not_mistaken_for_it(networks: Network
     assert keeper.look(other).value is None
 
 
+def make_double(networks: Networks, resource: Network) -> str:
+    """Another network of the same name and mark, as a request makes it that outlived the process which had sent it."""
+    name = resource.world_name
+    labels = networks.engine.inspect_network(name)["Labels"]
+    return str(networks.engine.create_network(name, labels=labels, check_duplicate=False)["Id"])
+
+
+def there(networks: Networks) -> list[str]:
+    return [each["Id"] for each in networks.engine.networks(filters={"name": networks.prefix})]
+
+
+@pytest.mark.parametrize("edit", [{}, {"labels": {"age": "new"}}], ids=["healed", "replaced"])
+def test_double_of_a_network_is_removed_and_the_one_in_use_stays(
+    networks: Networks, keeper: Keeper, edit: dict[str, Any]
+) -> None:
+    keeper.make(networks.resource("one"))
+    user = networks.engine.create_container(IMAGE, ["sleep", "100"], name=f"{networks.prefix}-user", stop_signal="KILL")
+    networks.engine.connect_container_to_network(user["Id"], networks.resource("one").world_name)
+    networks.engine.start(user["Id"])
+    (first,) = there(networks)
+    double = make_double(networks, networks.resource("one"))
+    resource = networks.resource("one", **edit)
+    assert keeper.look(resource).handle == first
+    assert keeper.plan(resource).action is (Action.REPLACE if edit else Action.UPDATE)
+    keeper.make(resource)
+    assert keeper.plan(resource).empty, keeper.plan(resource)
+    (left,) = there(networks)
+    assert left != double
+    assert (left == first) is (not edit)
+    assert resource.world_name in networks.engine.inspect_container(user["Id"])["NetworkSettings"]["Networks"]
+
+
+def test_double_of_a_network_goes_with_it(networks: Networks, keeper: Keeper) -> None:
+    keeper.make(resource := networks.resource("one"))
+    make_double(networks, resource)
+    keeper.delete(resource)
+    assert there(networks) == []
+
+
+def test_network_of_a_stranger_with_the_same_name_is_not_taken_for_a_double(networks: Networks, keeper: Keeper) -> None:
+    keeper.make(resource := networks.resource("one"))
+    networks.engine.create_network(resource.world_name, check_duplicate=False)
+    found = keeper.agent.observe([resource], keeper.context)[resource.key]
+    assert isinstance(found, Stalled)
+    assert "ambiguous" in found.message
+    assert len(there(networks)) == 2
+
+
 def test_replaced_network_gets_its_containers_back(networks: Networks, keeper: Keeper) -> None:
     keeper.make(networks.resource("one", **OLD))
     settle(networks)
