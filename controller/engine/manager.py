@@ -64,6 +64,7 @@ class Manager:
         self._blocked: set[Key] = set()
         self._shaken: set[str] = set()  # lanes whose system was lost after it had answered, in a one-off run
         self._latencies = Latencies(parts.listener)
+        self._running = False  # whether the first revision, which says what was applied before, is taken in
         self._threads: list[Thread] = []
         self._untold: deque[Hold] = deque()
         self._told: frozenset[str] = frozenset()  # what is wrong with the source, as recorded last
@@ -116,6 +117,7 @@ class Manager:
             with self._taking:
                 edits = self._index.take(revision)
                 self._take(edits, revision.at)
+                self._running = True
             if not watched:  # the first reading stays: the collector need not visit it again and again
                 gc.collect()
                 gc.freeze()
@@ -143,7 +145,7 @@ class Manager:
         self.prune()
         for key in edits.edited:
             self._queue.reset(key)
-            if not self._applied(key):
+            if self._running or not self._applied(key):
                 self._latencies.edited(key, at)
         self._add(edits.edited, Priority.EDIT)
         self._add(edits.touched, Priority.EDIT)
