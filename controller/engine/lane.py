@@ -128,7 +128,7 @@ class Lane:
             after = self._reconciler.carry_out(chunk, self._context)
             seconds = self._clock.monotonic() - begun
             for each in after:
-                if each.verdict is not Verdict.AGAIN:
+                if each.verdict not in (Verdict.AGAIN, Verdict.BLOCKED):
                     self._desk.carried(each, seconds)
             self._desk.settle(self.name, after)
         except Exception as error:

@@ -7,8 +7,9 @@ in the stores, apart from the counters of `Patience`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Any, assert_never
 
 from controller.engine.agent import Agent, Context, Done, Failure, Mark, Outcome, Retry, Seen, Stalled, Started, Step
@@ -45,6 +46,7 @@ class Reconciler:
         self._pruning = Pruning(frozenset(), ())
         self._needing: Mapping[Key, set[Key]] = {}
         self._changing: set[Key] = set()  # steps that are being carried out
+        self._lock = Lock()
 
     def prune(self, pruning: Pruning) -> None:
         """Says which keys that have left the desired state may be deleted, and which are held."""
@@ -191,10 +193,8 @@ class Reconciler:
         if subject.edited and (waiting_for := self.waits_for(key)):
             why = f"waits for {waiting_for.short} to be Ready"
             return concluded(subject, Verdict.BLOCKED, plan, Reason.DEPENDENCY_NOT_READY, why, seen)
-        if changing := self._changing.intersection(self._index.dependencies(key)):
-            # What has come over it may be a part of that: a network that is made anew disconnects its containers.
-            why = f"waits until {min(changing).short} is changed"
-            return concluded(subject, Verdict.BLOCKED, plan, Reason.DEPENDENCY_NOT_READY, why, seen, SOON)
+        if around := self._changing_around(key):
+            return _waiting(concluded(subject, Verdict.WORK, plan, seen=seen), around)
         refusal = self._patience.refusal(key, subject.digest, plan)
         if refusal and key not in view.confirmed:
             return concluded(subject, Verdict.STALLED, plan, refusal.reason, refusal.message, seen)
@@ -257,16 +257,25 @@ class Reconciler:
         """Carries out the steps of one agent's `passes` and looks again. One pass for each key comes back.
 
         A step that waited for its turn while the desired state changed is not carried out: its key is looked at again.
+        Nor is one whose neighbour is being changed just now: a network that is made anew disconnects its containers.
         """
         overtaken = [each for each in passes if self._overtaken(subject_of(each))]
         current = [each for each in passes if each not in overtaken]
-        keys = [each.key for each in current]
-        self._changing.update(keys)
+        with self._lock:
+            around = {each.key: found for each in current if (found := self._changing_around(each.key))}
+            current = [each for each in current if each.key not in around]
+            self._changing.update(each.key for each in current)
         try:
             done = self._carry_out(current, ctx) if current else []
         finally:
-            self._changing.difference_update(keys)
-        return [*done, *(replace(each, verdict=Verdict.AGAIN, step=None) for each in overtaken)]
+            with self._lock:
+                self._changing.difference_update(each.key for each in current)
+        waiting = [_waiting(each, around[each.key]) for each in passes if each.key in around]
+        return [*done, *waiting, *(replace(each, verdict=Verdict.AGAIN, step=None) for each in overtaken)]
+
+    def _changing_around(self, key: Key) -> set[Key]:
+        """What it depends on, or depends on it, and is being changed just now."""
+        return {*self._index.dependencies(key), *self._index.dependents(key)} & self._changing
 
     def _overtaken(self, subject: Subject) -> bool:
         if subject.key in self._stores.overrides.suspended():
@@ -339,6 +348,12 @@ def _failed(subject: Subject, failure: Failure, plan: Plan | None = None) -> Pas
     if isinstance(failure, Stalled):
         return concluded(subject, Verdict.STALLED, plan, failure.reason, failure.message)
     return concluded(subject, Verdict.RETRY, plan, failure.reason, failure.message, after=failure.after)
+
+
+def _waiting(each: Pass, around: Collection[Key]) -> Pass:
+    why = f"waits until {min(around).short} is changed"
+    blocked = replace(each, verdict=Verdict.BLOCKED, reason=Reason.DEPENDENCY_NOT_READY, message=why, step=None)
+    return replace(blocked, after=SOON)
 
 
 def _about(each: Pass, entry: Entry | None) -> Pass:

@@ -54,3 +54,34 @@ def test_what_a_change_of_its_dependency_does_to_a_thing_is_not_healed_meanwhile
         eventually(lambda: agent.world["base"].color == "blue")
         eventually(lambda: loop.reason("app") == Reason.CONVERGED)
     assert actions(agent.log, "app") == ["create"]
+
+
+class MeetingAgent(WatchedAgent):
+    """Says whether a thing and the one it stands on were ever changed at the same time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.changing: set[str] = set()
+        self.met = False
+
+    def update(self, step: Step[Gadget, Thing], ctx: Context) -> Done:
+        self.changing.add(step.key.name)
+        Flag().wait(0.05)
+        self.met |= {"base", "app"} <= self.changing
+        self.changing.discard(step.key.name)
+        return super().update(step, ctx)
+
+
+def test_a_thing_and_what_it_depends_on_are_never_changed_at_the_same_time() -> None:
+    """Also when both have drifted, so that neither waits for the other to be Ready."""
+    agent = MeetingAgent()
+    loop = Loop(agent)
+    with running(loop, gadget("base", color="red"), gadget("app", color="red", dependsOn=["Gadget/base"])):
+        eventually(lambda: loop.reason("app") == Reason.CONVERGED)
+        for name in ("base", "app"):
+            agent.world[name].color = "pink"
+        for name in ("app", "base"):
+            agent.hints.put(Key("Gadget", "default", name))
+        eventually(lambda: [agent.world[name].color for name in ("base", "app")] == ["red", "red"])
+        eventually(lambda: loop.reason("app") == Reason.CONVERGED)
+    assert not agent.met
