@@ -23,6 +23,7 @@ from raw_docker import (
     need_image,
     removed_by_hand,
     replacing,
+    restorer,
     restoring,
 )
 from timing import Contestant, Goal, Report, Samples, comparison, interleave
@@ -40,8 +41,8 @@ def run(bench: Bench) -> Report:
     with fleet_gone_after(ours), fleet_gone_after(replaced), fleet_gone_after(healed):
         create_fleet(replaced)
         create_fleet(healed)
-        baselines = [*replacing(replaced), restoring(healed)]
-        seen = _measured(bench, ours, baselines)
+        with restorer(healed):
+            seen = _measured(bench, ours, [*replacing(replaced), restoring(healed)])
     edits = {name: seen[name] for name in (SHORTEST, UNDOABLE, RUNNING, READY) if name in seen}
     heals = {name: seen[name] for name in (RESTORE, HEALED) if name in seen}
     return Report(

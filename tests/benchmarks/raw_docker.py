@@ -125,19 +125,27 @@ def replace_safely(engine: Engine, name: str, spec: object) -> None:
     engine.call("POST", f"/containers/{new}/start")
 
 
-class Restorer:
-    """Makes a container anew as soon as the engine says that it was destroyed: drift correction with nothing around it."""
+@contextmanager
+def restorer(fleet: Fleet) -> Iterator[None]:
+    """Makes a container anew as soon as the engine says that it was destroyed: drift correction with nothing around it.
 
-    def __init__(self, fleet: Fleet) -> None:
-        self._fleet = fleet
-        threading.Thread(target=self._restore, daemon=True).start()
+    It is over before the fleet is removed, or it would bring that back.
+    """
+    over = threading.Event()
 
-    def _restore(self) -> None:
+    def restore() -> None:
         engine = Engine()
-        for event in Engine().events(self._fleet.label, ["destroy"]):
-            name = event["Actor"]["Attributes"]["name"]
-            if name in self._fleet.names:
-                engine.start_new(name, self._fleet.raw(name))
+        for event in Engine().events(fleet.label, ["destroy"]):
+            if over.is_set():
+                return
+            if (name := event["Actor"]["Attributes"]["name"]) in fleet.names:
+                engine.start_new(name, fleet.raw(name))
+
+    threading.Thread(target=restore, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 class Clock:
@@ -200,7 +208,8 @@ def run(bench: Bench) -> Report:
         create_fleet(watched)
         create_fleet(healed)
         reading = interleave(_reading(watched), bench.rounds(30, 10))
-        changing = interleave([*replacing(watched), restoring(healed)], bench.rounds(100, 10))
+        with restorer(healed):
+            changing = interleave([*replacing(watched), restoring(healed)], bench.rounds(100, 10))
         making = interleave(_making(made), bench.rounds(3, 1))
     return Report(
         "The Docker engine by itself",
@@ -243,8 +252,7 @@ def replacing(fleet: Fleet) -> list[Contestant]:
 
 
 def restoring(fleet: Fleet) -> Contestant:
-    """Seconds from the engine's `destroy` event for one of `fleet`, which must exist, to its `start` event."""
-    Restorer(fleet)
+    """Seconds from the engine's `destroy` event for one of `fleet`, which has a `restorer`, to its `start` event."""
     clock, names = Clock(fleet), itertools.cycle(fleet.names)
     return Contestant(RESTORE, lambda: removed_by_hand(next(names), clock))
 
