@@ -41,6 +41,12 @@ class Record:
     retain: bool = False  # sticky: the last declaration said Retain
     adopted: bool = False
     kept: str = ""  # the agent's note of what an adoption put aside
+    recovered: bool = False  # found by its mark after the inventory was lost, and not declared or confirmed since
+    good: str = ""  # the last resource that was Ready, as JSON; kept for kinds that can go back to it
+    good_digest: str = ""  # of `good`
+    tried: str = ""  # digest of the desired state that is on trial: edited, and not Ready for good yet
+    tried_at: float = 0.0  # seconds since the epoch when that was first applied
+    given_up: str = ""  # digest of a desired state that did not become Ready, and was rolled back
 
 
 class Inventory(Protocol):

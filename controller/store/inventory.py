@@ -18,8 +18,11 @@ from controller.store.keys import join, read, split
 from resources.meta import Key
 from resources.plan import Action
 
-_COLUMNS = "key, source, generation, digest, handle, applied, file, dependencies, owner, intent, retain, adopted, kept"
-_PUT = f"INSERT OR REPLACE INTO inventory ({_COLUMNS}) VALUES ({', '.join('?' * 13)})"
+_COLUMNS = (
+    "key, source, generation, digest, handle, applied, file, dependencies, owner, intent, retain, adopted, kept, "
+    "recovered, good, good_digest, tried, tried_at, given_up"
+)
+_PUT = f"INSERT OR REPLACE INTO inventory ({_COLUMNS}) VALUES ({', '.join('?' * 19)})"
 
 
 class SqliteInventory:
@@ -115,11 +118,18 @@ def _row(record: Record) -> tuple[Any, ...]:
         record.retain,
         record.adopted,
         record.kept,
+        record.recovered,
+        record.good,
+        record.good_digest,
+        record.tried,
+        record.tried_at,
+        record.given_up,
     )
 
 
 def _record(row: tuple[Any, ...]) -> Record:
-    key, source, generation, digest, handle, applied, file, dependencies, owner, intent, retain, adopted, kept = row
+    key, source, generation, digest, handle, applied, file, dependencies, *rest = row
+    owner, intent, retain, adopted, kept, recovered, *trial = rest
     return Record(
         read(key),
         source,
@@ -134,6 +144,8 @@ def _record(row: tuple[Any, ...]) -> Record:
         bool(retain),
         bool(adopted),
         kept,
+        bool(recovered),
+        *trial,
     )
 
 

@@ -55,4 +55,13 @@ _FIRST: Migration = (
     """,
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST,)
+_RECOVERY_AND_TRIALS: Migration = (
+    "ALTER TABLE inventory ADD COLUMN recovered INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE inventory ADD COLUMN good TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE inventory ADD COLUMN good_digest TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE inventory ADD COLUMN tried TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE inventory ADD COLUMN tried_at REAL NOT NULL DEFAULT 0",
+    "ALTER TABLE inventory ADD COLUMN given_up TEXT NOT NULL DEFAULT ''",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _RECOVERY_AND_TRIALS)

@@ -42,6 +42,12 @@ def test_every_field_of_a_record_survives_a_restart(database: Database, inventor
         retain=True,
         adopted=True,
         kept="/home/old",
+        recovered=True,
+        good='{"name": "web"}',
+        good_digest="d0",
+        tried="d1",
+        tried_at=1.5,
+        given_up="d2",
     )
     assert all(getattr(full, field.name) != field.default for field in fields(Record)), (
         "the sample leaves a field unset"
