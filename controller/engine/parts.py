@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from controller.engine.agent import Agent, Context
 from controller.engine.board import Board
 from controller.engine.clock import Clock
 from controller.engine.index import Index
+from controller.engine.requests import Request, Requests
 from controller.engine.stores import Listener, Stores
 
 # The agent of a kind, or None where there is none.
@@ -36,3 +37,4 @@ class Parts:
     clock: Clock
     context: Context
     identity: Identity
+    requests: Requests = field(default_factory=lambda: Requests(Request()))

@@ -26,6 +26,7 @@ from controller.engine.manager import Manager
 from controller.engine.parts import AgentOf, Identity, Parts
 from controller.engine.passes import Pass, Verdict
 from controller.engine.prune import Pruning
+from controller.engine.requests import Request, Requests
 from controller.engine.revision import Condition as SourceCondition
 from controller.engine.stores import Listener, Silent, Stores
 from controller.sources.files import FilesSource
@@ -66,10 +67,11 @@ class Workspace:
         read_only: bool = False,
         listener: Listener | None = None,
         ahead: Mapping[str, Any] | None = None,
+        request: Request | None = None,
     ) -> Workspace:
         """Raises HomeError (controller/store/errors.py) when the home can't be used or another process holds it.
 
-        `ahead` is what `read_ahead` has begun.
+        `ahead` is what `read_ahead` has begun; `request` says who asks, the controller by itself if nobody.
         """
         home = Home(settings.home, settings.agents_config, read_only=read_only)
         closing = ExitStack()
@@ -80,7 +82,8 @@ class Workspace:
             root, inside = _source_of(path, stores.inventory.sources())
             agents = Agents(_setup(home, settings), home, ahead or {})
             source = FilesSource(root, cache=None if read_only and not home.path.exists() else home.path / "cache")
-            parts = _parts(home, stores, source, listener or Silent(), agents.find)
+            requests = Requests(request or Request())
+            parts = _parts(home, stores, source, listener or Silent(), agents.find, requests)
             return cls(parts, source, home, inside, closing)
         except BaseException:
             closing.close()
@@ -258,7 +261,9 @@ def _setup(home: Home, settings: Settings) -> Setup:
     return Setup(home.installation, home.path, HomeSecrets(home), home.read_only, settings.agent_timeout)
 
 
-def _parts(home: Home, stores: Stores, source: FilesSource, listener: Listener, agent_of: AgentOf) -> Parts:
+def _parts(
+    home: Home, stores: Stores, source: FilesSource, listener: Listener, agent_of: AgentOf, requests: Requests
+) -> Parts:
     clock = Clock()
     return Parts(
         index=Index(Generations(stores), Recall(stores, source.name)),
@@ -274,6 +279,7 @@ def _parts(home: Home, stores: Stores, source: FilesSource, listener: Listener, 
             source_exists=lambda name: Path(name).exists(),
             is_part=lambda name: _within(name, source.name),
         ),
+        requests=requests,
     )
 
 

@@ -67,7 +67,7 @@ class SmallWorkspace:
     def __post_init__(self) -> None:
         self.stores = open_stores(None)
 
-    def open(self, path: Path, *, read_only: bool, listener: object = None) -> Self:
+    def open(self, path: Path, *, read_only: bool, listener: object = None, request: object = None) -> Self:
         self.asked.append(("open", "reading" if read_only else "writing"))
         return self
 

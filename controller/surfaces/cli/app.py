@@ -14,6 +14,7 @@ from controller.surfaces.cli.console import Console
 from controller.surfaces.cli.words import counted, place, problem_line
 
 if TYPE_CHECKING:
+    from controller.engine.requests import Cause, Request
     from controller.engine.stores import Listener, Stores
     from controller.store.home import Home
     from controller.wiring.outcome import Preview
@@ -23,16 +24,23 @@ if TYPE_CHECKING:
 
 
 class Opener(Protocol):
-    def __call__(self, path: Path, *, read_only: bool, listener: Listener | None = None) -> Workspace: ...
+    def __call__(
+        self, path: Path, *, read_only: bool, listener: Listener | None = None, request: Request | None = None
+    ) -> Workspace: ...
 
 
 def open_workspace(
-    path: Path, *, read_only: bool, listener: Listener | None = None, ahead: Mapping[str, Any] | None = None
+    path: Path,
+    *,
+    read_only: bool,
+    listener: Listener | None = None,
+    request: Request | None = None,
+    ahead: Mapping[str, Any] | None = None,
 ) -> Workspace:
     """The workspace of `path` under the settings of the environment. Raises Refused and HomeError."""
     from controller.wiring.workspace import Workspace
 
-    return Workspace.open(path, _settings(), read_only=read_only, listener=listener, ahead=ahead)
+    return Workspace.open(path, _settings(), read_only=read_only, listener=listener, ahead=ahead, request=request)
 
 
 @dataclass(frozen=True)
@@ -66,10 +74,20 @@ def _settings() -> Settings:
 
 @dataclass(frozen=True)
 class App:
+    """`user` and `typed` say who runs which command: what is changed for it is written down with their names."""
+
     console: Console
     open: Opener = open_workspace
     kept: Callable[..., AbstractContextManager[Kept]] = open_kept
     now: Callable[[], float] = time.time  # seconds since the epoch
+    user: str = ""  # a login name
+    typed: str = ""  # the command line: "p2 apply state"
+
+    def request(self, cause: Cause | None = None) -> Request:
+        """What a workspace that changes something is opened with."""
+        from controller.engine.requests import Request
+
+        return Request(self.user, self.typed, cause)
 
 
 def load(app: App, workspace: Workspace, *, keep_going: bool) -> tuple[Problem, ...]:

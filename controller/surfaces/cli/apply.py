@@ -59,7 +59,7 @@ class Apply(Command):
 
         saved = self._saved_plan()
         progress = progress_on(app.console)
-        with app.open(self._source(saved), read_only=False, listener=progress) as workspace:
+        with app.open(self._source(saved), read_only=False, listener=progress, request=app.request()) as workspace:
             problems = load(app, workspace, keep_going=self.keep_going)
             scope = saved.scope if saved else self._scope(workspace)
             with waiting(app.console, "looking at the machine"):

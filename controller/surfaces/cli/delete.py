@@ -66,7 +66,9 @@ class Delete(Command):
         from controller.surfaces.cli.stopping import say_stopping, stoppable
 
         progress = progress_on(app.console)
-        with app.open(source, read_only=False, listener=progress) as workspace:
+        from controller.engine.requests import Cause
+
+        with app.open(source, read_only=False, listener=progress, request=app.request(Cause.DELETE)) as workspace:
             workspace.load()
             refuse_declared(workspace, keys)  # once more, for it was not locked while it was asked
             with stoppable(say_stopping) as cancelled:

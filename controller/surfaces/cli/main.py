@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -21,6 +22,7 @@ from typer.core import TyperGroup
 from controller.surfaces.cli.app import App, open_workspace
 from controller.surfaces.cli.command import CONTEXT, Command, Exit, Refused, parser_of, summary
 from controller.surfaces.cli.console import Console, Style
+from controller.surfaces.cli.person import person
 
 # Command -> class in the module of that name or as given; in the order and groups of the help page.
 _GROUPS: dict[str, dict[str, str]] = {
@@ -66,7 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not given or given[0] in _BRIEF:
         gc.disable()  # a tenth of a moment would go into looking for garbage that imports do not leave
     try:
-        return run(given, App(Console.standard(), partial(open_workspace, ahead=_ahead(given))))
+        opener = partial(open_workspace, ahead=_ahead(given))
+        return run(given, App(Console.standard(), opener, user=person(), typed=shlex.join([PROGRAMS[0], *given])))
     except BrokenPipeError:
         # The reader has had enough (p2 get | head -1). What is still buffered must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
