@@ -20,6 +20,7 @@ from typing import Any, Self
 from controller.engine.agent import AgentHealth, Context, Failure, ReportsHealth, Retry, Setup, Stalled
 from controller.engine.board import Board
 from controller.engine.clock import Clock
+from controller.engine.errand import Errand
 from controller.engine.graph import in_order
 from controller.engine.index import Index
 from controller.engine.manager import Manager
@@ -172,13 +173,14 @@ class Workspace:
         held = {key for hold in pruning.holds for key in hold.keys}
         self._settle_unchanged(wanted)
         unchanged = self._looked.keys()
-        finished = self._manager.converge(wanted - unchanged | held, timeout, cancelled, settled_before=unchanged)
+        errand = Errand(wanted - unchanged | held, cancelled, settled_before=unchanged)
+        finished = self._manager.converge(errand, timeout)
         board = self._parts.board
         if whole:
             self._forget_ghosts()
         statuses = {key: status for key in wanted if (status := board.status(key))}
         stopped = cancelled.is_set()
-        return Summary(statuses, tuple(self._manager.done), pruning.holds, not finished and not stopped, stopped)
+        return Summary(statuses, tuple(errand.done), pruning.holds, not finished and not stopped, stopped)
 
     def _forget_ghosts(self) -> None:
         """Statuses of what was declared once and never came to be."""
@@ -203,10 +205,11 @@ class Workspace:
         cancelled = cancelled or Flag()
         orphans = frozenset(key for key in keys if self._parts.index.find(key) is None)
         self._manager.reconciler.prune(Pruning(orphans, ()))
-        finished = self._manager.converge(orphans, timeout, cancelled)
+        errand = Errand(orphans, cancelled)
+        finished = self._manager.converge(errand, timeout)
         statuses = {key: status for key in orphans if (status := self._parts.board.status(key))}
         stopped = cancelled.is_set()
-        return Summary(statuses, tuple(self._manager.done), (), not finished and not stopped, stopped)
+        return Summary(statuses, tuple(errand.done), (), not finished and not stopped, stopped)
 
     def _prune(self, wanted: bool) -> Pruning:
         pruning = self._manager.pruner.decide()[0] if wanted else Pruning(frozenset(), ())
