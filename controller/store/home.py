@@ -3,7 +3,7 @@
     config.yaml, agents/<system>.yaml   written by the user
     id, digest.key, p2.db               written once, or by us alone
     secrets/<name>/<key>                written by the user, read by secrets.py
-    run/lock, run/poke                  who is running, and how it is told that something changed
+    run/lock, run/poke, run/p2.sock     who is running, and how it is told that something changed
 
 Everything is made when it is first needed, and nothing at all by a home that was opened read-only.
 """
@@ -39,6 +39,11 @@ class Home:
     @property
     def database(self) -> Path:
         return self.path / "p2.db"
+
+    @property
+    def socket(self) -> Path:
+        """Where a running controller takes commands."""
+        return self.path / "run" / "p2.sock"
 
     @property
     def secrets(self) -> Path:

@@ -69,7 +69,7 @@ class Apply(Command):
             show_plan(app, preview)
             refuse_unusable(workspace, preview)
             self._ask(app, preview)
-            summary = self._converge(workspace, scope, progress, len(preview.plans))
+            summary = self._converge(app, workspace, scope, progress, len(preview.plans))
         return report(app, preview, summary, sound=not problems)
 
     def _saved_plan(self) -> SavedPlan | None:
@@ -118,10 +118,8 @@ class Apply(Command):
         if not app.console.ask(f"{question}?".capitalize()):
             raise Refused("cannot go on without your consent; nothing was changed")
 
-    def _converge(self, workspace: Workspace, scope: Scope, progress: Progress, actions: int) -> Summary:
-        from controller.surfaces.cli.stopping import say_stopping, stoppable
-
-        with stoppable(say_stopping) as cancelled:
+    def _converge(self, app: App, workspace: Workspace, scope: Scope, progress: Progress, actions: int) -> Summary:
+        with app.stoppable() as cancelled:
             progress.begin(actions)
             try:
                 return workspace.converge(scope.only, prune=scope.prune, timeout=self.timeout, cancelled=cancelled)

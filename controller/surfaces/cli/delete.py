@@ -63,7 +63,6 @@ class Delete(Command):
         """Whether all of them are gone."""
         from controller.surfaces.cli.plan_view import explained_lines
         from controller.surfaces.cli.progress import progress_on
-        from controller.surfaces.cli.stopping import say_stopping, stoppable
 
         progress = progress_on(app.console)
         from controller.engine.requests import Cause
@@ -71,7 +70,7 @@ class Delete(Command):
         with app.open(source, read_only=False, listener=progress, request=app.request(Cause.DELETE)) as workspace:
             workspace.load()
             refuse_declared(workspace, keys)  # once more, for it was not locked while it was asked
-            with stoppable(say_stopping) as cancelled:
+            with app.stoppable() as cancelled:
                 progress.begin(len(keys))
                 try:
                     summary = workspace.delete(keys, timeout=self.timeout, cancelled=cancelled)
