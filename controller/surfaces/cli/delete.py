@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit, Refused
+from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
 from controller.surfaces.cli.keys import complete_keys
 from controller.surfaces.cli.parameters import Timeout
 from controller.surfaces.cli.suspend import named
@@ -35,9 +33,9 @@ class Delete(Command):
     name = "delete"
 
     keys: Annotated[
-        tuple[str, ...], typer.Argument(metavar="KIND/NAME", autocompletion=complete_keys, help="What to remove.")
+        tuple[str, ...], Argument(metavar="KIND/NAME", autocompletion=complete_keys, help="What to remove.")
     ] = ()
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False
+    yes: Annotated[bool, Option("-y", "--yes", help="Do not ask.")] = False
     timeout: Timeout = 300.0
 
     def run(self, app: App) -> Exit:

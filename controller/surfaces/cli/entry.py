@@ -27,7 +27,7 @@ def main() -> int:
 
 def _sent(words: list[str]) -> int | None:
     socket = home_path() / "run" / "p2.sock"
-    if not socket.parent.exists():
+    if not socket.exists():
         return None
     from controller.surfaces.cli.sending import carried_out
 
