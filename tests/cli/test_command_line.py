@@ -31,7 +31,7 @@ COMMANDS = [
     [
         (["--help"], HEAVY | {"pydantic"}),
         (["version"], HEAVY | {"pydantic", "typer"}),
-        (["diff", "docs/examples/shop"], HEAVY - {"yaml"} | {"typer"}),
+        (["diff", "state"], HEAVY - {"yaml"} | {"typer"}),
         (["apply", "--help"], HEAVY),  # typer reads typed options by pydantic
         (["completion", "bash"], HEAVY),
     ],
