@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -132,9 +132,14 @@ class Home:
         """`config.yaml`; empty when there is none. Raises HomeError naming file and line."""
         return _mapping(self.path / "config.yaml")
 
-    def agent_config(self, system: str) -> Mapping[str, Any]:
-        """`agents/<system>.yaml`; empty when there is none. Raises HomeError naming file and line."""
-        return _mapping(self._agents_config / f"{system}.yaml")
+    def agent_config(self, system: str, known: Collection[str]) -> Mapping[str, Any]:
+        """`agents/<system>.yaml`; empty when there is none. Raises HomeError naming file and line, or a field not `known`."""
+        path = self._agents_config / f"{system}.yaml"
+        found = _mapping(path)
+        if unknown := sorted(map(str, found.keys() - known)):
+            fields = f"write {' or '.join(sorted(known))}" if known else "it takes none"
+            raise HomeError(f"cannot use {path}: unknown field {unknown[0]}; {fields}")
+        return found
 
 
 def _publish(path: Path, text: str) -> None:
