@@ -292,6 +292,14 @@ class Lists(Protocol):
 
 
 @runtime_checkable
+class Tidies(Protocol):
+    """Optional: clears away what an interrupted change has left beside a thing that needs no change any more."""
+
+    def tidy(self, resources: Sequence[Any]) -> None:
+        """Called before that change is forgotten. Does nothing where nothing was left. May raise Retry or Stalled."""
+
+
+@runtime_checkable
 class ReportsHealth(Protocol):
     """Optional: says whether the system is there."""
 

@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any, assert_never
 
 from controller.engine.agent import Agent, Context, Done, Failure, Mark, Outcome, Retry, Seen, Stalled, Started, Step
-from controller.engine.asking import apply, observe
+from controller.engine.asking import apply, observe, tidy
 from controller.engine.index import Entry
 from controller.engine.ledger import Ledger, applied, recorded
 from controller.engine.ownership import Owner, belonging
@@ -59,6 +59,7 @@ class Reconciler:
 
     def keep(self, passes: Sequence[Pass]) -> None:
         """Brings the inventory up to date with a preview's passes, which wrote nothing."""
+        self._tidy(passes)
         self._ledger.keep(passes)
         self._ledger.lapse(passes)
 
@@ -84,8 +85,16 @@ class Reconciler:
             seen = observe(of_kind[0].agent, [subject.resource for subject in of_kind], ctx)
             passes.extend(self._judge(each, seen[each.key], view) for each in resumed(of_kind, seen, ctx))
         if not preview:
+            self._tidy(passes)
             self._ledger.keep(passes)
         return passes
+
+    def _tidy(self, passes: Iterable[Pass]) -> None:
+        """Before the intent of an interrupted change is forgotten, for a thing that turned out to need none any more."""
+        for each in passes:
+            record = each.subject.record if each.subject else None
+            if record and record.intent and each.verdict in (Verdict.READY, Verdict.WAITING, Verdict.GONE):
+                tidy(subject_of(each).agent, [subject_of(each).resource])
 
     def _subject(self, key: Key, view: _View) -> Subject | Pass:
         """The guards before looking: unknown, deleting, conflicting."""

@@ -102,6 +102,11 @@ class FileAgent(SingleAgent[File, FileObserved]):
 
     # -- changing ------------------------------------------------------------------------------------------------
 
+    def tidy(self, resources: Sequence[File]) -> None:
+        for resource in resources:
+            with explained("clear up beside", resource.spec.path):
+                self._writable.tidy(resource.spec.path)
+
     def apply(self, steps: Sequence[Step[File, FileObserved]], ctx: Context) -> Mapping[Key, Outcome]:
         """Directories before what is in them; for deletions the other way round, and last."""
         makes = sorted((step for step in steps if step.desired), key=_path)

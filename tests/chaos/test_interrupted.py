@@ -1,0 +1,46 @@
+"""What single kills have left behind, as test_crashes.py found it; here they are made to hit that very moment."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.cli.story import Story
+from tests.support import eventually
+
+BIG = 400 * 1024 * 1024  # bytes, of zeros that take no room: long enough to write to be killed at it
+
+
+def big(story: Story) -> str:
+    source = story.root / "big-source"
+    with source.open("wb") as file:
+        os.truncate(file.fileno(), BIG)
+    return story.file("edited").replace("content: hello", f"source: {source}")
+
+
+def kill_while_writing(story: Story) -> None:
+    process = story.start("apply", "--yes")
+    eventually(lambda: leftovers(story), "it was writing")
+    process.kill()
+    process.communicate()
+    assert leftovers(story)
+
+
+def leftovers(story: Story) -> list[str]:
+    return [path.name for path in story.world.iterdir() if path.name.startswith(".p2-")]
+
+
+@pytest.mark.parametrize("before", ["there", "absent"])
+def test_half_written_file_goes_when_the_edit_that_wrote_it_is_taken_back(story: Story, before: str) -> None:
+    """Then nothing is to be done about the resource any more, and no next write comes that would clear it away."""
+    as_it_was = [story.file("stays"), *[story.file("edited")] * (before == "there")]
+    story.write("all.yaml", *as_it_was)
+    assert story.p2("apply").code == 0
+    story.write("all.yaml", story.file("stays"), big(story))
+    kill_while_writing(story)
+    story.write("all.yaml", *as_it_was)
+    assert story.p2("apply", "--yes").code == 0
+    assert leftovers(story) == []
+    assert sorted(path.name for path in story.world.iterdir()) == sorted(["stays", *["edited"] * (before == "there")])
+    assert "nothing to do" in story.p2("apply").last
