@@ -39,12 +39,12 @@ def apply(agent: Agent[Any, Any], steps: Sequence[Step[Any, Any]], ctx: Context)
     return {step.key: outcomes.get(step.key, missing) for step in steps}
 
 
-def tidy(agent: Agent[Any, Any], resources: Sequence[Resource]) -> None:
+def tidy(agent: Agent[Any, Any], resources: Sequence[Resource], *, gone: bool) -> None:
     """`agent.tidy`, where it has one. What can't be cleared away stops nothing."""
     if not isinstance(agent, Tidies):
         return
     try:
-        agent.tidy(resources)
+        agent.tidy(resources, gone=gone)
     except (Retry, Stalled) as failure:
         log.warning("what an interrupted change has left could not be removed", extra={"cause": failure.message})
     except Exception:  # as above

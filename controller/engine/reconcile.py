@@ -94,7 +94,8 @@ class Reconciler:
         for each in passes:
             record = each.subject.record if each.subject else None
             if record and record.intent and each.verdict in (Verdict.READY, Verdict.WAITING, Verdict.GONE):
-                tidy(subject_of(each).agent, [subject_of(each).resource])
+                subject, gone = subject_of(each), each.verdict is Verdict.GONE
+                tidy(subject.agent, [subject.resource], gone=gone)
 
     def _subject(self, key: Key, view: _View) -> Subject | Pass:
         """The guards before looking: unknown, deleting, conflicting."""
@@ -211,7 +212,7 @@ class Reconciler:
             why = f"{why} ({seen.health.message})" if seen.health.message else why
             return concluded(subject, Verdict.STALLED, plan, Reason.DIFF_PERSISTS, why, seen)
         if not subject.edited and (pause := self._patience.pause(key)):
-            return concluded(subject, Verdict.RETRY, plan, Reason.CONTESTED, _contested(plan), seen, pause)
+            return concluded(subject, Verdict.RETRY, plan, Reason.CONTESTED, _contested(_fields(plan)), seen, pause)
         return concluded(subject, Verdict.WORK, plan, seen=seen)
 
     def _healthy(self, subject: Subject, seen: Seen[Any], plan: Plan) -> Pass:
@@ -227,7 +228,7 @@ class Reconciler:
         elif problem := self._broken(subject):
             reason, message = Reason.SOURCE_INVALID, f"as last declared; the file can't be used now: {problem}"
         elif self._patience.contested(subject.key):
-            reason, message = Reason.CONTESTED, _contested(plan)
+            reason, message = Reason.CONTESTED, _contested(self._patience.fought_over(subject.key))
         return concluded(subject, Verdict.READY, plan, reason, message, seen, health.again)
 
     def _broken(self, subject: Subject) -> Problem | None:
@@ -335,7 +336,7 @@ class Reconciler:
         if plan.empty:
             self._patience.settled(each.key)
             if not subject.edited:
-                self._patience.healed(each.key)
+                self._patience.healed(each.key, each.plan)
             return self._healthy(subject, seen, each.plan)
         self._patience.differs(each.key, subject.digest, plan)
         why = f"still differs after it was applied: {_fields(plan)}"
@@ -408,8 +409,7 @@ def _immutable(key: Key, plan: Plan) -> str:
     )
 
 
-def _contested(plan: Plan) -> str:
-    what = "it" if plan.empty else _fields(plan)
+def _contested(what: str) -> str:
     return f"somebody keeps changing {what} back; healing goes on, at longer intervals"
 
 

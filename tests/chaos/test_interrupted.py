@@ -44,3 +44,17 @@ def test_half_written_file_goes_when_the_edit_that_wrote_it_is_taken_back(story:
     assert leftovers(story) == []
     assert sorted(path.name for path in story.world.iterdir()) == sorted(["stays", *["edited"] * (before == "there")])
     assert "nothing to do" in story.p2("apply").last
+
+
+def test_adoption_that_was_killed_gives_back_what_it_found_however_it_is_edited_then(story: Story) -> None:
+    """What was there is kept through two kills and an edit, and is back when the resource has gone."""
+    (story.world / "edited").write_text("theirs")
+    for text in ("ours", "ours, edited"):
+        story.write("all.yaml", story.file("stays"), story.file("edited", text, adopt="true"))
+        process = story.start("apply")
+        eventually(lambda: (story.world / "edited").read_text() == text, "it was written")  # noqa: B023
+        process.kill()
+        process.communicate()
+    story.write("all.yaml", story.file("stays"))
+    assert story.p2("apply", "--yes").code == 0
+    assert (story.world / "edited").read_text() == "theirs"
