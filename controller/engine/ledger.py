@@ -50,7 +50,9 @@ class Ledger:
 
     def _intended(self, each: Pass) -> Record:
         subject, action, record = subject_of(each), each.plan.action, self._inventory.find(each.key)
-        if record and (record.digest or subject.entry is None):
+        if subject.entry is None and subject.record:  # by the handle that an interrupted creation was recognised by
+            return replace(subject.record, intent=action)
+        if record and record.digest:
             return replace(record, intent=action)
         assert subject.entry is not None
         is_adoption = action is Action.ADOPT
