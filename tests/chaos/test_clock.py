@@ -6,7 +6,9 @@ keep theirs, so that files and containers seem to come from the future.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -77,21 +79,25 @@ def test_who_watches_events_goes_on_seeing_them_when_the_clock_is_set_back(story
     """The newest are not those with the latest time then."""
     clock.set(HOUR)
     story.write("all.yaml", story.file("one"))
-    apply = story.start("apply", env=clock.env)
-    assert apply.wait(30) == 0
+    assert story.start("apply", env=clock.env).wait(30) == 0
     watching = story.start("events", "-w", "-o", "json")
     assert watching.stdout
+    seen: list[str] = []
+    reader = Thread(target=seen.extend, args=(watching.stdout,))
+    reader.start()
     try:
-        assert '"one"' in watching.stdout.readline() or True
         clock.set(0)
-        story.write("all.yaml", story.file("one"), story.file("two"))
-        assert story.start("apply", env=clock.env).wait(30) == 0
-        seen = ""
-        while "File/default/two" not in seen:
-            seen += watching.stdout.readline()
+        for number, name in enumerate(["one", "two", "three"]):
+            story.write("all.yaml", *[story.file(each) for each in ("one", "two", "three")[: number + 1]])
+            assert story.start("apply", env=clock.env).wait(30) == 0
+            eventually(lambda: any(f"default/{name}" in line for line in seen), "what happened was shown")  # noqa: B023
     finally:
         watching.kill()
-        watching.communicate()
+        watching.wait()
+        reader.join()
+        watching.stdout.close()
+    keys = [json.loads(line)["key"] for line in seen]
+    assert keys == [f"File/default/{name}" for name in ("one", "two", "three") for _ in ("Created", "Converged")]
 
 
 @pytest.mark.docker
@@ -99,14 +105,16 @@ def test_containers_that_seem_to_come_from_the_future_are_ready_all_the_same(
     story: Story, yard: Yard, clock: WallClock
 ) -> None:
     """One that must have run for a second, and one that the engine has had to restart."""
-    once = {"command": ["sh", "-c", "test -e /tmp/again && exec sleep 1000; touch /tmp/again; exit 1"], "tmpfs": {}}
+    once = ["sh", "-c", "test -e /again && exec sleep 1000; touch /again; sleep 1; exit 1"]
     story.write(
         "all.yaml",
         yard.container("waits", minReadySeconds=1),
-        yard.container("restarted", restart="always", **{**once, "tmpfs": None}),
+        yard.container("restarted", restart="always", command=once),
     )
+    story.start("apply").communicate(timeout=60)
+    eventually(lambda: yard.inspect("restarted")["RestartCount"] == 1, "the engine has restarted it")
+    eventually(lambda: yard.running("waits", "restarted"), "both were running")
     clock.set(-HOUR)
     process = story.start("apply", env=clock.env)
     out, error = process.communicate(timeout=60)
     assert process.returncode == 0, out + error
-    assert yard.inspect("restarted")["RestartCount"] == 1
