@@ -38,12 +38,15 @@ class Killer:
     def kills(self) -> int:
         return self.phases.total()
 
-    def kill(self, process: subprocess.Popen[str]) -> bool:
-        """Lets `process` come to a random moment and kills it there. False when it has ended before."""
+    def kill(self, process: subprocess.Popen[str], *, ends: bool = True) -> bool:
+        """Lets `process` come to a random moment and kills it there. False when it has ended before.
+
+        With `ends` False it never does, so that a moment may come after all its work.
+        """
         began, written = time.monotonic(), 0
         by_writing = self._chance.random() < 0.75
         last_write = self._chance.randint(1, int(self._writes)) if by_writing else NEVER
-        last_moment = began + (PATIENCE if by_writing else self._chance.uniform(0.1, self._seconds))
+        last_moment = began + (self._chance.uniform(0.1, self._seconds) if not by_writing else self._longest(ends))
         with _drained(process), self._watch() as versions:
             before = next(versions)
             while process.poll() is None and written < last_write and time.monotonic() < last_moment:
@@ -61,6 +64,9 @@ class Killer:
             self._seconds = 0.7 * self._seconds + 0.3 * (time.monotonic() - began)
             self._writes = max(2.0, 0.7 * self._writes + 0.3 * written)
         return survived
+
+    def _longest(self, ends: bool) -> float:
+        return PATIENCE if ends else 1.5 * self._seconds
 
     @contextmanager
     def _watch(self) -> Iterator[Iterator[int]]:

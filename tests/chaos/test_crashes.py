@@ -20,6 +20,7 @@ from tests.cli.story import Story
 pytestmark = pytest.mark.docker
 
 KILLS = sized(25, 300)
+CONTROLLERS = 0.2  # of the kills meet a controller, the others an apply
 
 
 @pytest.mark.timeout(60 + 30 * KILLS)
@@ -39,7 +40,10 @@ def test_killed_at_any_moment_it_loses_nothing_doubles_nothing_and_leaves_nothin
                     before = dict(estate.wishes)
                     estate.edit(carefully=attempt > 0)
                     edited |= {short for short, wish in estate.wishes.items() if wish != before[short]}
-                killer.kill(story.start("apply", "--yes"))
+                if chance.random() < CONTROLLERS:
+                    killer.kill(story.start("run", env={"PEGASUS2_METRICS_PORT": "0"}), ends=False)
+                else:
+                    killer.kill(story.start("apply", "--yes"))
             where = f"after {killer.kills} kills with seed {SEED}"
             again = story.p2("apply", "--yes")
             assert again.code == 0, f"{where}:\n{again.out}{again.err}"
@@ -57,7 +61,7 @@ def test_killed_at_any_moment_it_loses_nothing_doubles_nothing_and_leaves_nothin
 def summary(killer: Killer, converged: int, found: Findings) -> str:
     """The table of docs/reliability.md."""
     lines = [
-        ("kill -9 during an apply of 50 resources", killer.kills),
+        ("kill -9 at work on 50 resources", killer.kills),
         *((f"  when {phase}", count) for phase, count in killer.phases.most_common()),
         *((f"  with an open {intent}", count) for intent, count in killer.intents.most_common()),
         ("  applies that ended before their moment", killer.ended_first),
