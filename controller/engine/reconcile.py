@@ -15,7 +15,7 @@ from typing import Any, assert_never
 from controller.engine.agent import Agent, Context, Done, Failure, Mark, Outcome, Retry, Seen, Stalled, Started, Step
 from controller.engine.asking import apply, observe, tidy
 from controller.engine.index import Entry
-from controller.engine.ledger import Ledger, applied, recorded
+from controller.engine.ledger import Ledger, applied, being_made, recorded
 from controller.engine.ownership import Owner, belonging
 from controller.engine.parts import Parts
 from controller.engine.passes import Pass, Subject, Verdict, concluded, ended, subject_of
@@ -41,6 +41,7 @@ class Reconciler:
         self._stores = parts.stores
         self._board = parts.board
         self._identity = parts.identity
+        self._context = parts.context
         self._ledger = Ledger(parts)
         self._patience = Patience(parts.clock)
         self._pruning = Pruning(frozenset(), ())
@@ -96,6 +97,25 @@ class Reconciler:
             if record and record.intent and each.verdict in (Verdict.READY, Verdict.WAITING, Verdict.GONE):
                 subject, gone = subject_of(each), each.verdict is Verdict.GONE
                 tidy(subject.agent, [subject.resource], gone=gone)
+                self._give_up_half_moved(subject)
+
+    def _give_up_half_moved(self, subject: Subject) -> None:
+        """Removes what an interrupted move has put in a place where the thing is no longer wanted. Nothing else knows of it."""
+        made, record = being_made(subject.record), subject.record
+        if made is None or record is None:
+            return
+        claims = set(made.claims())
+        still_wanted = subject.entry is not None and claims & set(subject.resource.claims())
+        if still_wanted or any(self._index.claimant(claim) not in (None, subject.key) for claim in claims):
+            return
+        if record.intent is Action.ADOPT:  # which knows by itself how far it got
+            tidy(subject.agent, [made], gone=True)
+            return
+        seen = observe(subject.agent, [made], self._context)[made.key]
+        if isinstance(seen, Seen) and seen.value is not None and subject.agent.diff(made, None, seen.value).empty:
+            plan = Plan(subject.key, Action.DELETE, disruption=Disruption.DELETE)
+            mark = Mark(subject.key, self._identity.installation, record.generation)
+            apply(subject.agent, [Step(plan, None, made, seen, mark)], self._context)
 
     def _subject(self, key: Key, view: _View) -> Subject | Pass:
         """The guards before looking: unknown, deleting, conflicting."""
@@ -297,6 +317,8 @@ class Reconciler:
 
     def _carry_out(self, passes: Sequence[Pass], ctx: Context) -> list[Pass]:
         agent = subject_of(passes[0]).agent
+        for each in passes:
+            self._give_up_half_moved(subject_of(each))
         self._ledger.intend(passes)
         outcomes = apply(agent, [each.step for each in passes if each.step], ctx)
         self._ledger.confirm(passes, outcomes)

@@ -38,7 +38,7 @@ class Thing:
     form: str
     needs: tuple[str, ...] = ()
     stays: bool = False
-    careful: bool = False  # comes, goes and moves only when no interrupted change of it is open
+    careful: bool = False  # comes and goes only when no interrupted change of it is open
 
 
 def _things() -> Iterator[Thing]:
@@ -53,7 +53,7 @@ def _things() -> Iterator[Thing]:
     for number in range(4):
         yield Thing(f"n{number}", "Network", "network", stays=number == 0)
         yield Thing(f"v{number}", "Volume", "retained" if number < 2 else "volume", stays=number == 0)
-    for number in range(8):
+    for number in range(6):
         yield Thing(f"p{number}", "File", "plain", stays=number == 0)
     for number in range(4):
         yield Thing(f"t{number}", "File", "templated")
@@ -62,8 +62,9 @@ def _things() -> Iterator[Thing]:
     for number in range(3):
         yield Thing(f"l{number}", "File", "symlink")
         yield Thing(f"o{number}", "File", "adopted")
+    for number in range(4):
+        yield Thing(f"m{number}", "File", "moving")
     for number in range(2):
-        yield Thing(f"m{number}", "File", "moving", careful=True)
         yield Thing(f"k{number}", "File", "retained")
 
 
@@ -96,7 +97,7 @@ class Estate:
                     wish = replace(wish, size=(wish.size + 1) % 4)
                 case _ if not thing.stays and not (carefully and thing.careful):
                     wish = replace(wish, declared=not wish.declared)
-            if thing.form == "moving" and not carefully:
+            if thing.form == "moving":
                 wish = replace(wish, place=self._chance.randrange(3))
             self.wishes[short] = wish
         self._keep_whole()

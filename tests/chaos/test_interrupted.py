@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from controller.store.home import Home
+from controller.store.stores import open_stores
+from resources.meta import Key
+from resources.plan import Action
 from tests.cli.story import Story
 from tests.support import eventually
 
@@ -58,3 +64,60 @@ def test_adoption_that_was_killed_gives_back_what_it_found_however_it_is_edited_
     story.write("all.yaml", story.file("stays"))
     assert story.p2("apply", "--yes").code == 0
     assert (story.world / "edited").read_text() == "theirs"
+
+
+def at(story: Story, place: str, content: str = "hello") -> str:
+    """A file that has been moved to `place`."""
+    return story.file("edited", content).replace("world/edited", f"world/{place}")
+
+
+def half_moved(story: Story, home: Path, *, old: bool) -> None:
+    """As a kill leaves it between making the new file and the confirmation, before or after the old one is removed."""
+    key, first, second = Key("File", "default", "edited"), story.world / "first", story.world / "second"
+    with open_stores(Home(home)) as stores:
+        record = stores.inventory.find(key)
+        assert record is not None
+        moved = record.applied.replace(str(first), str(second))
+        assert moved != record.applied
+        stores.inventory.intend([replace(record, intent=Action.REPLACE, intended=moved)])
+    second.write_text("hello")
+    second.chmod(0o644)
+    if not old:
+        first.unlink()
+
+
+@pytest.mark.parametrize("old", [True, False], ids=["both there", "old one gone"])
+@pytest.mark.parametrize(
+    ("then", "left"),
+    [
+        (("second", "hello"), ["second", "stays"]),
+        (("second", "edited"), ["second", "stays"]),
+        (("third", "hello"), ["stays", "third"]),
+        (("first", "hello"), ["first", "stays"]),
+        (None, ["stays"]),
+    ],
+    ids=["as it was", "edited", "moved again", "moved back", "dropped"],
+)
+def test_move_that_was_killed_leaves_one_file_whatever_is_declared_then(
+    story: Story, home: Path, then: tuple[str, str] | None, left: list[str], old: bool
+) -> None:
+    story.write("all.yaml", story.file("stays"), at(story, "first"))
+    assert story.p2("apply").code == 0
+    half_moved(story, home, old=old)
+    story.write("all.yaml", story.file("stays"), *([at(story, *then)] if then else []))
+    assert story.p2("apply", "--yes").code == 0
+    assert sorted(path.name for path in story.world.iterdir()) == left
+    if then:
+        assert (story.world / then[0]).read_text() == then[1]
+    assert "nothing to do" in story.p2("apply").last
+
+
+def test_half_moved_file_that_another_resource_declares_by_now_is_left_to_that_one(story: Story, home: Path) -> None:
+    story.write("all.yaml", story.file("stays"), at(story, "first"))
+    assert story.p2("apply").code == 0
+    half_moved(story, home, old=True)
+    other = at(story, "second").replace("name: edited", "name: other")
+    story.write("all.yaml", story.file("stays"), at(story, "third"), other)
+    assert story.p2("apply", "--yes").code == 0
+    assert sorted(path.name for path in story.world.iterdir()) == ["second", "stays", "third"]
+    assert "nothing to do" in story.p2("apply").last

@@ -36,7 +36,7 @@ def endure(machine: type[Machine], capsys: pytest.CaptureFixture[str]) -> None:
     """Fails with the shortest way to break an invariant; otherwise prints how many steps were made."""
     machine.steps = 0
     options = settings(
-        max_examples=math.ceil(STEPS / LENGTH * 1.2),
+        max_examples=math.ceil(STEPS / LENGTH * 1.4),
         stateful_step_count=LENGTH,
         derandomize=True,
         deadline=None,
