@@ -293,6 +293,17 @@ class Lists(Protocol):
 
 
 @runtime_checkable
+class Tidies(Protocol):
+    """Optional: clears away what an interrupted change has left of a thing that needs no change any more."""
+
+    def tidy(self, resources: Sequence[Any], *, gone: bool) -> None:
+        """Called before that change is forgotten. Does nothing where nothing was left. May raise Retry or Stalled.
+
+        `gone`: nobody declares them any more, and nothing is there that is known as ours.
+        """
+
+
+@runtime_checkable
 class ReportsHealth(Protocol):
     """Optional: says whether the system is there."""
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from controller.engine.agent import Agent, Context, Failure, Outcome, Retry, Seen, Stalled, Step
+from controller.engine.agent import Agent, Context, Failure, Outcome, Retry, Seen, Stalled, Step, Tidies
 from resources.conditions import Reason
 from resources.meta import Key, Resource
 
@@ -37,6 +37,18 @@ def apply(agent: Agent[Any, Any], steps: Sequence[Step[Any, Any]], ctx: Context)
         return dict.fromkeys((step.key for step in steps), _mistake(error))
     missing = Retry(Reason.AGENT_ERROR, "cannot tell whether it was applied: the agent gave no outcome")
     return {step.key: outcomes.get(step.key, missing) for step in steps}
+
+
+def tidy(agent: Agent[Any, Any], resources: Sequence[Resource], *, gone: bool) -> None:
+    """`agent.tidy`, where it has one. What can't be cleared away stops nothing."""
+    if not isinstance(agent, Tidies):
+        return
+    try:
+        agent.tidy(resources, gone=gone)
+    except (Retry, Stalled) as failure:
+        log.warning("what an interrupted change has left could not be removed", extra={"cause": failure.message})
+    except Exception:  # as above
+        log.exception("agent failed to tidy up", extra={"kind": resources[0].kind})
 
 
 def _mistake(error: Exception) -> Retry:

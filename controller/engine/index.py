@@ -155,16 +155,25 @@ class Index:
         old = self._files.pop(file, ())
         if documents:
             self._files[file] = documents
-        kept = {id(declared) for declared in documents}
-        for declared in old:
-            if id(declared) not in kept:
-                before.setdefault(declared.key, self._entries.get(declared.key))
-                self._declarations[declared.key].remove(declared)
-        known = {id(declared) for declared in old}
+        kept, known = {id(declared) for declared in documents}, {id(declared) for declared in old}
+        new: dict[Key, list[Declared]] = {}
         for declared in documents:
             if id(declared) not in known:
                 before.setdefault(declared.key, self._entries.get(declared.key))
-                self._declarations.setdefault(declared.key, []).append(declared)
+                new.setdefault(declared.key, []).append(declared)
+        for declared in old:
+            if id(declared) not in kept:
+                before.setdefault(declared.key, self._entries.get(declared.key))
+                self._succeed(declared, new.get(declared.key))
+        for key, declarations in new.items():
+            if declarations:
+                self._declarations.setdefault(key, []).extend(declarations)
+
+    def _succeed(self, declared: Declared, successors: list[Declared] | None) -> None:
+        """Puts the first of `successors` in the place of `declared`: an edit makes none the younger of two."""
+        declarations = self._declarations[declared.key]
+        place = next(number for number, other in enumerate(declarations) if other is declared)
+        declarations[place : place + 1] = [successors.pop(0)] if successors else []
 
     def _settle_entries(self, before: dict[Key, Entry | None]) -> None:
         for key in list(before):

@@ -28,9 +28,20 @@ def applied(record: Record | None) -> Resource | None:
 
 def recorded(record: Record) -> Resource | None:
     """The resource in a record, applied or only intended. None for one that the models no longer accept."""
-    model = model_of(record.key.kind)
+    return _resource(record.key, record.applied)
+
+
+def being_made(record: Record | None) -> Resource | None:
+    """What an interrupted replacement or adoption was putting in another place than the last applied resource has."""
+    if record is None or not record.intended or record.intent not in (Action.REPLACE, Action.ADOPT):
+        return None
+    return _resource(record.key, record.intended)
+
+
+def _resource(key: Key, text: str) -> Resource | None:
+    model = model_of(key.kind)
     try:
-        return model.model_validate_json(record.applied) if model else None
+        return model.model_validate_json(text) if model else None
     except ValueError:
         return None
 
@@ -51,7 +62,11 @@ class Ledger:
     def _intended(self, each: Pass) -> Record:
         subject, action, record = subject_of(each), each.plan.action, self._inventory.find(each.key)
         if record and (record.digest or subject.entry is None):
-            return replace(record, intent=action)
+            moves = action in (Action.REPLACE, Action.ADOPT) and not subject.agent.marks
+            intended = subject.resource.model_dump_json(exclude_unset=True) if moves else ""
+            # By the handle that an interrupted creation or replacement was recognised by.
+            handle = subject.record.handle if subject.record else record.handle
+            return replace(record, intent=action, intended=intended, handle=handle)
         assert subject.entry is not None
         is_adoption = action is Action.ADOPT
         known = each.seen if is_adoption else subject.record

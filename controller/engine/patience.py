@@ -33,6 +33,7 @@ class Refusal:
 class _Heals:
     count: int = 0
     last: float = 0.0
+    fields: str = ""  # that somebody changes, for people
 
     @property
     def pause(self) -> float:
@@ -82,9 +83,10 @@ class Patience:
             f"cannot make it as declared: after {APPLIES} applies {fields}; change the field, or list it under ignore"
         )
 
-    def healed(self, key: Key) -> None:
-        """Drift of `key` was corrected."""
+    def healed(self, key: Key, plan: Plan) -> None:
+        """Drift of `key` was corrected, by `plan`."""
         heals = self._recent(key) or self._heals.setdefault(key, _Heals())
+        heals.fields = ", ".join(change.path for change in plan.changes)
         heals.count += 1
         heals.last = self._clock.monotonic()
 
@@ -92,6 +94,11 @@ class Patience:
         """Whether `key` was healed so often of late that somebody must be changing it back."""
         heals = self._recent(key)
         return heals is not None and heals.count >= HEALS
+
+    def fought_over(self, key: Key) -> str:
+        """The fields that were healed last, or "it" where the thing as a whole was."""
+        heals = self._heals.get(key)
+        return (heals.fields if heals else "") or "it"
 
     def pause(self, key: Key) -> float:
         """Seconds to wait before the next healing: none at first, then doubling from one second."""

@@ -13,9 +13,9 @@ from threading import Lock
 from typing import Any, assert_never
 
 from controller.engine.agent import Agent, Context, Done, Failure, Mark, Outcome, Retry, Seen, Stalled, Started, Step
-from controller.engine.asking import apply, observe
+from controller.engine.asking import apply, observe, tidy
 from controller.engine.index import Entry
-from controller.engine.ledger import Ledger, applied, recorded
+from controller.engine.ledger import Ledger, applied, being_made, recorded
 from controller.engine.ownership import Owner, belonging
 from controller.engine.parts import Parts
 from controller.engine.passes import Pass, Subject, Verdict, concluded, ended, subject_of
@@ -41,6 +41,7 @@ class Reconciler:
         self._stores = parts.stores
         self._board = parts.board
         self._identity = parts.identity
+        self._context = parts.context
         self._ledger = Ledger(parts)
         self._patience = Patience(parts.clock)
         self._pruning = Pruning(frozenset(), ())
@@ -59,6 +60,7 @@ class Reconciler:
 
     def keep(self, passes: Sequence[Pass]) -> None:
         """Brings the inventory up to date with a preview's passes, which wrote nothing."""
+        self._tidy(passes)
         self._ledger.keep(passes)
         self._ledger.lapse(passes)
 
@@ -84,8 +86,36 @@ class Reconciler:
             seen = observe(of_kind[0].agent, [subject.resource for subject in of_kind], ctx)
             passes.extend(self._judge(each, seen[each.key], view) for each in resumed(of_kind, seen, ctx))
         if not preview:
+            self._tidy(passes)
             self._ledger.keep(passes)
         return passes
+
+    def _tidy(self, passes: Iterable[Pass]) -> None:
+        """Before the intent of an interrupted change is forgotten, for a thing that turned out to need none any more."""
+        for each in passes:
+            record = each.subject.record if each.subject else None
+            if record and record.intent and each.verdict in (Verdict.READY, Verdict.WAITING, Verdict.GONE):
+                subject, gone = subject_of(each), each.verdict is Verdict.GONE
+                tidy(subject.agent, [subject.resource], gone=gone)
+                self._give_up_half_moved(subject)
+
+    def _give_up_half_moved(self, subject: Subject) -> None:
+        """Removes what an interrupted move has put in a place where the thing is no longer wanted. Nothing else knows of it."""
+        made, record = being_made(subject.record), subject.record
+        if made is None or record is None:
+            return
+        claims = set(made.claims())
+        still_wanted = subject.entry is not None and claims & set(subject.resource.claims())
+        if still_wanted or any(self._index.claimant(claim) not in (None, subject.key) for claim in claims):
+            return
+        if record.intent is Action.ADOPT:  # which knows by itself how far it got
+            tidy(subject.agent, [made], gone=True)
+            return
+        seen = observe(subject.agent, [made], self._context)[made.key]
+        if isinstance(seen, Seen) and seen.value is not None and subject.agent.diff(made, None, seen.value).empty:
+            plan = Plan(subject.key, Action.DELETE, disruption=Disruption.DELETE)
+            mark = Mark(subject.key, self._identity.installation, record.generation)
+            apply(subject.agent, [Step(plan, None, made, seen, mark)], self._context)
 
     def _subject(self, key: Key, view: _View) -> Subject | Pass:
         """The guards before looking: unknown, deleting, conflicting."""
@@ -202,7 +232,7 @@ class Reconciler:
             why = f"{why} ({seen.health.message})" if seen.health.message else why
             return concluded(subject, Verdict.STALLED, plan, Reason.DIFF_PERSISTS, why, seen)
         if not subject.edited and (pause := self._patience.pause(key)):
-            return concluded(subject, Verdict.RETRY, plan, Reason.CONTESTED, _contested(plan), seen, pause)
+            return concluded(subject, Verdict.RETRY, plan, Reason.CONTESTED, _contested(_fields(plan)), seen, pause)
         return concluded(subject, Verdict.WORK, plan, seen=seen)
 
     def _healthy(self, subject: Subject, seen: Seen[Any], plan: Plan) -> Pass:
@@ -218,7 +248,7 @@ class Reconciler:
         elif problem := self._broken(subject):
             reason, message = Reason.SOURCE_INVALID, f"as last declared; the file can't be used now: {problem}"
         elif self._patience.contested(subject.key):
-            reason, message = Reason.CONTESTED, _contested(plan)
+            reason, message = Reason.CONTESTED, _contested(self._patience.fought_over(subject.key))
         return concluded(subject, Verdict.READY, plan, reason, message, seen, health.again)
 
     def _broken(self, subject: Subject) -> Problem | None:
@@ -287,6 +317,8 @@ class Reconciler:
 
     def _carry_out(self, passes: Sequence[Pass], ctx: Context) -> list[Pass]:
         agent = subject_of(passes[0]).agent
+        for each in passes:
+            self._give_up_half_moved(subject_of(each))
         self._ledger.intend(passes)
         outcomes = apply(agent, [each.step for each in passes if each.step], ctx)
         self._ledger.confirm(passes, outcomes)
@@ -326,7 +358,7 @@ class Reconciler:
         if plan.empty:
             self._patience.settled(each.key)
             if not subject.edited:
-                self._patience.healed(each.key)
+                self._patience.healed(each.key, each.plan)
             return self._healthy(subject, seen, each.plan)
         self._patience.differs(each.key, subject.digest, plan)
         why = f"still differs after it was applied: {_fields(plan)}"
@@ -399,8 +431,7 @@ def _immutable(key: Key, plan: Plan) -> str:
     )
 
 
-def _contested(plan: Plan) -> str:
-    what = "it" if plan.empty else _fields(plan)
+def _contested(what: str) -> str:
     return f"somebody keeps changing {what} back; healing goes on, at longer intervals"
 
 

@@ -47,6 +47,9 @@ class Record:
     tried: str = ""  # digest of the desired state that is on trial: edited, and not Ready for good yet
     tried_at: float = 0.0  # seconds since the epoch when that was first applied
     given_up: str = ""  # digest of a desired state that did not become Ready, and was rolled back
+    intended: str = (
+        ""  # what an open intent is putting in another place, as JSON, if the thing itself can't tell whose it is
+    )
 
 
 class Inventory(Protocol):

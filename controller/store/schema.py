@@ -64,4 +64,6 @@ _RECOVERY_AND_TRIALS: Migration = (
     "ALTER TABLE inventory ADD COLUMN given_up TEXT NOT NULL DEFAULT ''",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _RECOVERY_AND_TRIALS)
+_INTERRUPTED_MOVES: Migration = ("ALTER TABLE inventory ADD COLUMN intended TEXT NOT NULL DEFAULT ''",)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _RECOVERY_AND_TRIALS, _INTERRUPTED_MOVES)

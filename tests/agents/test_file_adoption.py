@@ -52,6 +52,45 @@ def test_interrupted_adoption_keeps_the_first_content(driver: Driver, place: Pat
     assert (place / "motd").read_text() == "theirs"
 
 
+def test_interrupted_adoption_that_is_edited_before_it_is_begun_again_keeps_the_first_content(
+    driver: Driver, place: Path, home: Path
+) -> None:
+    (place / "motd").write_text("theirs")
+    for number in range(3):
+        driver.attempt(declare(place / "motd", content=f"ours {number}", adopt=True), Action.ADOPT)
+        driver = Driver(home)  # crashed before anything was recorded
+    driver.make(declare(place / "motd", content="ours at last", adopt=True), Action.ADOPT)
+    driver.delete()
+    assert (place / "motd").read_text() == "theirs"
+
+
+def test_what_somebody_writes_after_an_interrupted_adoption_is_kept_instead(
+    driver: Driver, place: Path, home: Path
+) -> None:
+    (place / "motd").write_text("theirs")
+    ours = declare(place / "motd", content="ours", adopt=True)
+    driver.attempt(ours, Action.ADOPT)
+    (place / "motd").write_text("theirs, too")
+    after_the_crash = Driver(home)
+    after_the_crash.make(ours, Action.ADOPT)
+    after_the_crash.delete()
+    assert (place / "motd").read_text() == "theirs, too"
+
+
+@pytest.mark.parametrize("since", ["", "theirs, too"])
+def test_interrupted_adoption_of_what_is_no_longer_declared_is_undone(
+    driver: Driver, place: Path, home: Path, since: str
+) -> None:
+    """Unless somebody else has written there since."""
+    (place / "motd").write_text("theirs")
+    ours = declare(place / "motd", content="ours", adopt=True)
+    driver.attempt(ours, Action.ADOPT)
+    if since:
+        (place / "motd").write_text(since)
+    Driver(home).agent.tidy([ours], gone=True)
+    assert (place / "motd").read_text() == (since or "theirs")
+
+
 def test_adopted_symlink_and_directory_are_put_back(home: Path, place: Path) -> None:
     (place / "link").symlink_to("there")
     link = Driver(home)

@@ -1,95 +1,75 @@
-"""p2 killed at random moments of an apply: the next one ends where an apply without a crash would have ended.
+"""p2 killed at random moments while fifty resources are edited: the next apply ends where one without a crash would have.
 
-`P2_TEST_CRASHES` says how often it is killed (15 times if it does not), `P2_TEST_SEED` with which random moments.
+`P2_CHAOS` says how often it is killed (full: 300 times), `P2_TEST_SEED` with which edits and moments.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import subprocess
-from typing import Any
+from pathlib import Path
 
 import pytest
 
+from tests.chaos.census import Census, Findings
+from tests.chaos.estate import Estate
+from tests.chaos.killer import Killer
+from tests.chaos.size import SEED, sized
 from tests.chaos.yard import Yard
 from tests.cli.story import Story
 
 pytestmark = pytest.mark.docker
 
-CRASHES = int(os.environ.get("P2_TEST_CRASHES", "15"))
-SEED = int(os.environ.get("P2_TEST_SEED", "1"))
-COLORS = ["red", "green", "blue"]
+KILLS = sized(25, 300)
+CONTROLLERS = 0.2  # of the kills meet a controller, the others an apply
 
 
-def declare(story: Story, yard: Yard, turn: int, place: int) -> dict[str, Any]:
-    """Eight or nine resources, most of them other ones than a turn before. Returns what must be there when all is done."""
-    color = COLORS[turn % 3]
-    attached = {"networks": [{"name": yard.name("net")}]}
-    containers = {
-        "replaced": {"env": {"COLOR": color}},
-        "connected": {**attached, "env": {"COLOR": color}},
-        "updated": {"memory": f"{64 + turn % 3}m"},
-        **({f"fleeting{turn % 4}": {}} if turn % 2 else {}),
-    }
-    story.write("containers.yaml", *[yard.container(short, **spec) for short, spec in containers.items()])
-    network = yard.document("Network", "net", labels={"color": COLORS[turn // 2 % 3]})
-    story.write("rest.yaml", network, yard.document("Volume", "data"))
-    moves = story.file("moves").replace("world/moves", f"world/at-{place % 3}")
-    gone = [story.file(f"fleeting{turn % 4}")] if turn % 2 else []
-    story.write("files.yaml", story.file("edited", color), story.file("stays"), moves, *gone)
-    return {
-        "containers": sorted(containers),
-        "files": sorted(["edited", "stays", f"at-{place % 3}", *[f"fleeting{turn % 4}"] * len(gone)]),
-        "resources": len(containers) + 2 + 3 + len(gone),
-        "color": color,
-        "memory": (64 + turn % 3) << 20,
-    }
-
-
-def found(story: Story, yard: Yard) -> dict[str, Any]:
-    owned = json.loads(story.p2("get", "-o", "json").out)["items"]
-    colors = {entry for short in ("replaced", "connected") for entry in yard.environment(short) if "COLOR" in entry}
-    assert yard.running(*yard.names())
-    assert yard.networks("connected") == ["net"]
-    return {
-        "containers": yard.names(),
-        "files": sorted(path.name for path in story.world.iterdir()),
-        "resources": len(owned),
-        "color": ", ".join(colors).removeprefix("COLOR="),
-        "memory": yard.inspect("updated")["HostConfig"]["Memory"],
-    }
-
-
+@pytest.mark.timeout(60 + 30 * KILLS)
 def test_killed_at_any_moment_it_loses_nothing_doubles_nothing_and_leaves_nothing_behind(
-    story: Story, yard: Yard
+    story: Story, yard: Yard, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """One to three kills in a row, with edits in between or not; then an apply that is let be, and a look at the world."""
     chance = random.Random(SEED)
-    declare(story, yard, 0, 0)
-    assert story.p2("apply", "--yes").code == 0
-    interrupted = seen = 0
-    for turn in range(1, CRASHES + 1):
-        # A path is edited again only when a move that was interrupted is over: nothing remembers a third one.
-        expected = declare(story, yard, turn, seen)
-        process = story.start("apply", "--yes")
-        try:
-            process.communicate(timeout=chance.uniform(0.3, 1.6))  # the moment is the point
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            interrupted += 1
-        if chance.random() < 0.3:
-            continue  # crashed again before anybody has looked, and edited in between
-        again = story.p2("apply", "--yes")
-        assert again.code == 0, f"turn {turn} of seed {SEED}:\n{again.out}{again.err}"
-        assert found(story, yard) == expected, f"turn {turn} of seed {SEED}"
-        assert story.p2("diff").code == 0, f"turn {turn} of seed {SEED}"
-        seen = turn
-    assert interrupted >= CRASHES // 3
-    expected = declare(story, yard, CRASHES + 1, seen)
-    assert story.p2("apply", "--yes").code == 0
-    assert found(story, yard) == expected
-    (volume,) = yard.engine.volumes(filters={"name": yard.prefix})["Volumes"]
-    assert volume["Name"] == yard.name("data")
-    assert "nothing to do" in story.p2("apply").last
+    estate, killer = Estate(story, yard, chance), Killer(home, chance)
+    census, converged = Census(story, yard, estate, home), 0
+    found = Findings()
+    try:
+        while killer.kills < KILLS:
+            edited: set[str] = set()
+            for attempt in range(chance.choice([1, 1, 2, 2, 3])):
+                if attempt == 0 or chance.random() < 0.5:
+                    before = dict(estate.wishes)
+                    estate.edit(carefully=attempt > 0)
+                    edited |= {short for short, wish in estate.wishes.items() if wish != before[short]}
+                if chance.random() < CONTROLLERS:
+                    killer.kill(story.start("run", env={"PEGASUS2_METRICS_PORT": "0"}), ends=False)
+                else:
+                    killer.kill(story.start("apply", "--yes"))
+            where = f"after {killer.kills} kills with seed {SEED}"
+            again = story.p2("apply", "--yes")
+            assert again.code == 0, f"{where}:\n{again.out}{again.err}"
+            found = census.take(edited)
+            assert found.none, f"{where}: {found}"
+            assert story.p2("diff").code == 0, where
+            converged += 1
+        assert "nothing to do" in story.p2("apply").last
+        assert census.take(set()).none
+    finally:
+        with capsys.disabled():
+            print(summary(killer, converged, found))
+
+
+def summary(killer: Killer, converged: int, found: Findings) -> str:
+    """The table of docs/reliability.md."""
+    lines = [
+        ("kill -9 at work on 50 resources", killer.kills),
+        *((f"  when {phase}", count) for phase, count in killer.phases.most_common()),
+        *((f"  with an open {intent}", count) for intent, count in killer.intents.most_common()),
+        ("  applies that ended before their moment", killer.ended_first),
+        ("converged afterwards, each time", converged),
+        ("duplicates", len(found.duplicates)),
+        ("orphans", len(found.orphans)),
+        ("lost", len(found.lost)),
+        ("unwanted deletions, replacements, restarts", len(found.unwanted)),
+        ("not as declared", len(found.wrong)),
+    ]
+    return "\n".join(["", *(f"  {what:<46} {count:>5}" for what, count in lines)])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -11,12 +13,14 @@ import pytest
 from docker import APIClient
 
 from tests.chaos.engine import OwnEngine, needs_own_engine
+from tests.chaos.size import SEED, sized
 from tests.chaos.yard import Yard
 from tests.cli.story import Story
 from tests.support import Controller, at_rest, eventually, happened, listed
 
 pytestmark = [pytest.mark.docker, needs_own_engine]
 
+ENGINE_KILLS = sized(2, 20)
 MANY = [f"c{number}" for number in range(20)]
 
 
@@ -117,6 +121,51 @@ def test_engine_that_restarts_under_a_controller_finds_everything_running_again(
     eventually(lambda: reasons(story) == {"Converged"}, "all was ready", seconds=60)
     assert yard.names() == shorts
     assert len(happened(story, "Replaced")) == 1
+    assert at_rest(controller, yard.fingerprint)
+
+
+@pytest.mark.timeout(60 + 60 * ENGINE_KILLS)
+def test_engine_that_is_killed_again_and_again_under_a_controller_at_work_costs_nothing(
+    story: Story, yard: Yard, engine: OwnEngine, controller: Controller, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each time a third of the containers is edited, comes or goes, and the engine is killed when some of that is done."""
+    chance = random.Random(SEED)
+    wished: dict[str, str] = dict.fromkeys(MANY[:12], "red")
+    duplicates = orphans = lost = unwanted = 0
+
+    def write() -> None:
+        made = [yard.container(short, env={"COLOR": color}, restart="always") for short, color in wished.items()]
+        story.write("all.yaml", *made)
+
+    def settled() -> bool:
+        live = {short: yard.environment(short) for short in yard.names()}
+        return live.keys() == wished.keys() and all(f"COLOR={wished[short]}" in live[short] for short in live)
+
+    write()
+    controller.start()
+    eventually(lambda: settled() and yard.running(*wished), "all were made", seconds=60)
+    for number in range(ENGINE_KILLS):
+        before, edited = yard.fingerprint(), set(chance.sample(MANY[:12], 4))
+        for short in edited:
+            if short in wished and chance.random() < 0.3:
+                del wished[short]
+            else:
+                wished[short] = f"color-{number}"
+        write()
+        eventually(lambda: yard.fingerprint() != before, "it was at work")  # noqa: B023
+        time.sleep(chance.uniform(0, 0.5))  # the moment is the point
+        engine.stop(signal.SIGKILL if chance.random() < 0.8 else signal.SIGTERM)
+        engine.start()
+        eventually(lambda: settled() and yard.running(*wished), f"all was as declared after kill {number}", seconds=90)
+        eventually(lambda: reasons(story) == {"Converged"}, "all was ready", seconds=60)
+        names = yard.names()
+        duplicates += len(names) - len(set(names))
+        orphans += len(set(names) - wished.keys())
+        lost += len(wished.keys() - set(names))
+        unwanted += sum(yard.identity(short) != before[short][0] for short in before.keys() - edited)
+    with capsys.disabled():
+        print(f"\n  engine killed {ENGINE_KILLS} times at work: {duplicates=} {orphans=} {lost=} replaced={unwanted}")
+    assert (duplicates, orphans, lost, unwanted) == (0, 0, 0, 0)
     assert at_rest(controller, yard.fingerprint)
 
 

@@ -24,6 +24,8 @@ RESTARTING: dict[str, Any] = {**RUNNING, "Status": "restarting", "Restarting": T
         ({}, RUNNING, 0, 0, True, "Converged", None),
         ({}, RUNNING, 3, 4, False, "CrashLoop", SETTLED - 4),
         ({}, RUNNING, 3, SETTLED, True, "Converged", None),
+        ({}, RUNNING, 3, -3600, True, "Converged", None),
+        ({"minReadySeconds": 20}, RUNNING, 0, -3600, True, "Converged", None),
         ({}, RESTARTING, 3, 1, False, "CrashLoop", None),
         ({}, {**RUNNING, "Health": {"Status": "starting"}}, 0, 1, False, "Progressing", 1.0),
         ({}, {**RUNNING, "Health": {"Status": "healthy"}}, 0, 1, True, "Converged", None),

@@ -1,10 +1,6 @@
-"""The queue: each key once, best first, never to two workers, with its own backoff."""
+"""The queue: each key once, best first, never to two workers, with its own backoff; tests/chaos/machines goes on with it."""
 
 from __future__ import annotations
-
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from controller.engine.queue import FIRST_DELAY, LONGEST_DELAY, Priority, Queue
 from resources.meta import Key
@@ -86,54 +82,3 @@ def test_a_closed_queue_hands_out_nothing_more() -> None:
     queue.add("x", A, Priority.EDIT)
     queue.close()
     assert queue.take("x", 1) == []
-
-
-class QueueMachine(RuleBasedStateMachine):
-    """Whatever is added, taken and finished in whatever order: nothing is lost, nothing is worked twice."""
-
-    keys = st.sampled_from([A, B, C])
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.clock = Ticker()
-        self.queue = Queue(self.clock)
-        self.due: dict[Key, float] = {}
-        self.again: dict[Key, float] = {}
-        self.working: set[Key] = set()
-
-    @rule(key=keys, priority=st.sampled_from(list(Priority)), after=st.sampled_from([0.0, 1.0, 5.0]))
-    def add(self, key: Key, priority: Priority, after: float) -> None:
-        self.queue.add("x", key, priority, after)
-        waiting = self.again if key in self.working else self.due
-        waiting[key] = min(waiting.get(key, float("inf")), self.clock.now + after)
-
-    @rule(limit=st.integers(1, 3))
-    def take(self, limit: int) -> None:
-        ready = {key for key, due in self.due.items() if due <= self.clock.now}
-        got = taken(self.queue, limit)
-        assert len(got) == len(set(got)) == min(limit, len(ready))
-        assert set(got) <= ready and not set(got) & self.working
-        for key in got:
-            del self.due[key]
-        self.working |= set(got)
-
-    @rule(key=keys)
-    def finish(self, key: Key) -> None:
-        if key in self.working:
-            self.queue.done("x", key)
-            self.working.discard(key)
-            if (due := self.again.pop(key, None)) is not None:
-                self.due[key] = due
-
-    @rule(seconds=st.sampled_from([0.5, 2.0]))
-    def wait(self, seconds: float) -> None:
-        self.clock.now += seconds
-
-    @invariant()
-    def depth_counts_what_is_ready_or_worked(self) -> None:
-        ready = sum(due <= self.clock.now for due in self.due.values())
-        assert self.queue.depth() == ready + len(self.working)
-
-
-TestQueueMachine = QueueMachine.TestCase
-TestQueueMachine.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)

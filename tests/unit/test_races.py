@@ -11,6 +11,7 @@ from controller.engine.agent import Context, Done, Mark, Retry, Seen, Step
 from controller.engine.manager import Manager
 from controller.engine.passes import Verdict
 from controller.engine.queue import Priority, Queue
+from controller.engine.revision import Revision
 from resources.conditions import Reason
 from resources.meta import Key
 from tests.unit.test_queue import Ticker, taken
@@ -206,3 +207,15 @@ def test_a_file_applied_by_itself_becomes_part_of_the_directory_it_lies_in(loop:
     part.apply(gadget("a", color="red"))
     assert loop.apply(gadget("a", color="red"), gadget("b"))
     assert loop.agent.log == ["create a", "create b"] and loop.reason("a") == Reason.CONVERGED
+
+
+def test_an_edit_beside_a_key_declared_twice_does_not_put_the_other_one_in_force(loop: Loop) -> None:
+    loop.take(declare(gadget("a", color="red"), gadget("b"), file="/desired/one.yaml"))
+    second = declare(gadget("a", color="blue"), file="/desired/two.yaml").documents
+    loop.take(Revision(second, whole=False))
+    edited = declare(gadget("a", color="red"), gadget("b", color="red"), file="/desired/one.yaml").documents
+    edits = loop.take(Revision(edited, whole=False))
+    assert [key.name for key in edits.edited] == ["b"]
+    entry = loop.index.find(Key("Gadget", "default", "a"))
+    assert entry is not None
+    assert entry.declared.origin.file == "/desired/one.yaml"

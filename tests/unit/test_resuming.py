@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 
-from controller.engine.agent import Context, Done, Seen, Step
+from controller.engine.agent import Context, Done, Seen, Stalled, Step
 from controller.engine.stores import Record
 from resources.conditions import Reason
 from resources.meta import Key
@@ -107,3 +107,26 @@ def test_crash_after_the_crash_loses_nothing_either(loop: Loop) -> None:
     loop.agent.world["a"] = Thing("blue", None, None, 7)
     assert loop.apply(gadget("a", color="green"))
     assert loop.agent.world["a"].color == "green"
+
+
+class Interrupted(UnmarkedAgent):
+    """Its deletions do not get through until it is told so."""
+
+    through: ClassVar[bool] = False
+
+    def delete(self, step: Step[Gadget, Thing], ctx: Context) -> Done:
+        if not self.through:
+            raise Stalled("Interrupted", "killed before anything was deleted")
+        return super().delete(step, ctx)
+
+
+def test_what_was_being_created_is_still_ours_after_its_deletion_was_interrupted_too() -> None:
+    loop = Loop(Interrupted())
+    interrupted(loop, gadget("a", color="red"))
+    loop.agent.world["a"] = Thing("red", None, None, 7)
+    loop.apply(gadget("b"))
+    assert "a" in loop.agent.world
+    loop.agent.through = True  # type: ignore[attr-defined]
+    again = Loop(loop.agent, loop.stores)
+    assert again.apply(gadget("b"))
+    assert list(again.agent.world) == ["b"]

@@ -12,6 +12,7 @@ from resources.kinds.container import ContainerSpec
 # The engine forgets its own count of restarts once a container has been running this long, in seconds:
 # https://github.com/moby/moby/blob/master/restartmanager/restartmanager.go (defaultTimeout, 10 s).
 SETTLED = 10.0
+SKEW = 5.0  # seconds by which an engine's clock may be ahead of ours
 GONE_SOON = 0.2  # seconds between looks at a container that is being removed
 PROBE = 1.0  # seconds between looks at a health check that has not decided yet
 
@@ -49,6 +50,8 @@ def _running(spec: ContainerSpec, live: Json, now: float) -> Health:
         name = live.get("Name", "").removeprefix("/")
         return Health(message=f"it has exited with code {state['ExitCode']}{_detail(state)}; see docker logs {name}")
     since = now - _epoch(state["StartedAt"])
+    if since < -SKEW:  # the clock was set back: nothing can be told from the time of the start, but that it was before
+        since = max(SETTLED, spec.minReadySeconds or 0)
     if restarts and since < SETTLED:
         message = f"restarted {restarts} times, last {max(since, 0):.0f} s ago"
         return Health(False, "CrashLoop", message, again=SETTLED - since)

@@ -168,8 +168,12 @@ class WritableFileSystem(FileSystem):
 
     def remove(self, path: str) -> None:
         """Removes a file or symbolic link, if it is there."""
-        self._discard(_temporary(path))
+        self.tidy(path)
         self._discard(path)
+
+    def tidy(self, path: str) -> None:
+        """Removes what a write to `path` that was interrupted has left beside it."""
+        self._discard(_temporary(path))
 
     def remove_directory(self, path: str) -> bool:
         """Removes a directory; False when it isn't empty."""

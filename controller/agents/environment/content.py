@@ -11,7 +11,7 @@ import hashlib
 from controller.agents.environment.client import Content, Entry, FileSystem
 from controller.agents.environment.failures import failure
 from controller.engine.agent import Stalled
-from resources.kinds.file import FileSpec
+from resources.kinds.file import FileSpec, FileType
 from resources.template import TemplateError, render
 
 LONGEST_SHOWN = 64 * 1024  # bytes
@@ -60,6 +60,19 @@ def wanted_content(spec: FileSpec, files: FileSystem) -> Content:
         ) from None
     except TemplateError as error:
         raise Stalled(TEMPLATE_INVALID, f"{error} (in {spec.source})") from None
+
+
+def print_of_wanted(spec: FileSpec, files: FileSystem) -> str:
+    """Tells what the spec makes of a path from all else, but for permissions; as `print_of_found` tells what is there."""
+    if spec.type is not FileType.FILE:
+        return f"{spec.type} {spec.target or ''}"
+    content = wanted_content(spec, files)
+    digest = hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else files.digest(str(content))
+    return f"{spec.type} {digest}"
+
+
+def print_of_found(path: str, entry: Entry, files: FileSystem) -> str:
+    return f"{entry.type} {files.digest(path) if entry.type == FileType.FILE else entry.target}"
 
 
 def _shown(content: Content, files: FileSystem) -> str:

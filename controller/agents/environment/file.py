@@ -17,7 +17,7 @@ from typing import ClassVar
 
 from controller.agents.environment.accounts import Accounts
 from controller.agents.environment.client import Entry, FileSystem, Permissions, WritableFileSystem
-from controller.agents.environment.content import compare_contents, wanted_content
+from controller.agents.environment.content import compare_contents, print_of_found, print_of_wanted, wanted_content
 from controller.agents.environment.difference import NEW_MODE, plan_file
 from controller.agents.environment.failures import PATH_UNUSABLE, explained, failure
 from controller.agents.environment.kept import Kept
@@ -102,6 +102,16 @@ class FileAgent(SingleAgent[File, FileObserved]):
 
     # -- changing ------------------------------------------------------------------------------------------------
 
+    def tidy(self, resources: Sequence[File], *, gone: bool) -> None:
+        """Half-written files; and half an adoption of what is no longer to be had is undone."""
+        for resource in resources:
+            path = resource.spec.path
+            with explained("clear up at", path):
+                self._writable.tidy(path)
+                entry = self._files.look(path)
+                if gone and entry and self._half_adopted(path, entry):
+                    self._give_up(resource.spec, self._kept.place(path))
+
     def apply(self, steps: Sequence[Step[File, FileObserved]], ctx: Context) -> Mapping[Key, Outcome]:
         """Directories before what is in them; for deletions the other way round, and last."""
         makes = sorted((step for step in steps if step.desired), key=_path)
@@ -137,12 +147,20 @@ class FileAgent(SingleAgent[File, FileObserved]):
         return Done(_handle(spec.type, spec.path), kept, left.message if left else "")
 
     def _keep_aside(self, step: Step[File, FileObserved], entry: Entry) -> str:
-        """Where it is kept. What an interrupted adoption has kept is older, and so the truth, when nothing differs now."""
-        path = _spec(step).path
+        """Where it is kept. What an interrupted adoption has kept is older, and so the truth, unless somebody else has
+        written to the path since."""
+        path, ours = _spec(step).path, print_of_wanted(_spec(step), self._files)
         with explained("keep aside", path):
-            if step.plan.changes or self._kept.find(path) is None:
-                self._kept.put_aside(self._writable, path, entry)
+            has_begun = self._kept.find(path) is not None
+            if has_begun and (not step.plan.changes or self._half_adopted(path, entry)):
+                self._kept.expect(self._writable, path, ours)
+            else:
+                self._kept.put_aside(self._writable, path, entry, ours)
         return self._kept.place(path)
+
+    def _half_adopted(self, path: str, entry: Entry) -> bool:
+        """Whether what is at `path` was put there by an adoption that may not have been recorded."""
+        return self._kept.expects(path, print_of_found(path, entry, self._files))
 
     def replace(self, step: Step[File, FileObserved], ctx: Context) -> Done:
         """The new thing first: a crash in between leaves both, and the next run removes the old one."""

@@ -1,7 +1,8 @@
 """What adoptions have put aside, to be put back when the resource is deleted: `$PEGASUS2_HOME/kept`. Used by `file.py`.
 
 Each path has a directory there, named by a digest of the path, with the old content and a note of what was there. The
-note is written last: where it is, the rest is complete. An adoption that was interrupted finds what it has kept.
+note is written last: where it is, the rest is complete. An adoption that was interrupted finds what it has kept, and by the
+note what it was about to write: so it knows its own work from what somebody else has put there since.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from controller.agents.environment.client import Entry, FileSystem, Permissions, WritableFileSystem
 from controller.engine.agent import Stalled
@@ -35,14 +37,28 @@ class Kept:
             return None
         return Entry(read["type"], int(read["mode"], 8), read["uid"], read["gid"], target=read["target"])
 
-    def put_aside(self, files: WritableFileSystem, path: str, entry: Entry) -> None:
-        """Keeps what is at `path`, and leaves it there. Raises Stalled for what can't be kept."""
+    def put_aside(self, files: WritableFileSystem, path: str, entry: Entry, ours: str) -> None:
+        """Keeps what is at `path`, and leaves it there; `ours` is the print of what will take its place.
+
+        Raises Stalled for what can't be kept.
+        """
         if entry.type not in ("file", "directory", "symlink"):
             raise Stalled(CANNOT_ADOPT, f"cannot adopt the {entry.type} at {path}: remove it, or change spec.path")
         if entry.type == "file":
             files.write(self._content(path), Path(path), _PRIVATE)
         note = {"path": path, "type": entry.type, "mode": f"{entry.mode:04o}", "uid": entry.uid, "gid": entry.gid}
-        files.write(self._note(path), json.dumps(note | {"target": entry.target}).encode(), _PRIVATE)
+        self._write_note(files, path, note | {"target": entry.target, "ours": [ours]})
+
+    def expect(self, files: WritableFileSystem, path: str, ours: str) -> None:
+        """Notes that `ours` is about to be written, too: an adoption is begun again, with another content perhaps."""
+        note = json.loads(self._files.read(self._note(path)))
+        if ours not in (before := note.get("ours", [])):
+            self._write_note(files, path, note | {"ours": [*before, ours]})
+
+    def expects(self, path: str, found: str) -> bool:
+        """Whether `found` is the print of something that an adoption of `path` was about to write."""
+        note = self._note(path)
+        return self._files.look(note) is not None and found in json.loads(self._files.read(note)).get("ours", [])
 
     def put_back(self, files: WritableFileSystem, path: str, entry: Entry) -> None:
         """Puts at `path` what `find` has found, and keeps it no longer. The way must be clear: see `file.py`."""
@@ -67,6 +83,9 @@ class Kept:
     def place(self, path: str) -> str:
         """The directory where what was at `path` is kept."""
         return f"{self._directory}/{hashlib.sha256(path.encode()).hexdigest()[:16]}"
+
+    def _write_note(self, files: WritableFileSystem, path: str, note: dict[str, Any]) -> None:
+        files.write(self._note(path), json.dumps(note).encode(), _PRIVATE)
 
     def _note(self, path: str) -> str:
         return f"{self.place(path)}/note.json"

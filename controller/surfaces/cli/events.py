@@ -59,19 +59,19 @@ class Events(Command):
         """The last ones; then, to watch, what is new whenever there is something."""
         with app.kept(read_only=True) as kept:
             database = kept.home.database
-            found = happened(kept.stores, selection, 0.0)[-self.number :]
-        yield found
+            found = happened(kept.stores, selection, 0.0)
+        yield found[-self.number :]
         if not self.watch:
             return
         from controller.surfaces.cli.watching import changes
 
-        last = found[-1].at if found else 0.0
+        seen = frozenset(found)  # not by their times: a clock may be set back
         for _ in changes(database):
             with app.kept(read_only=True) as kept:
-                found = happened(kept.stores, selection, last)
-            if found:
-                last = found[-1].at
-                yield found
+                found = happened(kept.stores, selection, 0.0)
+            if new := [event for event in found if event not in seen]:
+                seen = frozenset(found)
+                yield new
 
 
 def happened(stores: Stores, selection: Selection, after: float) -> list[Event]:
