@@ -60,7 +60,7 @@ def open_kept(*, read_only: bool) -> Iterator[Kept]:
 
     found = settings()
     home = Home(found.home, found.agents_config, read_only=read_only)
-    with open_stores(home) as stores:
+    with open_stores(home, found.journal) as stores:
         yield Kept(home, stores)
 
 
