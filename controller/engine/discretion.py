@@ -1,4 +1,4 @@
-"""Takes secrets out of what agents say. Systems quote in their errors what they were given; the calls into agents go through here.
+"""Takes secrets out of what agents say: systems quote in their errors what they were given. `asking.py` calls agents through it.
 
 What an agent reveals is remembered for the time of one call, and no longer.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from controller.engine.agent import Context, Done, Failure, Outcome, Retry, Seen, Secrets, Stalled, Started
+from controller.engine.agent import Context, Done, Failure, Outcome, Retry, Secrets, Seen, Stalled, Started
 from resources.meta import Key, SecretRef
 
 HIDDEN = "(secret)"

@@ -104,9 +104,7 @@ def _begun(connection: Connection, name: str) -> AuditEntry | None:
 
 def _interrupted(entry: AuditEntry, at: float, message: str) -> AuditEntry:
     """`seconds` is the time until this was noticed: longer than it was worked on."""
-    return replace(
-        entry, at=at, outcome=Ending.INTERRUPTED, message=message, seconds=round(max(0.0, at - entry.at), 4)
-    )
+    return replace(entry, at=at, outcome=Ending.INTERRUPTED, message=message, seconds=round(max(0.0, at - entry.at), 4))
 
 
 def _where(query: AuditQuery) -> tuple[str, list[Any]]:

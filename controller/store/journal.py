@@ -21,7 +21,9 @@ IDENTIFIER = "pegasus2"
 _NOTICE, _WARNING, _INFO = 5, 4, 6
 _PRIORITIES = {Ending.FAILED: _WARNING, Ending.REFUSED: _NOTICE, Ending.INTERRUPTED: _WARNING}
 
-_LONGEST = 16 * 1024  # bytes of one value; with all fields at their longest a datagram still fits into a socket's buffer
+_LONGEST = (
+    16 * 1024
+)  # bytes of one value; with all fields at their longest a datagram still fits into a socket's buffer
 _CUT = "… (cut)"
 
 

@@ -9,7 +9,6 @@ from typing import Self
 
 from controller.wiring.place import home_path
 
-
 JOURNAL = "/run/systemd/journal/socket"  # of systemd: https://systemd.io/JOURNAL_NATIVE_PROTOCOL/
 
 
