@@ -87,9 +87,13 @@ class Database:
             yield
 
     def copy(self) -> bytes:
-        """The whole database as a file would hold it, as it is at this moment, whoever writes meanwhile."""
+        """The whole database as a file would hold it, as it is at this moment, whoever writes meanwhile.
+
+        Raises DatabaseError when it is damaged.
+        """
         with self._lock, explained(self._path), closing(_connect(":memory:")) as copy:
             self._connection.backup(copy)
+            _refuse_damaged(copy, self._path)
             return copy.serialize()
 
     def close(self) -> None:
@@ -113,6 +117,21 @@ def open_database(
         _refuse_truncated(path)
         connection = _connect_read_only(path, migrations) if read_only else _connect_to_write(path, migrations)
     return Database(connection, path)
+
+
+def verify_database(path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Raises DatabaseError unless the file is a sound database of ours; makes it ready to be put in place."""
+    with explained(path), closing(_connect(str(path))) as connection:
+        if not _version(connection, path, migrations):
+            raise DatabaseError(f"cannot use {path}: it is no database of Pegasus2")
+        _refuse_damaged(connection, path)
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _refuse_damaged(connection: sqlite3.Connection, path: Path | None) -> None:
+    found: str = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if found != "ok":
+        raise DatabaseError(f"cannot use {path}: it is damaged ({found}); {_REMEDY}")
 
 
 def _make(path: Path, migrations: Sequence[Migration]) -> None:

@@ -64,6 +64,14 @@ def open_kept(*, read_only: bool) -> Iterator[Kept]:
         yield Kept(home, stores)
 
 
+def open_home(*, read_only: bool) -> Home:
+    """The home of the environment, of which nothing is opened yet. Raises Refused."""
+    from controller.store.home import Home
+
+    found = settings()
+    return Home(found.home, found.agents_config, read_only=read_only)
+
+
 def settings() -> Settings:
     """What the environment says. Raises Refused."""
     from controller.wiring.settings import Settings
@@ -92,6 +100,7 @@ class App:
     open: Opener = open_workspace
     kept: Callable[..., AbstractContextManager[Kept]] = open_kept
     stoppable: Callable[[], AbstractContextManager[Flag]] = interruptible
+    home: Callable[..., Home] = open_home
     now: Callable[[], float] = time.time  # seconds since the epoch
     user: str = ""  # a login name
     typed: str = ""  # the command line: "p2 apply state"

@@ -44,6 +44,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "schema": "explain:Schema",
     },
     "The program": {
+        "backup-state": "backup_state:BackupState",
+        "restore-state": "restore_state:RestoreState",
         "completion": "completion:Completion",
         "version": "version:Version",
     },

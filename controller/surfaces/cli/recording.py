@@ -83,10 +83,10 @@ class _Recording:
 
     @contextmanager
     def _audit(self) -> Iterator[Audit | None]:
-        """The audit, unless there is no home yet: none is made for the sake of a command that changes nothing."""
+        """The audit, unless there is no home yet: only a controller, which will make one, is worth it."""
         with self.app.kept(read_only=True) as kept:
             there_is_none = not kept.home.database.exists()
-        if there_is_none:
+        if there_is_none and not self.command.lasts:
             yield None
             return
         with self.app.kept(read_only=False) as kept:
@@ -113,7 +113,8 @@ def _explained(error: BaseException) -> tuple[Ending, str, int]:
     from controller.store.errors import HomeError
 
     if isinstance(error, Refused | HomeError):
-        return Ending.REFUSED, without_secrets(str(error)), Exit.REFUSED
+        first = str(error).partition("\n")[0]  # what follows tells values of fields
+        return Ending.REFUSED, without_secrets(first), Exit.REFUSED
     if isinstance(error, KeyboardInterrupt):
         return Ending.INTERRUPTED, "", Exit.INTERRUPTED
     if isinstance(error, BrokenPipeError):
