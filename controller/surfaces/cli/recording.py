@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _HIDDEN = "(secret)"
 # What may be a secret in a command line: the password in a URL, and the value of an option that is called like one.
-_IN_URL = r"(\w+://[^\s/:@]*:)[^\s/@]+(?=@)"
+_IN_URL = r"(\w+:/+[^\s/:@]*:)[^\s/@]+(?=@)"
 _IN_OPTION = r"(?i)(--?[\w-]*(?:password|passwd|passphrase|secret|token|api-?key)[\w-]*(?:=|\s+))('[^']*'|\S+)"
 
 
