@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -225,4 +226,41 @@ def test_a_password_in_a_command_line_is_not_kept(typed: str, kept: str) -> None
 def test_a_wrong_command_line_with_a_password_leaves_no_password(applied: Story, home: Path) -> None:
     applied.p2("apply", f"postgres://ada:{PASSWORD}@host/db")
     assert audited(applied)[-1]["outcome"] == "refused"
+    assert not [path for path in home.rglob("*") if path.is_file() and PASSWORD.encode() in path.read_bytes()]
+
+
+@pytest.mark.docker
+def test_neither_audit_nor_journal_nor_home_learn_what_a_container_is_told(
+    story: Story, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from docker import APIClient
+
+    from tests.agents.worlds.docker import IMAGE, need_image
+
+    monkeypatch.setenv("AUDIT_PASSWORD", PASSWORD)
+    monkeypatch.setenv("PEGASUS2_JOURNAL", str(tmp_path / "journal"))
+    name = f"p2audit-{uuid4().hex[:8]}"
+    story.write(
+        "a.yaml",
+        f"apiVersion: pegasus2.dev/v1\nkind: Container\nmetadata: {{name: {name}}}\n"
+        f"spec:\n  image: '{IMAGE}'\n  command: [/no/such/program]\n"
+        "  secretEnv: {DB_PASSWORD: {env: AUDIT_PASSWORD}}\n",
+    )
+    with (
+        closing(APIClient(timeout=30)) as engine,
+        closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as journald,
+    ):
+        need_image(engine)
+        journald.bind(str(tmp_path / "journal"))
+        journald.settimeout(10)
+        try:
+            assert story.p2("apply", "--timeout", "10s").code == 1
+            assert f"DB_PASSWORD={PASSWORD}" in engine.inspect_container(name)["Config"]["Env"]
+        finally:
+            engine.remove_container(name, force=True, v=True)
+        said = journald.recv(1 << 16) + journald.recv(1 << 16)
+    create, apply = audited(story)[-2:]
+    assert (create["outcome"], create["reason"], apply["outcome"]) == ("failed", "StartFailed", "failed")
+    assert b"PEGASUS2_REASON=StartFailed" in said
+    assert PASSWORD.encode() not in said
     assert not [path for path in home.rglob("*") if path.is_file() and PASSWORD.encode() in path.read_bytes()]

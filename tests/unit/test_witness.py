@@ -15,6 +15,7 @@ from controller.engine.requests import Cause, Request, Requests
 from controller.store.home import Home
 from controller.store.secrets import HomeSecrets
 from controller.store.stores import open_stores
+from controller.surfaces.logs import ForMachines
 from resources.meta import Key, SecretRef
 from tests.unit.world import Gadget, GadgetAgent, Loop, Thing, gadget
 
@@ -160,6 +161,24 @@ def test_a_secret_that_an_agent_quotes_gets_nowhere(home: Path, monkeypatch: pyt
         assert "(secret)" in loop.message("fails")
         assert set(progress) == {"sending (secret)"}
     assert not quoted_in(home, SECRET)
+
+
+class Careless(GadgetAgent):
+    def create(self, step: Step[Gadget, Thing], ctx: Context) -> Done:
+        raise RuntimeError(f"cannot log in with {ctx.secrets.reveal(Blabbing.ref)}")
+
+
+def test_a_secret_in_the_traceback_of_a_mistake_is_not_logged(
+    home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("GADGET_PASSWORD", SECRET)
+    loop = asked_by(Loop(Careless()), ADA)
+    loop.parts = replace(loop.parts, context=Context(HomeSecrets(Home(home))))
+    loop.apply(gadget("a", color="red"), timeout=1.0)
+    formatter = ForMachines()
+    lines = [formatter.format(entry) for entry in caplog.records]
+    assert any("cannot log in with (secret)" in line for line in lines), lines
+    assert SECRET not in "".join(lines)
 
 
 def quoted_in(home: Path, secret: str) -> Mapping[str, bool]:

@@ -76,7 +76,8 @@ def told(home: Home, restored: Restored) -> list[str]:
             "is that installation, stop Pegasus2 there for good, or the two will fight over what they can both reach"
         )
     if made.secrets is SecretsIn.LEFT_OUT:
-        lines.append(f"the secrets are not in the backup: put them into {home.secrets}")
+        there = "those in {} stay" if home.secrets.exists() else "put them into {}"
+        lines.append(f"the secrets are not in the backup: {there.format(home.secrets)}")
     if home.agents != home.path / "agents" and any(each.name.startswith("agents/") for each in made.members):
         lines.append(
             f"the agents' configuration is in {home.path / 'agents'}; PEGASUS2_AGENTS_CONFIG names another place"
