@@ -55,7 +55,16 @@ def _files(home: Home, secrets: bool) -> Iterator[tuple[str, Path]]:
 
 
 def _below(directory: Path) -> list[Path]:
-    return sorted(Path(place, name) for place, _, names in os.walk(directory, onerror=_unreadable) for name in names)
+    """All files, also where links lead; each directory once, for links may go in a circle."""
+    found, seen = [], set()
+    for place, inner, names in os.walk(directory, onerror=_unreadable, followlinks=True):
+        real = os.path.realpath(place)  # noqa: PTH: as text, for it is only compared
+        if real in seen:
+            inner.clear()
+            continue
+        seen.add(real)
+        found += [Path(place, name) for name in names]
+    return sorted(found)
 
 
 def _unreadable(error: OSError) -> None:
@@ -65,7 +74,7 @@ def _unreadable(error: OSError) -> None:
 
 
 def _secrets(home: Home, included: bool) -> SecretsIn:
-    if not _below(home.secrets):
+    if not home.secrets.exists():
         return SecretsIn.NONE
     return SecretsIn.INCLUDED if included else SecretsIn.LEFT_OUT
 

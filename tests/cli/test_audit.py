@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,10 @@ from uuid import uuid4
 
 import pytest
 
+from controller.engine.audit import AuditEntry
+from controller.store.home import Home
+from controller.store.schema import NEVER_PRUNED
+from controller.store.stores import open_stores
 from controller.surfaces.cli.audit import beginning
 from controller.surfaces.cli.command import Refused
 from controller.surfaces.cli.recording import without_secrets
@@ -177,6 +182,24 @@ def test_a_controller_is_told_when_it_starts_when_it_heals_and_when_it_ends(
         ("run", "done", None),
     ]
     assert [each["user"] for each in found[1:3]] == ["controller", "controller"]
+
+
+def test_a_controller_forgets_what_is_older_than_its_setting_says(
+    applied: Story, home: Path, controller: Controller
+) -> None:
+    now = time.time()
+    ages = [40.0] * 20 + [20.0] * 20 + [0.0] * NEVER_PRUNED  # days
+    with open_stores(Home(home)) as stores:
+        entries = [AuditEntry(now - days * 86_400, f"{days:.0f} days old") for days in ages]
+        stores.audit.end({str(number): entry for number, entry in enumerate(entries)})
+    (home / "config.yaml").write_text("audit: {days: 30}")
+    controller.start()
+
+    def old() -> list[str]:
+        return [each["action"] for each in audited(applied, "-n", "20000") if each["action"].endswith("0 days old")]
+
+    eventually(lambda: "40 days old" not in old(), "it has pruned")
+    assert old().count("20 days old") == 20
 
 
 @pytest.mark.parametrize(

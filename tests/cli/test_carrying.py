@@ -122,6 +122,27 @@ def test_secrets_are_left_out_unless_they_are_asked_for(used: Story, elsewhere: 
     assert (new / "secrets/db/password").read_text() == "tr0ub4dor&3"
 
 
+def test_links_in_the_home_are_followed_and_never_in_a_circle(
+    used: Story, home: Path, tmp_path: Path, elsewhere: Callable[[str], Path]
+) -> None:
+    (tmp_path / "vault").mkdir()
+    (tmp_path / "vault/token").write_text("linked")
+    (home / "secrets/linked").symlink_to(tmp_path / "vault")
+    (home / "secrets/db/alias").symlink_to(tmp_path / "vault/token")
+    (home / "secrets/circle").symlink_to(home / "secrets")
+    (home / "secrets/broken").symlink_to(home / "nowhere")
+    os.mkfifo(home / "secrets/pipe")
+    assert used.p2("backup-state", "--secrets", "backup.tar.gz").code == 0
+    new = elsewhere("new")
+    assert used.p2("restore-state", "backup.tar.gz").code == 0
+    restored = {str(path.relative_to(new)): path.read_text() for path in (new / "secrets").rglob("*") if path.is_file()}
+    assert restored == {
+        "secrets/db/password": "tr0ub4dor&3",
+        "secrets/db/alias": "linked",
+        "secrets/linked/token": "linked",
+    }
+
+
 def test_it_says_that_the_old_machine_must_not_go_on(
     used: Story, backup: Path, home: Path, elsewhere: Callable[[str], Path]
 ) -> None:
