@@ -330,6 +330,14 @@ def test_a_place_that_can_not_be_written_is_named(used: Story) -> None:
         assert (shown.code, f"cannot write {place}" in shown.err) == (2, True), shown.err
 
 
+def test_an_output_that_takes_no_more_is_an_error(used: Story) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([P2, "backup-state", "-"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, "cannot write the backup: No space left on device" in done.stderr) == (2, True), (
+        done.stderr
+    )
+
+
 def test_nothing_to_back_up_is_said(story: Story, home: Path) -> None:
     shown = story.p2("backup-state", "backup.tar.gz")
     assert (shown.code, "nothing is kept there yet" in shown.err) == (2, True)

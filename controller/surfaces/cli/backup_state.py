@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
@@ -42,11 +44,8 @@ class BackupState(Command):
 
         home, now = app.home(read_only=True), app.now()
         home.prepare()
-        if str(self.file) == "-":
-            made = write_backup(home, standard_output(app.console), secrets=self.secrets, program=__version__, at=now)
-        else:
-            with drafted(self.file) as target:
-                made = write_backup(home, target, secrets=self.secrets, program=__version__, at=now)
+        with standard_output(app.console) if str(self.file) == "-" else drafted(self.file) as target:
+            made = write_backup(home, target, secrets=self.secrets, program=__version__, at=now)
         app.console.note(self._told(made))
         return Exit.OK
 
@@ -67,8 +66,17 @@ def contents(made: Manifest) -> str:
     return f"the database (schema {made.schema}) and {counted(len(made.members) - 1, 'file')}{whose}"
 
 
-def standard_output(console: Console) -> BinaryIO:
-    """Where bytes go. Raises Refused where a person would see them."""
+@contextmanager
+def standard_output(console: Console) -> Iterator[BinaryIO]:
+    """Where bytes go. Raises Refused where a person would see them, or nothing can be written."""
     if console.out.isatty():
         raise Refused("cannot write a backup to a terminal: name a file, or send it on with a pipe")
-    return console.out.buffer
+    try:
+        yield console.out.buffer
+        console.out.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Refused(
+            f"cannot write the backup: {error.strerror or error}; it is incomplete where it arrived"
+        ) from error
