@@ -57,8 +57,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A Pegasus2 home of the test's own; no test ever sees the user's."""
+    """A Pegasus2 home of the test's own; no test ever sees the user's, or writes into the machine's journal."""
     path = tmp_path / "p2home"
+    monkeypatch.setenv("PEGASUS2_JOURNAL", "none")
     monkeypatch.setenv("PEGASUS2_HOME", str(path))
     monkeypatch.setenv("NO_COLOR", "1")
     return path

@@ -14,6 +14,7 @@ from controller.engine.parts import Parts
 from controller.engine.passes import Pass, Verdict, subject_of
 from controller.engine.revision import Condition
 from controller.engine.stores import Record
+from controller.engine.witness import Witness
 from resources.kinds import model_of
 from resources.meta import DeletionPolicy, Key, Resource
 from resources.plan import Action
@@ -54,10 +55,14 @@ class Ledger:
         self._inventory = parts.stores.inventory
         self._overrides = parts.stores.overrides
         self._source = parts.identity.source
+        self._together = parts.stores.together
+        self._witness = Witness(parts)
 
     def intend(self, passes: Sequence[Pass]) -> None:
         """Write-ahead: what is about to be done, before the first change."""
-        self._inventory.intend([self._intended(each) for each in passes])
+        with self._together():
+            self._inventory.intend([self._intended(each) for each in passes])
+            self._witness.begun(passes)
 
     def _intended(self, each: Pass) -> Record:
         subject, action, record = subject_of(each), each.plan.action, self._inventory.find(each.key)
@@ -88,11 +93,13 @@ class Ledger:
             adopted = each.plan.action is Action.ADOPT or (record.adopted and each.plan.action is not Action.REPLACE)
             kept = record.kept if outcome.kept is None else outcome.kept
             confirmed.append(replace(record, adopted=adopted, kept=kept))
-        if confirmed:
-            self._inventory.confirm(confirmed)
-        if gone:
-            self._inventory.forget(gone)
-        self._overrides.use([each.key for each in passes if isinstance(outcomes[each.key], Done)])
+        with self._together():
+            if confirmed:
+                self._inventory.confirm(confirmed)
+            if gone:
+                self._inventory.forget(gone)
+            self._overrides.use([each.key for each in passes if isinstance(outcomes[each.key], Done)])
+            self._witness.ended({each.key: outcomes[each.key] for each in passes})
 
     def keep(self, passes: Sequence[Pass]) -> None:
         """Brings the inventory up to date with what was looked at."""

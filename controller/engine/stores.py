@@ -5,11 +5,13 @@ Everything here is called from several threads. A call that returns has kept wha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from controller.engine.audit import AuditEntry, AuditQuery
 from resources.conditions import Status, Truth
 from resources.meta import Key
 from resources.plan import Action, Plan
@@ -148,6 +150,25 @@ class Holds(Protocol):
         """Makes `holds` all there is for a source."""
 
 
+class Audit(Protocol):
+    """Who did what to the machine, and why. Entries are added and never changed."""
+
+    def begin(self, entries: Mapping[str, AuditEntry]) -> None:
+        """What is about to be done, each under a name. Should it never `end`, it becomes an entry all the same."""
+
+    def end(self, entries: Mapping[str, AuditEntry]) -> None:
+        """How what has begun under these names has ended; also of what has begun unseen."""
+
+    def recover(self, at: float) -> Sequence[AuditEntry]:
+        """Makes entries of what processes that are dead have begun and never ended. Needs the home's lock."""
+
+    def entries(self, query: AuditQuery) -> Sequence[AuditEntry]:
+        """Oldest first."""
+
+    def prune(self, before: float) -> int:
+        """Forgets entries older than `before` (seconds since the epoch), but never the newest. Returns how many."""
+
+
 class Listener(Protocol):
     """Told of everything that happens: the CLI's progress, the metrics and the log are listeners. Must not block."""
 
@@ -201,3 +222,5 @@ class Stores:
     events: Events
     overrides: Overrides
     holds: Holds
+    audit: Audit
+    together: Callable[[], AbstractContextManager[None]]  # what is kept within is kept all or not at all

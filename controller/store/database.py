@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import RLock
@@ -39,6 +39,12 @@ class Database:
         self._connection = connection
         self._path = path
         self._lock = RLock()
+        self._afterwards: list[Callable[[], None]] = []
+
+    @property
+    def lock(self) -> RLock:
+        """Held within `read` and `write`. What mirrors the database in memory guards that with this lock, too."""
+        return self._lock
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -48,17 +54,47 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """A transaction: committed when the body ends, undone when it raises. Raises DatabaseError."""
+        """A transaction: committed when the body ends, undone when it raises. Raises DatabaseError.
+
+        Within another one it is a part of that.
+        """
         with self._lock, explained(self._path):
+            if self._connection.in_transaction:
+                yield self._connection
+                return
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
+                self._afterwards.clear()
                 # Some errors (a full disk) have undone the transaction already.
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+            afterwards, self._afterwards = self._afterwards, []
+            for each in afterwards:
+                each()
+
+    def afterwards(self, do: Callable[[], None]) -> None:
+        """To be called within `write`: does something once the transaction is committed, or never. It must not fail."""
+        self._afterwards.append(do)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Makes one transaction of all that is written within. Raises DatabaseError."""
+        with self.write():
+            yield
+
+    def copy(self) -> bytes:
+        """The whole database as a file would hold it, as it is at this moment, whoever writes meanwhile.
+
+        Raises DatabaseError when it is damaged.
+        """
+        with self._lock, explained(self._path), closing(_connect(":memory:")) as copy:
+            self._connection.backup(copy)
+            _refuse_damaged(copy, self._path)
+            return copy.serialize()
 
     def close(self) -> None:
         with self._lock:
@@ -81,6 +117,21 @@ def open_database(
         _refuse_truncated(path)
         connection = _connect_read_only(path, migrations) if read_only else _connect_to_write(path, migrations)
     return Database(connection, path)
+
+
+def verify_database(path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Raises DatabaseError unless the file is a sound database of ours; makes it ready to be put in place."""
+    with explained(path), closing(_connect(str(path))) as connection:
+        if not _version(connection, path, migrations):
+            raise DatabaseError(f"cannot use {path}: it is no database of Pegasus2")
+        _refuse_damaged(connection, path)
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _refuse_damaged(connection: sqlite3.Connection, path: Path | None) -> None:
+    found: str = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if found != "ok":
+        raise DatabaseError(f"cannot use {path}: it is damaged ({found}); {_REMEDY}")
 
 
 def _make(path: Path, migrations: Sequence[Migration]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,10 +19,9 @@ def told(path: Path, verb: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise HomeError(
-            f"cannot {verb} {error.filename or path}: {error.strerror or error}; "
-            "make it accessible, or set PEGASUS2_HOME to a directory of your own"
-        ) from error
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "make room there" if full else "make it accessible, or set PEGASUS2_HOME to a directory of your own"
+        raise HomeError(f"cannot {verb} {error.filename or path}: {error.strerror or error}; {remedy}") from error
 
 
 def publish(draft: Path, path: Path) -> None:

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from controller.store.errors import HomeError, publish, told
 
+RESTORE = ".restore"  # where restore.py works
+
 if TYPE_CHECKING:
     from controller.store.lock import Holder
     from controller.store.poke import Pokes
@@ -49,6 +51,11 @@ class Home:
     def secrets(self) -> Path:
         return self.path / "secrets"
 
+    @property
+    def agents(self) -> Path:
+        """The directory of the agents' configuration, here or elsewhere."""
+        return self._agents_config
+
     def prepare(self) -> None:
         """Makes the home (mode 0700) if it is not there yet. Raises HomeError when it can't be used."""
         with told(self.path, "create"):
@@ -57,6 +64,24 @@ class Home:
         with told(self.path, "use"):
             if self.path.exists():
                 self._inspect(self.path.stat())
+            if self.restoring:
+                self._finish_restore()
+
+    @property
+    def restoring(self) -> bool:
+        """Whether a restore has begun that counts, and is not finished (see restore.py)."""
+        return any((self.path / RESTORE / name).exists() for name in ("ready", "placing"))
+
+    def _finish_restore(self) -> None:
+        """Raises HomeError where that can't be done now."""
+        if self.read_only:
+            raise HomeError(
+                f"cannot use {self.path}: a restore into it was interrupted, or is under way; "
+                "p2 restore-state, or whatever else may write, finishes it"
+            )
+        from controller.store.restore import finish_interrupted
+
+        finish_interrupted(self.path)
 
     def _inspect(self, found: os.stat_result) -> None:
         if not stat.S_ISDIR(found.st_mode):

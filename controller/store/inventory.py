@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from threading import RLock
 from typing import Any
 
 from controller.engine.stores import Record
@@ -30,7 +29,7 @@ class SqliteInventory:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._lock = RLock()
+        self._lock = database.lock  # one lock for both, so that a larger transaction can't wait for itself
         self._loaded: dict[Key, Record] | None = None
         self._by_source: dict[str, dict[Key, Record]] = {}
 
@@ -66,18 +65,21 @@ class SqliteInventory:
             self._all()
             with self._database.write() as connection:
                 connection.executemany("DELETE FROM inventory WHERE key = ?", ((str(key),) for key in gone))
-            for key in gone:
-                self._drop(key)
+                self._database.afterwards(lambda: self._follow(gone, ()))
 
     def _keep(self, records: Sequence[Record]) -> None:
         with self._lock:
             self._all()
             with self._database.write() as connection:
                 connection.executemany(_PUT, map(_row, records))
-            # Memory follows the disk: a write that failed is not remembered.
-            for record in records:
-                self._drop(record.key)
-                self._remember(record)
+                self._database.afterwards(lambda: self._follow([record.key for record in records], records))
+
+    def _follow(self, gone: Iterable[Key], new: Iterable[Record]) -> None:
+        """Memory follows the disk: a write that failed, or is undone, is not remembered."""
+        for key in gone:
+            self._drop(key)
+        for record in new:
+            self._remember(record)
 
     def _all(self) -> dict[Key, Record]:
         if self._loaded is None:

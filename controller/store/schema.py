@@ -62,8 +62,49 @@ _RECOVERY_AND_TRIALS: Migration = (
     "ALTER TABLE inventory ADD COLUMN tried TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE inventory ADD COLUMN tried_at REAL NOT NULL DEFAULT 0",
     "ALTER TABLE inventory ADD COLUMN given_up TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE inventory ADD COLUMN intended TEXT NOT NULL DEFAULT ''",
 )
 
-_INTERRUPTED_MOVES: Migration = ("ALTER TABLE inventory ADD COLUMN intended TEXT NOT NULL DEFAULT ''",)
+NEVER_PRUNED = 10_000  # the newest entries of the audit, which nothing removes
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _RECOVERY_AND_TRIALS, _INTERRUPTED_MOVES)
+_AUDIT: Migration = (
+    """
+    CREATE TABLE audit (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        at REAL NOT NULL,
+        action TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        key TEXT, -- NULL: a command
+        user TEXT NOT NULL,
+        command TEXT NOT NULL,
+        cause TEXT NOT NULL,
+        fields TEXT NOT NULL, -- one a line
+        generation INTEGER NOT NULL,
+        file TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        message TEXT NOT NULL,
+        code INTEGER,
+        seconds REAL NOT NULL
+    )
+    """,
+    "CREATE INDEX audit_by_key ON audit (key, number)",
+    # What has begun and not ended; not a part of the audit until it is known how it went.
+    "CREATE TABLE begun (name TEXT PRIMARY KEY, process TEXT NOT NULL, entry TEXT NOT NULL) WITHOUT ROWID",
+    """
+    CREATE TRIGGER audit_is_never_changed BEFORE UPDATE ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only: its entries are never changed'); END
+    """,
+    # An INSERT OR REPLACE would remove the old row without asking the trigger on DELETE.
+    """
+    CREATE TRIGGER audit_is_never_replaced BEFORE INSERT ON audit
+    WHEN EXISTS (SELECT 1 FROM audit WHERE number = new.number)
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only: its entries are never replaced'); END
+    """,
+    f"""
+    CREATE TRIGGER audit_keeps_the_newest BEFORE DELETE ON audit
+    WHEN old.number > (SELECT max(number) FROM audit) - {NEVER_PRUNED}
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only: its newest {NEVER_PRUNED} entries are never removed'); END
+    """,
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _RECOVERY_AND_TRIALS, _AUDIT)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from controller.engine.stores import Stores
+from controller.store.audit import SqliteAudit
 from controller.store.database import Database, open_database
 from controller.store.events import SqliteEvents
 from controller.store.holds import SqliteHolds
 from controller.store.home import Home
 from controller.store.inventory import SqliteInventory
+from controller.store.journal import Journal
 from controller.store.overrides import SqliteOverrides
 from controller.store.statuses import SqliteStatuses
 
@@ -21,9 +24,12 @@ class OpenStores(Stores):
     """The stores with the database behind them, to be closed."""
 
     database: Database
+    journal: Journal | None = None
 
     def close(self) -> None:
         self.database.close()
+        if self.journal:
+            self.journal.close()
 
     def __enter__(self) -> Self:
         return self
@@ -34,24 +40,30 @@ class OpenStores(Stores):
         self.close()
 
 
-def open_stores(home: Home | None) -> OpenStores:
+def open_stores(home: Home | None, journal: Path | None = None) -> OpenStores:
     """The stores of a home, or with None stores in memory that are gone when closed.
+
+    With `journal`, the socket of the system's journal, that is told what the audit is told.
 
     A read-only home gives stores that can't write; what they read is empty where there is no database yet.
     Raises HomeError when home or database can't be used.
     """
     if home is None:
-        return _stores_on(open_database(None))
+        return _stores_on(open_database(None), journal)
     home.prepare()
-    return _stores_on(open_database(home.database, read_only=home.read_only))
+    return _stores_on(open_database(home.database, read_only=home.read_only), journal)
 
 
-def _stores_on(database: Database) -> OpenStores:
+def _stores_on(database: Database, socket: Path | None) -> OpenStores:
+    journal = Journal(socket) if socket else None
     return OpenStores(
         inventory=SqliteInventory(database),
         statuses=SqliteStatuses(database),
         events=SqliteEvents(database),
         overrides=SqliteOverrides(database),
         holds=SqliteHolds(database),
+        audit=SqliteAudit(database, journal),
+        together=database.together,
         database=database,
+        journal=journal,
     )

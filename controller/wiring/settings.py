@@ -9,14 +9,19 @@ from typing import Self
 
 from controller.wiring.place import home_path
 
+JOURNAL = "/run/systemd/journal/socket"  # of systemd: https://systemd.io/JOURNAL_NATIVE_PROTOCOL/
+
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment says: `PEGASUS2_HOME`, `PEGASUS2_AGENT_TIMEOUT` (seconds), `PEGASUS2_AGENTS_CONFIG`."""
+    """What the environment says: `PEGASUS2_HOME`, `PEGASUS2_AGENT_TIMEOUT` (seconds), `PEGASUS2_AGENTS_CONFIG`,
+    `PEGASUS2_JOURNAL` (the journal's socket, or "none").
+    """
 
     home: Path
     agent_timeout: float = 60.0
     agents_config: Path | None = None
+    journal: Path | None = None
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -26,7 +31,12 @@ class Settings:
             home=home_path(),
             agent_timeout=_environment_float("PEGASUS2_AGENT_TIMEOUT", 60.0),
             agents_config=Path(config).expanduser() if config else None,
+            journal=_journal(os.environ.get("PEGASUS2_JOURNAL") or JOURNAL),
         )
+
+
+def _journal(text: str) -> Path | None:
+    return None if text == "none" else Path(text)
 
 
 def _environment_float(name: str, default: float) -> float:

@@ -9,6 +9,7 @@ Opened read-only, no part of it can write: agents get clients that refuse, the d
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -38,6 +39,7 @@ from controller.store.stores import open_stores
 from controller.wiring.agents import Agents
 from controller.wiring.outcome import Preview, Summary, digest_of
 from controller.wiring.past import Generations, Recall
+from controller.wiring.retention import Retention
 from controller.wiring.settings import Settings
 from resources.meta import Declared, Key, Problem
 from resources.plan import Action, Plan
@@ -80,7 +82,9 @@ class Workspace:
         try:
             if not read_only:
                 closing.enter_context(home.lock())
-            stores = closing.enter_context(open_stores(home))
+            stores = closing.enter_context(open_stores(home, settings.journal))
+            if not read_only:
+                stores.audit.recover(time.time())
             root, inside = source_of(path, stores.inventory.sources())
             agents = Agents(setup_of(home, settings), home, ahead or {})
             source = FilesSource(root, cache=None if read_only and not home.path.exists() else home.path / "cache")
@@ -243,8 +247,12 @@ class Workspace:
     # -- for ever ----------------------------------------------------------------------------------------------
 
     def run(self, stop: Flag) -> None:
-        """The controller: watches source and world and keeps them equal until `stop` is set."""
-        with self.home.pokes() as pokes:
+        """The controller: watches source and world and keeps them equal until `stop` is set.
+
+        Raises HomeError for a setting that can't be read.
+        """
+        retention = Retention(self.home, self.stores.audit)
+        with self.home.pokes() as pokes, retention.kept(stop):
             self.manager.run(self.source, stop, pokes)
 
     def agents(self) -> Mapping[str, AgentHealth]:

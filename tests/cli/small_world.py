@@ -127,6 +127,8 @@ class _Answering(Console):
 
 
 class _NoHome:
+    database = Path("/nowhere/p2.db")
+
     def poke(self) -> None: ...
 
     def holder(self) -> None: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -51,7 +52,7 @@ class Story:
     def p2(self, *arguments: str) -> Shown:
         """In this process, as in a pipe."""
         out, err = io.StringIO(), io.StringIO()
-        code = run(arguments, App(Console(out, err)))
+        code = run(arguments, App(Console(out, err), user="ada", typed=shlex.join(["p2", *arguments])))
         return Shown(code, out.getvalue(), err.getvalue())
 
     def start(self, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:

@@ -60,8 +60,16 @@ def open_kept(*, read_only: bool) -> Iterator[Kept]:
 
     found = settings()
     home = Home(found.home, found.agents_config, read_only=read_only)
-    with open_stores(home) as stores:
+    with open_stores(home, found.journal) as stores:
         yield Kept(home, stores)
+
+
+def open_home(*, read_only: bool) -> Home:
+    """The home of the environment, of which nothing is opened yet. Raises Refused."""
+    from controller.store.home import Home
+
+    found = settings()
+    return Home(found.home, found.agents_config, read_only=read_only)
 
 
 def settings() -> Settings:
@@ -92,6 +100,7 @@ class App:
     open: Opener = open_workspace
     kept: Callable[..., AbstractContextManager[Kept]] = open_kept
     stoppable: Callable[[], AbstractContextManager[Flag]] = interruptible
+    home: Callable[..., Home] = open_home
     now: Callable[[], float] = time.time  # seconds since the epoch
     user: str = ""  # a login name
     typed: str = ""  # the command line: "p2 apply state"

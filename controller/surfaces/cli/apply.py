@@ -34,6 +34,7 @@ class Apply(Command):
     """
 
     name = "apply"
+    changes = True
 
     path: Annotated[
         Path | None, Argument(metavar="PATH", help="Directory with the desired state (default: ./state).")

@@ -67,6 +67,12 @@ class Command(ABC):
     """One command with its arguments, ready to run."""
 
     name: ClassVar[str]
+    changes: ClassVar[bool] = False  # the machine, or what is to become of it: then the audit has it
+    lasts: ClassVar[bool] = False  # until somebody ends it: the audit has its beginning, too
+
+    def asks_for_change(self) -> bool:
+        """Whether this very command changes something: one that changes in general may only list with these arguments."""
+        return self.changes
 
     @abstractmethod
     def run(self, app: App) -> Exit:

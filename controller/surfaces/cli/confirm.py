@@ -34,6 +34,7 @@ class Confirm(Command):
     """
 
     name = "confirm"
+    changes = True
 
     keys: Annotated[
         tuple[str, ...], Argument(metavar="KIND/NAME", autocompletion=complete_keys, help="What to allow.")
@@ -41,6 +42,9 @@ class Confirm(Command):
     all: Annotated[bool, Option("--all", help="Everything that can be allowed.")] = False
     path: SourceOption = Path("state")
     output: Annotated[Literal["text", "json"], Option("-o", "--output", help="How to print the list.")] = "text"
+
+    def asks_for_change(self) -> bool:
+        return bool(self.keys or self.all)
 
     def run(self, app: App) -> Exit:
         holds = list(waiting(app, self.path))

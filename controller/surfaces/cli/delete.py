@@ -31,6 +31,7 @@ class Delete(Command):
     """
 
     name = "delete"
+    changes = True
 
     keys: Annotated[
         tuple[str, ...], Argument(metavar="KIND/NAME", autocompletion=complete_keys, help="What to remove.")

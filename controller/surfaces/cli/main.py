@@ -18,6 +18,7 @@ from controller.surfaces.cli.app import App, open_workspace
 from controller.surfaces.cli.command import Command, Exit, Refused, from_words
 from controller.surfaces.cli.console import Console, Style
 from controller.surfaces.cli.person import person
+from controller.surfaces.cli.recording import carry_out
 
 # Command -> class in the module of that name or as given; in the order and groups of the help page.
 GROUPS: dict[str, dict[str, str]] = {
@@ -34,6 +35,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "get": "get:Get",
         "describe": "describe:Describe",
         "events": "events:Events",
+        "audit": "audit:Audit",
         "health": "health:Health",
     },
     "Write the files": {
@@ -42,6 +44,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "schema": "explain:Schema",
     },
     "The program": {
+        "backup-state": "backup_state:BackupState",
+        "restore-state": "restore_state:RestoreState",
         "completion": "completion:Completion",
         "version": "version:Version",
     },
@@ -74,7 +78,7 @@ def run(given: Sequence[str], app: App) -> int:
     """Runs one command line in `app`. What goes wrong becomes one line on stderr. Lets BrokenPipeError through."""
     try:
         found = command_of(given)
-        return found.run(app) if isinstance(found, Command) else found
+        return carry_out(found, app) if isinstance(found, Command) else found
     except Refused as error:
         return _failed(app, str(error), Exit.REFUSED)
     except KeyboardInterrupt:

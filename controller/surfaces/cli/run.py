@@ -39,6 +39,8 @@ class Run(Command):
     """
 
     name = "run"
+    changes = True
+    lasts = True
 
     path: SourcePath = Path("state")
 

@@ -27,6 +27,7 @@ class Suspend(Command):
     """
 
     name = "suspend"
+    changes = True
 
     keys: Annotated[
         tuple[str, ...], Argument(metavar="KIND/NAME", autocompletion=complete_keys, help="What to leave alone.")
@@ -57,6 +58,7 @@ class Resume(Command):
     """
 
     name = "resume"
+    changes = True
 
     keys: Annotated[
         tuple[str, ...],
