@@ -46,7 +46,8 @@ class Record:
     good_digest: str = ""  # of `good`
     tried: str = ""  # digest of the desired state that is on trial: edited, and not Ready for good yet
     tried_at: float = 0.0  # seconds since the epoch when that was first applied
-    given_up: str = ""  # digest of a desired state that did not become Ready, and was rolled back
+    given_up: str = ""  # digest of a desired state that did not become Ready; `generation` counts it then
+    given_up_why: str = ""  # for people
 
 
 class Inventory(Protocol):
@@ -166,6 +167,9 @@ class Listener(Protocol):
     def corrected(self, key: Key, seconds: float) -> None:
         """From the first hint of drift to Ready."""
 
+    def rolled_back(self, key: Key) -> None:
+        """An edit did not become Ready, and is given up."""
+
     def recorded(self, event: Event) -> None: ...
 
 
@@ -185,6 +189,8 @@ class Silent:
     def converged(self, key: Key, seconds: float) -> None: ...
 
     def corrected(self, key: Key, seconds: float) -> None: ...
+
+    def rolled_back(self, key: Key) -> None: ...
 
     def recorded(self, event: Event) -> None: ...
 

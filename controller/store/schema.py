@@ -62,6 +62,7 @@ _RECOVERY_AND_TRIALS: Migration = (
     "ALTER TABLE inventory ADD COLUMN tried TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE inventory ADD COLUMN tried_at REAL NOT NULL DEFAULT 0",
     "ALTER TABLE inventory ADD COLUMN given_up TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE inventory ADD COLUMN given_up_why TEXT NOT NULL DEFAULT ''",
 )
 
 MIGRATIONS: tuple[Migration, ...] = (_FIRST, _RECOVERY_AND_TRIALS)
