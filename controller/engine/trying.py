@@ -156,8 +156,8 @@ class Trials:
         left = 0.0 if hopeless else within - watch.spent - (now - watch.since)
         if left > 0:
             return replace(each, by=left), None
-        what = "it will not become Ready" if hopeless else f"it was not Ready within {duration_text(within)}"
-        why = f"{what}: {self._trouble(each)}"
+        what = "would not become Ready" if hopeless else f"not Ready within {duration_text(within)}"
+        why = f"{what} ({self._trouble(each)})"
         obstacle = self._obstacle(each, record, watch)
         if obstacle:
             return _left_as_it_is(each, why, obstacle, new=not record.good_digest), None
@@ -182,11 +182,17 @@ class Trials:
         return watch
 
     def _trouble(self, each: Pass) -> str:
-        """Why it is not Ready, from this pass, or from the last one that knew."""
+        """Why it is not Ready, from this pass, or from the last one that knew; without advice, for it is of no use any more."""
         reason, message = each.reason, each.message
+        health = each.seen.health.message if each.seen else ""
         status = self._board.status(each.key)
         if each.verdict is Verdict.WORK and status and not status.ready and status.digest == each.digest:
             reason, message = status.reason, status.message
+        if reason == Reason.DIFF_PERSISTS and each.plan.changes:
+            advised = f"{each.plan.changes[0].path} is not as declared" + (f": {health}" if health else "")
+            message = advised.partition("; ")[0]
+        elif message != health:
+            message = message.partition("; ")[0]
         return f"{reason}: {message}" if message else reason
 
     def _obstacle(self, each: Pass, record: Record, watch: _Watch) -> str:
@@ -233,7 +239,7 @@ def told(each: Pass) -> Pass:
     fields = [change.path for change in edited_fields(subject.edit.resource, subject.entry.resource)]
     named = ", ".join(fields[:_NAMED]) + (f" and {len(fields) - _NAMED} more" if len(fields) > _NAMED else "")
     message = (
-        f"gave up generation {subject.edit.generation} ({named}), for {subject.record.given_up_why}; "
+        f"gave up generation {subject.edit.generation} ({named}): {subject.record.given_up_why}; "
         "what was Ready before is in force until the next edit"
     )
     match each.verdict:

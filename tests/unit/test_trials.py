@@ -201,7 +201,7 @@ def test_an_edit_that_is_not_ready_in_time_goes_back_and_says_so(world: Passes) 
     assert world.color == "red"
     assert (each.verdict, world.status.reason) == (Verdict.STALLED, Reason.ROLLED_BACK)
     assert world.status.message == (
-        "gave up generation 2 (color), for it was not Ready within 5m: Unhealthy: it is ill; "
+        "gave up generation 2 (color): not Ready within 5m (Unhealthy: it is ill); "
         "what was Ready before is in force until the next edit"
     )
     assert world.loop.told.rolled_back_keys == [A]
@@ -226,7 +226,7 @@ def test_an_edit_that_will_not_become_ready_by_itself_goes_back_at_once(world: P
     world.good(a("red"))
     world.declare(a("hopeless"))
     assert (world.color, world.status.reason) == ("red", Reason.ROLLED_BACK)
-    assert "it will not become Ready: Failed: it has failed" in world.status.message
+    assert "would not become Ready (Failed: it has failed)" in world.status.message
 
 
 def test_an_edit_that_can_not_be_made_so_goes_back_when_trying_is_over(world: Passes) -> None:
@@ -291,7 +291,7 @@ def test_what_may_have_written_data_is_not_rolled_back_and_says_why(world: Passe
     each = world.look(after=DEADLINE)
     assert (world.color, each.verdict, each.reason) == ("bad", Verdict.STALLED, Reason.NOT_READY_IN_TIME)
     assert each.message == (
-        "it was not Ready within 5m: Unhealthy: it is ill; not rolled back because /data may hold data that the newer "
+        "not Ready within 5m (Unhealthy: it is ill); not rolled back because /data may hold data that the newer "
         "program has changed: set rollback: true, or edit it"
     )
     assert world.look(after=600).message == each.message
@@ -514,7 +514,7 @@ def test_a_crash_on_the_way_back_ends_as_if_there_was_none(world: Passes, when: 
     world = world.again()
     world.look()
     assert (world.color, world.status.reason, world.status.generation) == ("red", Reason.ROLLED_BACK, 2)
-    assert "not Ready within 5m: Unhealthy" in world.status.message
+    assert "not Ready within 5m (Unhealthy" in world.status.message
     assert (world.record.digest, world.record.intent) == (world.record.good_digest, None)
     assert world.agent.log.count("update a") == 2
 
