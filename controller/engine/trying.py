@@ -12,7 +12,7 @@ from typing import Any
 
 from controller.engine.agent import Agent, Context, Seen
 from controller.engine.asking import observe
-from controller.engine.ledger import applied, recorded
+from controller.engine.ledger import recorded
 from controller.engine.parts import Parts
 from controller.engine.passes import Pass, Subject, Verdict, subject_of
 from controller.engine.stores import Record
@@ -86,8 +86,7 @@ class Trials:
         record = subject.record
         if not record or not subject.edited or subject.edit or record.good_digest == record.digest:
             return False
-        last = applied(record)
-        within = last.ready_within() if last else None
+        within = subject.last.ready_within() if subject.last else None
         ready_for = self._ready_for(record)
         return within is not None and ready_for is not None and ready_for >= settling(within)
 
