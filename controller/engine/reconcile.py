@@ -23,8 +23,9 @@ from controller.engine.patience import Patience, Refusal
 from controller.engine.prune import Pruning
 from controller.engine.resuming import resumed
 from controller.engine.revision import Condition
+from controller.engine.rolled_back import told
 from controller.engine.stores import Record
-from controller.engine.trying import Trials, told
+from controller.engine.trying import Trials
 from resources.conditions import Reason
 from resources.meta import DriftPolicy, Key, Problem
 from resources.plan import Action, Disruption, Plan, Why

@@ -18,6 +18,7 @@ from resources.plan import Change
 # Seconds that a thing must have been Ready without interruption before its spec counts as good: one that crashes soon after
 # its start is no better than one that does not start.
 SETTLING = 10.0
+NAMED = 6  # fields of an edit that are named
 
 
 def settling(within: float) -> float:

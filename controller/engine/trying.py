@@ -1,7 +1,7 @@
 """Watches edits on trial: what passes is good from then on, what fails is given up and stood in for by what was good.
 
-The reconciler asks it in this order: whom a key's subject stands for, whether what an edit replaces was good, how the trial
-stands after a pass, and what the pass of a key that was rolled back amounts to. The rules of the records are in `trial.py`.
+The reconciler asks it in this order: what a key's subject is, given up or not; whether what an edit replaces was good; how
+the trial stands after a pass. The rules of the records are in `trial.py`, what people are told in `rolled_back.py`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,11 @@ from controller.engine.ledger import recorded
 from controller.engine.parts import Parts
 from controller.engine.passes import Pass, Subject, Verdict, subject_of
 from controller.engine.stores import Record
-from controller.engine.trial import edited_fields, given_up, proven, settling, stand_in
+from controller.engine.trial import NAMED, given_up, proven, settling, stand_in
 from resources.conditions import Reason, Type
 from resources.meta import Key, Resource
 from resources.notation import duration_text
 from resources.plan import Action
-
-_NAMED = 6  # of the fields of an edit
 
 
 @dataclass(slots=True)
@@ -49,6 +47,7 @@ class Trials:
         self._board = parts.board
         self._listener = parts.listener
         self._clock = parts.clock
+        self._context = parts.context
         self._watches: dict[Key, _Watch] = {}
 
     # -- before a pass -----------------------------------------------------------------------------------------
@@ -79,7 +78,8 @@ class Trials:
             last, found = settled.get(each.key), seen.get(each.key)
             if each.record and last and isinstance(found, Seen) and _as_applied(agent, last, found):
                 good[each.key] = proven(each.record)
-        self._inventory.confirm(good.values())
+        if good:
+            self._inventory.confirm(good.values())
         return [replace(each, record=good.get(each.key, each.record)) for each in subjects]
 
     def _seems_proven(self, subject: Subject) -> bool:
@@ -148,8 +148,8 @@ class Trials:
         watch.ready_since = None
         if each.seen and each.seen.value is not None and record.digest == digest:
             watch.writes = each.seen.writes
-        if each.reason == Reason.AGENT_UNAVAILABLE:
-            watch.begin_anew(now)  # nobody can tell; it gets all of its time when its system is back
+        if _nobody_can_tell(each):
+            watch.begin_anew(now)  # it gets all of its time when somebody can
             return each, None
         hopeless = _hopeless(each)
         left = 0.0 if hopeless else within - watch.spent - (now - watch.since)
@@ -184,13 +184,13 @@ class Trials:
         """Why it is not Ready, from this pass, or from the last one that knew; without advice, for it is of no use any more."""
         reason, message = each.reason, each.message
         health = each.seen.health.message if each.seen else ""
-        status = self._board.status(each.key)
-        if each.verdict is Verdict.WORK and status and not status.ready and status.digest == each.digest:
-            reason, message = status.reason, status.message
-        if reason == Reason.DIFF_PERSISTS and each.plan.changes:
-            advised = f"{each.plan.changes[0].path} is not as declared" + (f": {health}" if health else "")
-            message = advised.partition("; ")[0]
-        elif message != health:
+        if each.verdict is Verdict.WORK or reason == Reason.DIFF_PERSISTS:
+            status = self._board.status(each.key)
+            if status and not status.ready and status.digest == each.digest and status.reason != Reason.APPLY_FAILED:
+                reason, message = status.reason, status.message
+            else:
+                return _difference(each, health.partition("; ")[0])
+        if message != health:
             message = message.partition("; ")[0]
         return f"{reason}: {message}" if message else reason
 
@@ -201,8 +201,6 @@ class Trials:
             return "there is nothing to go back to, for it was never Ready for long; edit it"
         if good is None:
             return "not rolled back because what was recorded of it can't be read any more; edit it"
-        if not edited_fields(resource, good):
-            return "not rolled back because the former content of the files it refers to is not kept; edit it"
         if lost := self._lost(good):
             return f"not rolled back because {lost}; edit it"
         if resource.rolls_back() is False:
@@ -213,7 +211,16 @@ class Trials:
                 f"not rolled back because {what} may hold data that the newer program has changed: "
                 "set rollback: true, or edit it"
             )
+        if record.digest == subject_of(each).digest and self._is_as_it_was(subject_of(each), good):
+            inputs = any(True for _ in resource.inputs())
+            kept = " (the former content of files that it refers to is not kept)" if inputs else ""
+            return f"not rolled back because going back would change nothing of it{kept}; edit it"
         return ""
+
+    def _is_as_it_was(self, subject: Subject, good: Resource) -> bool:
+        """Whether the edit, which was made, changed nothing that could be taken back."""
+        seen = observe(subject.agent, [good], self._context)[good.key]
+        return isinstance(seen, Seen) and bool(subject.agent.diff(good, subject.resource, seen.value).empty)
 
     def _lost(self, good: Resource) -> str:
         """What the good resource had and can't have any more."""
@@ -230,37 +237,17 @@ def good_of(record: Record) -> Resource | None:
     return recorded(replace(record, applied=record.good)) if record.good_digest else None
 
 
-def told(each: Pass) -> Pass:
-    """What a pass amounts to where an edit was given up: however well the good one is doing, the edit is not in force."""
-    subject = each.subject
-    if subject is None or subject.edit is None or subject.entry is None or subject.record is None:
-        return each
-    fields = [change.path for change in edited_fields(subject.edit.resource, subject.entry.resource)]
-    named = ", ".join(fields[:_NAMED]) + (f" and {len(fields) - _NAMED} more" if len(fields) > _NAMED else "")
-    message = (
-        f"gave up generation {subject.edit.generation} ({named}): {subject.record.given_up_why}; "
-        "what was Ready before is in force until the next edit"
-    )
-    match each.verdict:
-        case Verdict.READY:
-            return _reported(each, subject, message)
-        case Verdict.WAITING | Verdict.STALLED | Verdict.REPORTED:
-            now = f"{each.reason}: {each.message}" if each.message else each.reason
-            return _reported(each, subject, f"{message}, and is not Ready either: {now}")
-        case Verdict.WORK:
-            return replace(each, plan=replace(each.plan, notes=(*each.plan.notes, message)))
-        case Verdict.RETRY:
-            return replace(each, message=f"{each.message} ({message})")
-        case _:
-            return each
+def _nobody_can_tell(each: Pass) -> bool:
+    """Whether it could not be looked at, or what is there is not to be touched."""
+    unseen = each.seen is None and each.plan.empty
+    return unseen or each.reason in (Reason.AGENT_UNAVAILABLE, Reason.NOT_OWNED, Reason.IMMUTABLE)
 
 
-def _reported(each: Pass, subject: Subject, message: str) -> Pass:
-    """Stalled, and what is declared shown as a difference that is not to be corrected."""
-    plan = each.plan
-    if plan.empty and each.carried_out is Action.NONE and each.seen and subject.edit and subject.entry:
-        plan = subject.agent.diff(subject.edit.resource, subject.entry.resource, each.seen.value)
-    return replace(each, verdict=Verdict.STALLED, reason=Reason.ROLLED_BACK, message=message, plan=plan)
+def _difference(each: Pass, health: str) -> str:
+    if not each.plan.changes:
+        return "it is not there"
+    fields = ", ".join(change.path for change in each.plan.changes[:NAMED])
+    return f"{fields} not as declared" + (f": {health}" if health else "")
 
 
 def _as_applied(agent: Agent[Any, Any], last: Resource, seen: Seen[Any]) -> bool:

@@ -112,8 +112,8 @@ class ContainerSpec(Spec):
     )
     readyTimeout: Duration | None = Field(
         default=None,
-        description="Time in which it must be Ready after an edit, counted from the change. Unset: 5m; of one that is to "
-        "complete: no limit.",
+        description="Time in which it must be Ready after an edit, counted from the change. Unset: 5m, after "
+        "minReadySeconds or the healthcheck's startPeriod; of one that is to complete: no limit.",
     )
     rollback: bool | None = Field(
         default=None,
@@ -328,7 +328,11 @@ class Container(Resource):
     def ready_within(self) -> float | None:
         if self.spec.readyTimeout is not None:
             return seconds(self.spec.readyTimeout)
-        return None if self.spec.state is State.COMPLETED else READY_WITHIN
+        if self.spec.state is State.COMPLETED:
+            return None
+        check = self.spec.healthcheck
+        start = seconds(check.startPeriod) if check and check.startPeriod else 0.0
+        return READY_WITHIN + max(self.spec.minReadySeconds or 0, start)
 
     def rolls_back(self) -> bool | None:
         """Taking back the edit of one that is to complete would run it again: only where that is asked for."""

@@ -153,6 +153,8 @@ def test_network_that_every_engine_has_cannot_be_declared() -> None:
         ({}, 300.0, None),
         ({"readyTimeout": "1m30s", "rollback": True}, 90.0, True),
         ({"rollback": False}, 300.0, False),
+        ({"minReadySeconds": 20}, 320.0, None),
+        ({"minReadySeconds": 20, "healthcheck": {"test": ["CMD", "true"], "startPeriod": "10m"}}, 900.0, None),
         ({"state": "stopped"}, 300.0, None),
         ({"state": "completed"}, None, False),
         ({"state": "completed", "rollback": True}, None, True),

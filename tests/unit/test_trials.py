@@ -13,13 +13,14 @@ import pytest
 from controller.engine.agent import Context, Done, Health, Step
 from controller.engine.clock import Clock
 from controller.engine.passes import Pass, Verdict
-from controller.engine.patience import APPLIES
+from controller.engine.patience import APPLIES, ASK_AGAIN
 from controller.engine.reconcile import Reconciler
+from controller.engine.revision import Revision
 from controller.engine.stores import Record
 from controller.engine.trial import SETTLING
 from controller.store.stores import open_stores
 from resources.conditions import Reason, Status
-from resources.meta import DeletionPolicy, DriftPolicy, Key
+from resources.meta import Declared, DeletionPolicy, DriftPolicy, Key, Origin
 from resources.plan import Action
 from tests.unit.world import Gadget, GadgetAgent, Loop, Thing, declare, gadget
 
@@ -65,6 +66,11 @@ class Passes:
 
     def declare(self, *gadgets: Gadget) -> Pass:
         self.loop.take(declare(*gadgets))
+        return self.look()
+
+    def declare_content(self, each: Gadget, digest: str) -> Pass:
+        """As if a file that it refers to had another content: the spec is the same, what is desired is not."""
+        self.loop.take(Revision({"/desired/all.yaml": (Declared(each, Origin("/desired/all.yaml"), digest),)}))
         return self.look()
 
     def look(self, after: float = 0.0, key: Key = A) -> Pass:
@@ -237,7 +243,7 @@ def test_an_edit_that_can_not_be_made_so_goes_back_when_trying_is_over(world: Pa
         assert world.color == "gray"
         world.look()
     assert (world.color, world.status.reason) == ("red", Reason.ROLLED_BACK)
-    assert "DiffPersists" in world.status.message
+    assert "would not become Ready (color not as declared)" in world.status.message
 
 
 def test_an_edit_that_is_refused_is_given_up_when_its_time_is_over(world: Passes) -> None:
@@ -262,6 +268,16 @@ def test_an_edit_that_falls_ill_again_and_again_goes_back(world: Passes) -> None
         world.agent.unhealthy.clear()
         world.look(after=4)
     assert (world.color, world.status.reason) == ("red", Reason.ROLLED_BACK)
+
+
+def test_an_edit_that_does_not_last_goes_back_and_says_what_was_found(world: Passes) -> None:
+    world.good(a("red"))
+    world.declare(a("blue"))
+    for seconds in (5, DEADLINE):
+        world.agent.world["a"].color = "pink"
+        world.look(after=seconds)
+    assert (world.color, world.status.reason) == ("red", Reason.ROLLED_BACK)
+    assert "not Ready within 5m (color not as declared)" in world.status.message
 
 
 def test_an_edit_of_an_edit_on_trial_goes_back_to_what_was_good_before_both(world: Passes) -> None:
@@ -351,6 +367,22 @@ def test_what_it_needed_and_is_no_more_is_said(world: Passes) -> None:
     assert "Gadget/b, which it needed then, is not declared any more" in each.message
 
 
+def test_what_was_edited_in_a_file_that_it_refers_to_can_not_be_taken_back(world: Passes) -> None:
+    world.good(a("red"))
+    world.agent.unhealthy["a"] = ILL
+    world.declare_content(a("red"), "another digest")
+    each = world.look(after=DEADLINE)
+    assert (each.reason, world.record.given_up) == (Reason.NOT_READY_IN_TIME, "")
+    assert "going back would change nothing of it" in each.message
+
+
+def test_an_edit_of_the_deadline_alone_is_not_taken_back(world: Passes) -> None:
+    world.good(a("red"))
+    world.agent.unhealthy["a"] = ILL
+    world.declare(a("red", readyTimeout="1m"))
+    assert "going back would change nothing of it" in world.look(after=60).message
+
+
 # -- rolled back ---------------------------------------------------------------------------------------------------
 
 
@@ -379,6 +411,20 @@ def test_what_was_rolled_back_and_is_ill_all_the_same_says_both(world: Passes) -
     world.look()
     assert world.status.reason == Reason.ROLLED_BACK
     assert world.status.message.endswith("and is not Ready either: Unhealthy: its neighbour is away")
+
+
+def test_what_can_not_be_put_back_says_so_and_is_when_it_can(world: Passes) -> None:
+    world.good(a("red"))
+    world.declare(a("bad"))
+    world.agent.refused["red"] = "cannot find red paint: buy some"
+    world.look(after=DEADLINE)
+    assert (world.color, world.status.reason) == ("bad", Reason.ROLLED_BACK)
+    assert world.status.message.endswith("can't be put back: Refused: cannot find red paint: buy some")
+    note = world.preview().plan.notes[0]
+    assert note.endswith("what was Ready before is to be put back")
+    world.agent.refused.clear()
+    world.look(after=ASK_AGAIN)
+    assert (world.color, world.status.reason) == ("red", Reason.ROLLED_BACK)
 
 
 def test_the_next_edit_is_tried(world: Passes) -> None:
@@ -565,6 +611,14 @@ def test_time_without_its_system_does_not_count(world: Passes) -> None:
     assert world.color == "bad"
     world.agent.unreachable = False
     assert world.look().by == DEADLINE
+
+
+def test_time_in_which_it_belongs_to_somebody_else_does_not_count(world: Passes) -> None:
+    world.good(a("red"))
+    world.declare(a("bad"))
+    world.agent.world["a"] = Thing("pink", None, None, 77)
+    assert world.look(after=DEADLINE * 2).reason == Reason.NOT_OWNED
+    assert (world.color, world.record.given_up) == ("pink", "")
 
 
 def test_time_in_which_it_was_suspended_does_not_count(world: Passes) -> None:
