@@ -200,7 +200,7 @@ class Reconciler:
             return concluded(subject, Verdict.BLOCKED, plan, Reason.DEPENDENCY_NOT_READY, why, seen)
         if around := self._changing_around(key):
             return _waiting(concluded(subject, Verdict.WORK, plan, seen=seen), around)
-        refusal = self._patience.refusal(key, subject.digest, plan)
+        refusal = self._patience.refusal(key, subject.digest, plan, failed=subject.going_back)
         if refusal and key not in view.confirmed:
             return concluded(subject, Verdict.STALLED, plan, refusal.reason, refusal.message, seen)
         if why := self._patience.persists(key, subject.digest, plan):

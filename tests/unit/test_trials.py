@@ -13,7 +13,7 @@ import pytest
 from controller.engine.agent import Context, Done, Health, Step
 from controller.engine.clock import Clock
 from controller.engine.passes import Pass, Verdict
-from controller.engine.patience import APPLIES, ASK_AGAIN
+from controller.engine.patience import APPLIES, ASK_AGAIN, Patience, Refusal
 from controller.engine.reconcile import Reconciler
 from controller.engine.revision import Revision
 from controller.engine.stores import Record
@@ -21,7 +21,7 @@ from controller.engine.trial import SETTLING
 from controller.store.stores import open_stores
 from resources.conditions import Reason, Status
 from resources.meta import Declared, DeletionPolicy, DriftPolicy, Key, Origin
-from resources.plan import Action
+from resources.plan import Action, Disruption, Plan
 from tests.unit.world import Gadget, GadgetAgent, Loop, Thing, declare, gadget
 
 A = Key("Gadget", "default", "a")
@@ -425,6 +425,16 @@ def test_what_can_not_be_put_back_says_so_and_is_when_it_can(world: Passes) -> N
     world.agent.refused.clear()
     world.look(after=ASK_AGAIN)
     assert (world.color, world.status.reason) == ("red", Reason.ROLLED_BACK)
+
+
+def test_a_refused_way_back_is_tried_again_even_if_it_disturbs(world: Passes) -> None:
+    """It disturbs only what has failed."""
+    patience, plan = Patience(world.times.clock()), Plan(A, Action.REPLACE, disruption=Disruption.RECREATE)
+    patience.refused(A, "digest", plan, Refusal("Refused", "cannot"))
+    assert patience.refusal(A, "digest", plan, failed=True)
+    world.times.go_on(ASK_AGAIN)
+    assert patience.refusal(A, "digest", plan)
+    assert patience.refusal(A, "digest", plan, failed=True) is None
 
 
 def test_the_next_edit_is_tried(world: Passes) -> None:
