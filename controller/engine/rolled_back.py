@@ -23,24 +23,22 @@ def told(each: Pass) -> Pass:
     fields = [change.path for change in edited_fields(subject.edit.resource, subject.entry.resource)]
     named = ", ".join(fields[:NAMED]) + (f" and {len(fields) - NAMED} more" if len(fields) > NAMED else "")
     message = f"gave up generation {subject.edit.generation} ({named}): {subject.record.given_up_why}; {_FORMER}"
+    in_force, to_be = f"{message} is in force until the next edit", f"{message} is to be put back"
     on_the_way = subject.going_back and each.carried_out is Action.NONE and not each.plan.empty
     now = f"{each.reason}: {each.message}" if each.message else each.reason
     match each.verdict:
-        case Verdict.READY:
-            return _reported(each, subject, f"{message} is in force until the next edit")
         case Verdict.STALLED if on_the_way:
             return _reported(each, subject, f"{message} can't be put back: {now}")
+        case Verdict.READY:
+            return _reported(each, subject, in_force)
+        case Verdict.WAITING if each.reason == Reason.PROGRESSING:
+            return _reported(each, subject, in_force)
         case Verdict.WAITING | Verdict.STALLED | Verdict.REPORTED:
-            return _reported(
-                each, subject, f"{message} is in force until the next edit, and is not Ready either: {now}"
-            )
+            return _reported(each, subject, f"{in_force}, and is not Ready either: {now}")
         case Verdict.WORK:
-            note = f"{message} is to be put back" if on_the_way else f"{message} is in force until the next edit"
-            return replace(each, plan=replace(each.plan, notes=(*each.plan.notes, note)))
-        case Verdict.RETRY:
-            return replace(
-                each, message=f"{each.message} ({message} is to be put back)" if on_the_way else each.message
-            )
+            return replace(each, plan=replace(each.plan, notes=(*each.plan.notes, to_be if on_the_way else in_force)))
+        case Verdict.RETRY if on_the_way:
+            return replace(each, message=f"{each.message} ({to_be})")
         case _:
             return each
 

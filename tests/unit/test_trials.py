@@ -413,6 +413,14 @@ def test_what_was_rolled_back_and_is_ill_all_the_same_says_both(world: Passes) -
     assert world.status.message.endswith("and is not Ready either: Unhealthy: its neighbour is away")
 
 
+def test_what_was_rolled_back_and_is_just_starting_is_not_called_ill(world: Passes) -> None:
+    rolled_back(world)
+    message = world.status.message
+    world.agent.unhealthy["a"] = Health(False, Reason.PROGRESSING, "waits for its healthcheck", again=1)
+    assert world.look().after == 1
+    assert (world.status.reason, world.status.message) == (Reason.ROLLED_BACK, message)
+
+
 def test_what_can_not_be_put_back_says_so_and_is_when_it_can(world: Passes) -> None:
     world.good(a("red"))
     world.declare(a("bad"))
