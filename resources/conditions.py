@@ -48,6 +48,8 @@ class Reason(StrEnum):
     SECRET_NOT_FOUND = "SecretNotFound"
     APPLY_FAILED = "ApplyFailed"
     TIMEOUT = "Timeout"
+    NOT_READY_IN_TIME = "NotReadyInTime"  # the deadline for becoming Ready has passed, and there is no way back
+    ROLLED_BACK = "RolledBack"  # an edit did not become Ready; what was Ready before is in force until the next one
     DELETING = "Deleting"
     RETAINED = "Retained"  # left the desired state, kept because of deletionPolicy
     TOO_MANY_DELETES = "TooManyDeletes"  # held until confirmed

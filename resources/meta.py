@@ -259,6 +259,14 @@ class Resource(Model):
         """Children that this resource stands for. Pure."""
         return ()
 
+    def ready_within(self) -> float | None:
+        """Seconds in which an edit must have made it Ready. None: this kind, or this resource, knows no such deadline."""
+        return None
+
+    def rolls_back(self) -> bool | None:
+        """Whether an edit that fails is rolled back. None: yes, unless the thing writes what outlives it."""
+        return None
+
     def dependencies(self) -> frozenset[Key]:
         """All that must be Ready first: `dependsOn` and `references()`."""
         written = (Key.parse(text, self.metadata.namespace) for text in self.spec.dependsOn)

@@ -84,6 +84,7 @@ class Seen(Generic[O]):
     health: Health = HEALTHY
     age: float = 0.0  # seconds since the system was really asked
     cost: int = 0  # requests out of the system's budget
+    writes: str = ""  # where the thing writes what outlives it (a mount, for people); empty: nowhere
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from dataclasses import replace
 from controller.engine.agent import Done, Outcome
 from controller.engine.index import Entry
 from controller.engine.parts import Parts
-from controller.engine.passes import Pass, Verdict, subject_of
+from controller.engine.passes import Pass, Subject, Verdict, subject_of
 from controller.engine.revision import Condition
 from controller.engine.stores import Record
+from controller.engine.trial import begun, taken_up
 from controller.engine.witness import Witness
 from resources.kinds import model_of
 from resources.meta import DeletionPolicy, Key, Resource
@@ -57,6 +58,7 @@ class Ledger:
         self._source = parts.identity.source
         self._together = parts.stores.together
         self._witness = Witness(parts)
+        self._clock = parts.clock
 
     def intend(self, passes: Sequence[Pass]) -> None:
         """Write-ahead: what is about to be done, before the first change."""
@@ -71,12 +73,13 @@ class Ledger:
             intended = subject.resource.model_dump_json(exclude_unset=True) if moves else ""
             # By the handle that an interrupted creation or replacement was recognised by.
             handle = subject.record.handle if subject.record else record.handle
-            return replace(record, intent=action, intended=intended, handle=handle)
+            intent = replace(record, intent=action, intended=intended, handle=handle)
+            return begun(intent, subject, self._clock.wall())
         assert subject.entry is not None
         is_adoption = action is Action.ADOPT
         known = each.seen if is_adoption else subject.record
         # Whatever was intended and never confirmed: what is being made now may be another thing.
-        new = self._record(subject.entry, known.handle if known else "", record)
+        new = self._record(subject, known.handle if known else "", record)
         return replace(new, digest="", intent=action, adopted=new.adopted or is_adoption)
 
     def confirm(self, passes: Sequence[Pass], outcomes: Mapping[Key, Outcome]) -> None:
@@ -89,7 +92,7 @@ class Ledger:
             if subject.entry is None:
                 gone.append(each.key)
                 continue
-            record = self._record(subject.entry, outcome.handle, subject.record)
+            record = self._record(subject, outcome.handle, subject.record)
             adopted = each.plan.action is Action.ADOPT or (record.adopted and each.plan.action is not Action.REPLACE)
             kept = record.kept if outcome.kept is None else outcome.kept
             confirmed.append(replace(record, adopted=adopted, kept=kept))
@@ -129,9 +132,9 @@ class Ledger:
         """The record that this pass makes necessary, if any. Protection is written down even where work waits or fails."""
         before, entry = self._inventory.find(each.key), self._index.find(each.key)
         looked_at = each.subject.entry if each.subject else None  # an edit may have come since
-        if looked_at and each.seen and each.verdict in (Verdict.READY, Verdict.WAITING):
+        if each.subject and looked_at and each.seen and each.verdict in (Verdict.READY, Verdict.WAITING):
             if self._outdated(before, looked_at, each.seen.handle):
-                yield self._record(looked_at, each.seen.handle, before)
+                yield self._record(each.subject, each.seen.handle, before)
         elif entry and before and before.source == self._source:
             retain = entry.resource.spec.deletionPolicy is DeletionPolicy.RETAIN
             record = replace(before, retain=retain, file=entry.declared.origin.file)
@@ -147,9 +150,11 @@ class Ledger:
             or record.source != self._source
         )
 
-    def _record(self, entry: Entry, handle: str, before: Record | None) -> Record:
+    def _record(self, subject: Subject, handle: str, before: Record | None) -> Record:
+        entry = subject.entry
+        assert entry is not None
         resource = entry.resource
-        return Record(
+        record = Record(
             key=entry.declared.key,
             source=self._source,
             generation=entry.generation,
@@ -163,3 +168,4 @@ class Ledger:
             adopted=before.adopted if before else False,
             kept=before.kept if before else "",
         )
+        return taken_up(record, before, subject, self._clock.wall())

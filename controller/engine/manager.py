@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from threading import Condition, Lock, Thread
 from threading import Event as Flag
-from typing import Any
+from typing import Any, overload
 
 from controller.engine.agent import Relist, Retry, Watches
 from controller.engine.errand import Errand
@@ -395,18 +395,18 @@ class Manager:
                 self._queue.add(lane, each.key, Priority.EDIT)
                 return
             case Verdict.RETRY:
-                self._queue.add(lane, each.key, Priority.RETRY, self._pause(each))
+                self._queue.add(lane, each.key, Priority.RETRY, _sooner(self._pause(each), each.by))
                 return
             case Verdict.WAITING:
                 pause = each.after or self._queue.back_off(each.key)
-                self._queue.add(lane, each.key, Priority.RETRY, pause)
+                self._queue.add(lane, each.key, Priority.RETRY, _sooner(pause, each.by))
                 return
             case Verdict.READY:
                 self._queue.reset(each.key)
             case _:
                 pass
-        if each.after is not None:
-            self._queue.add(lane, each.key, Priority.RETRY, each.after)
+        if (after := _sooner(each.after, each.by)) is not None:
+            self._queue.add(lane, each.key, Priority.RETRY, after)
         elif entry and self._patient:
             self._queue.add(lane, each.key, Priority.RESYNC, entry.resource.resync.total_seconds())
 
@@ -431,3 +431,12 @@ class Manager:
         if each.reason == Reason.DEPENDENCY_NOT_READY:
             return self.reconciler.waits_for(each.key) is None
         return each.reason == Reason.DELETING and self.reconciler.deletion_waits_for(each.key) is None
+
+
+@overload
+def _sooner(after: float, by: float | None) -> float: ...
+@overload
+def _sooner(after: float | None, by: float | None) -> float | None: ...
+def _sooner(after: float | None, by: float | None) -> float | None:
+    """When to look again where it is to be after some seconds, or by another time at the latest."""
+    return min((each for each in (after, by) if each is not None), default=None)

@@ -40,11 +40,22 @@ class Subject:
     agent: Agent[Any, Any]
     resource: Resource  # desired; for a deletion, what was applied last
     last: Resource | None  # as applied last
+    edit: Entry | None = None  # what is declared, where it was given up and `entry` is what was Ready before
 
     @property
     def edited(self) -> bool:
         """Whether the desired state is another than the one applied last."""
         return self.entry is not None and (self.record is None or self.record.digest != self.entry.digest)
+
+    @property
+    def going_back(self) -> bool:
+        """Whether an edit was given up, and what was Ready before it has yet to be applied."""
+        return self.edit is not None and self.edited
+
+    @property
+    def declared(self) -> Entry | None:
+        """What the source says, be it given up or not."""
+        return self.edit or self.entry
 
     @property
     def digest(self) -> str:
@@ -69,6 +80,7 @@ class Pass:
     step: Step[Any, Any] | None = None
     carried_out: Action = Action.NONE
     told: str = ""  # what the agent said of carrying it out
+    by: float | None = None  # seconds until it must be looked at again at the latest
 
 
 def ended(
@@ -88,7 +100,7 @@ def concluded(
     after: float | None = None,
 ) -> Pass:
     """A pass over a subject."""
-    entry = subject.entry
+    entry = subject.declared
     generation, digest = (entry.generation, entry.digest) if entry else (0, "")
     plan = plan or Plan(subject.key, Action.NONE)
     return Pass(subject.key, verdict, plan, reason, message, after, generation, digest, seen, subject)

@@ -53,13 +53,17 @@ class Patience:
         """An apply was Stalled: doing the same again would end the same, and disturb what works meanwhile."""
         self._refused[key] = (_attempt(digest, plan), refusal, self._clock.monotonic())
 
-    def refusal(self, key: Key, digest: str, plan: Plan) -> Refusal | None:
-        """Why `plan` is not to be tried (again). Another spec or another difference is; and now and then what is harmless."""
+    def refusal(self, key: Key, digest: str, plan: Plan, *, failed: bool = False) -> Refusal | None:
+        """Why `plan` is not to be tried (again). Another spec or another difference is; and now and then what is harmless.
+
+        So is whatever disturbs only a thing that has `failed`.
+        """
         known = self._refused.get(key)
         if known is None:
             return None
         attempt, refusal, at = known
-        rested = self._clock.monotonic() - at >= ASK_AGAIN and plan.disruption is Disruption.NOTHING
+        harmless = failed or plan.disruption is Disruption.NOTHING
+        rested = harmless and self._clock.monotonic() - at >= ASK_AGAIN
         return None if rested or attempt != _attempt(digest, plan) else refusal
 
     def differs(self, key: Key, digest: str, plan: Plan) -> None:

@@ -23,7 +23,9 @@ from controller.engine.patience import Patience, Refusal
 from controller.engine.prune import Pruning
 from controller.engine.resuming import resumed
 from controller.engine.revision import Condition
+from controller.engine.rolled_back import told
 from controller.engine.stores import Record
+from controller.engine.trying import Trials
 from resources.conditions import Reason
 from resources.meta import DriftPolicy, Key, Problem
 from resources.plan import Action, Disruption, Plan, Why
@@ -44,6 +46,7 @@ class Reconciler:
         self._context = parts.context
         self._ledger = Ledger(parts)
         self._patience = Patience(parts.clock)
+        self._trials = Trials(parts)
         self._pruning = Pruning(frozenset(), ())
         self._needing: Mapping[Key, set[Key]] = {}
         self._changing: set[Key] = set()  # steps that are being carried out
@@ -83,12 +86,14 @@ class Reconciler:
             else:
                 subjects.setdefault(key.kind, []).append(subject)
         for of_kind in subjects.values():
+            known = of_kind if preview else self._trials.prove(of_kind, ctx)
             seen = observe(of_kind[0].agent, [subject.resource for subject in of_kind], ctx)
-            passes.extend(self._judge(each, seen[each.key], view) for each in resumed(of_kind, seen, ctx))
+            passes.extend(self._judge(each, seen[each.key], view) for each in resumed(known, seen, ctx))
         if not preview:
             self._tidy(passes)
             self._ledger.keep(passes)
-        return passes
+            passes = self._trials.judge(passes, looked=True)
+        return [told(each) for each in passes]
 
     def _tidy(self, passes: Iterable[Pass]) -> None:
         """Before the intent of an interrupted change is forgotten, for a thing that turned out to need none any more."""
@@ -134,7 +139,7 @@ class Reconciler:
         if record and record.source != self._identity.source and (refused := self._other_source(entry, record)):
             return refused
         last = entry.resource if record and record.digest == entry.digest else applied(record)
-        return Subject(key, entry, record, agent, entry.resource, last)
+        return self._trials.subject(Subject(key, entry, record, agent, entry.resource, last))
 
     def _leaving(self, key: Key, record: Record | None, agent: Agent[Any, Any], view: _View) -> Subject | Pass:
         assert record is not None
@@ -220,12 +225,12 @@ class Reconciler:
             return concluded(subject, Verdict.REPORTED, plan, Reason.DRIFTED, why, seen)
         if view.preview:
             return concluded(subject, Verdict.WORK, plan, seen=seen)
-        if subject.edited and (waiting_for := self.waits_for(key)):
+        if subject.edited and not subject.going_back and (waiting_for := self.waits_for(key)):
             why = f"waits for {waiting_for.short} to be Ready"
             return concluded(subject, Verdict.BLOCKED, plan, Reason.DEPENDENCY_NOT_READY, why, seen)
         if around := self._changing_around(key):
             return _waiting(concluded(subject, Verdict.WORK, plan, seen=seen), around)
-        refusal = self._patience.refusal(key, subject.digest, plan)
+        refusal = self._patience.refusal(key, subject.digest, plan, failed=subject.going_back)
         if refusal and key not in view.confirmed:
             return concluded(subject, Verdict.STALLED, plan, refusal.reason, refusal.message, seen)
         if why := self._patience.persists(key, subject.digest, plan):
@@ -313,7 +318,7 @@ class Reconciler:
         entry = self._index.find(subject.key)
         if subject.entry is None:
             return entry is not None or subject.key not in self._pruning.deletes
-        return entry is None or entry.digest != subject.digest
+        return entry is None or subject.declared is None or entry.digest != subject.declared.digest
 
     def _carry_out(self, passes: Sequence[Pass], ctx: Context) -> list[Pass]:
         agent = subject_of(passes[0]).agent
@@ -324,7 +329,8 @@ class Reconciler:
         self._ledger.confirm(passes, outcomes)
         again = [each for each in passes if isinstance(outcomes[each.key], Done) and subject_of(each).entry]
         seen = observe(agent, [subject_of(each).resource for each in again], ctx) if again else {}
-        return [self._after(each, outcomes[each.key], seen.get(each.key)) for each in passes]
+        after = [self._after(each, outcomes[each.key], seen.get(each.key)) for each in passes]
+        return [told(each) for each in self._trials.judge(after, looked=False)]
 
     def _after(self, each: Pass, outcome: Outcome, seen: Seen[Any] | Failure | None) -> Pass:
         """What the second look says of a step that was carried out."""

@@ -48,10 +48,10 @@ class Record:
     good_digest: str = ""  # of `good`
     tried: str = ""  # digest of the desired state that is on trial: edited, and not Ready for good yet
     tried_at: float = 0.0  # seconds since the epoch when that was first applied
-    given_up: str = ""  # digest of a desired state that did not become Ready, and was rolled back
-    intended: str = (
-        ""  # what an open intent is putting in another place, as JSON, if the thing itself can't tell whose it is
-    )
+    given_up: str = ""  # digest of a desired state that did not become Ready; `generation` counts it then
+    given_up_why: str = ""  # for people
+    # What an open intent is putting in another place, as JSON, if the thing itself can't tell whose it is.
+    intended: str = ""
 
 
 class Inventory(Protocol):
@@ -190,6 +190,9 @@ class Listener(Protocol):
     def corrected(self, key: Key, seconds: float) -> None:
         """From the first hint of drift to Ready."""
 
+    def rolled_back(self, key: Key) -> None:
+        """An edit did not become Ready, and is given up."""
+
     def recorded(self, event: Event) -> None: ...
 
 
@@ -209,6 +212,8 @@ class Silent:
     def converged(self, key: Key, seconds: float) -> None: ...
 
     def corrected(self, key: Key, seconds: float) -> None: ...
+
+    def rolled_back(self, key: Key) -> None: ...
 
     def recorded(self, event: Event) -> None: ...
 

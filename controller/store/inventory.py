@@ -19,9 +19,9 @@ from resources.plan import Action
 
 _COLUMNS = (
     "key, source, generation, digest, handle, applied, file, dependencies, owner, intent, retain, adopted, kept, "
-    "recovered, good, good_digest, tried, tried_at, given_up, intended"
+    "recovered, good, good_digest, tried, tried_at, given_up, given_up_why, intended"
 )
-_PUT = f"INSERT OR REPLACE INTO inventory ({_COLUMNS}) VALUES ({', '.join('?' * 20)})"
+_PUT = f"INSERT OR REPLACE INTO inventory ({_COLUMNS}) VALUES ({', '.join('?' * 21)})"
 
 
 class SqliteInventory:
@@ -126,6 +126,7 @@ def _row(record: Record) -> tuple[Any, ...]:
         record.tried,
         record.tried_at,
         record.given_up,
+        record.given_up_why,
         record.intended,
     )
 

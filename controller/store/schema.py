@@ -63,6 +63,7 @@ _RECOVERY_AND_TRIALS: Migration = (
     "ALTER TABLE inventory ADD COLUMN tried_at REAL NOT NULL DEFAULT 0",
     "ALTER TABLE inventory ADD COLUMN given_up TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE inventory ADD COLUMN intended TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE inventory ADD COLUMN given_up_why TEXT NOT NULL DEFAULT ''",
 )
 
 NEVER_PRUNED = 10_000  # the newest entries of the audit, which nothing removes

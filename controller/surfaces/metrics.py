@@ -70,6 +70,12 @@ class Metrics(Silent):
             ("kind", "ready"),
             registry=self._registry,
         )
+        self._rollbacks = prometheus.Counter(
+            "pegasus2_rollbacks_total",
+            "Edits that did not become Ready in time and were taken back.",
+            ("kind",),
+            registry=self._registry,
+        )
         self._events = prometheus.Counter(
             "pegasus2_events_total", "Events recorded for the user.", ("level", "reason"), registry=self._registry
         )
@@ -98,6 +104,9 @@ class Metrics(Silent):
 
     def corrected(self, key: Key, seconds: float) -> None:
         self._corrected.labels(key.kind).observe(seconds)
+
+    def rolled_back(self, key: Key) -> None:
+        self._rollbacks.labels(key.kind).inc()
 
     def recorded(self, event: Event) -> None:
         self._events.labels(event.level, event.reason).inc()

@@ -58,6 +58,10 @@ class Listeners:
         for listener in self._all:
             listener.corrected(key, seconds)
 
+    def rolled_back(self, key: Key) -> None:
+        for listener in self._all:
+            listener.rolled_back(key)
+
     def recorded(self, event: Event) -> None:
         for listener in self._all:
             listener.recorded(event)

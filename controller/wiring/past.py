@@ -17,7 +17,8 @@ class Generations:
 
     def __call__(self, key: Key, digest: str) -> int:
         record = self._stores.inventory.find(key)
-        if record and record.digest == digest:
+        # What was given up counts, though what was Ready before it is what was applied last.
+        if record and (record.given_up or record.digest) == digest:
             return record.generation
         status = self._stores.statuses.find(key)
         if status and status.digest == digest:

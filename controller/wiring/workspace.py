@@ -41,6 +41,7 @@ from controller.wiring.outcome import Preview, Summary, digest_of
 from controller.wiring.past import Generations, Recall
 from controller.wiring.retention import Retention
 from controller.wiring.settings import Settings
+from resources.conditions import Reason
 from resources.meta import Declared, Key, Problem
 from resources.plan import Action, Plan
 
@@ -156,9 +157,7 @@ class Workspace:
         self._looked_at = self.parts.clock.monotonic()
         failures = {each.key: _failure(each) for each in passes if _unplanned(each)}
         planned = {each.key: each.plan for each in passes if not each.plan.empty and each.verdict is Verdict.WORK}
-        shown = [
-            each for each in passes if not each.plan.empty and each.verdict in (Verdict.SUSPENDED, Verdict.REPORTED)
-        ]
+        shown = [each for each in passes if _only_shown(each)]
         reported = tuple(replace(each.plan, notes=(*each.plan.notes, each.message)) for each in shown)
         unchanged = self.looked.keys() - planned.keys() - failures.keys() - {plan.key for plan in reported}
         plans = tuple(planned[key] for key in self._in_order(planned))
@@ -331,8 +330,17 @@ def located(problems: Sequence[Problem]) -> Sequence[Problem]:
         return problems  # the file has gone meanwhile
 
 
+def _only_shown(each: Pass) -> bool:
+    """Whether it is otherwise than declared, and is to stay so."""
+    if each.verdict is Verdict.STALLED and each.reason == Reason.ROLLED_BACK:
+        return True
+    return not each.plan.empty and each.verdict in (Verdict.SUSPENDED, Verdict.REPORTED)
+
+
 def _unplanned(each: Pass) -> bool:
     """Whether no plan could be made, or none that may be carried out. A thing as declared that is ill is no such case."""
+    if _only_shown(each):
+        return False
     as_declared = each.plan.empty and each.seen is not None and each.reason == each.seen.health.reason
     return each.verdict in (Verdict.STALLED, Verdict.RETRY) and not as_declared
 

@@ -43,8 +43,10 @@ from resources.docker.values import (
     Swap,
     Tmpfs,
 )
-from resources.meta import About, Claim, Key, LocalPath, Resource, SecretRef, Spec, seconds, world_name
+from resources.meta import About, Claim, Duration, Key, LocalPath, Resource, SecretRef, Spec, seconds, world_name
 from resources.notation import canonical_signal, ports
+
+READY_WITHIN = 300.0  # seconds, where readyTimeout is unset
 
 EXAMPLE = """\
 apiVersion: pegasus2.dev/v1
@@ -107,6 +109,17 @@ class ContainerSpec(Spec):
     )
     minReadySeconds: Annotated[int, Field(ge=0)] | None = Field(
         default=None, description="Seconds that it must have been running before it counts as Ready."
+    )
+    readyTimeout: Duration | None = Field(
+        default=None,
+        description="Time in which it must be Ready after an edit, counted from the change. Unset: 5m, after "
+        "minReadySeconds or the healthcheck's startPeriod; of one that is to complete: no limit.",
+    )
+    rollback: bool | None = Field(
+        default=None,
+        description="Whether an edit that does not become Ready in time is taken back, until the next edit. Unset: yes, where "
+        "nothing but tmpfs is mounted for writing (an older program must not meet data that a newer one has changed) and it "
+        "is not to complete.",
     )
     command: tuple[str, ...] | None = Field(default=None, description="Command and arguments, in place of the image's.")
     entrypoint: tuple[str, ...] | None = Field(
@@ -200,6 +213,8 @@ def _contradictions(spec: ContainerSpec) -> Iterator[str]:
         yield "cannot limit memorySwap without memory: give both"
     if spec.stopGracePeriod is not None and seconds(spec.stopGracePeriod) % 1:
         yield f"cannot wait {spec.stopGracePeriod} for the stop: give whole seconds"
+    if spec.readyTimeout is not None and seconds(spec.readyTimeout) <= (spec.minReadySeconds or 0):
+        yield f"cannot be Ready within {spec.readyTimeout}: give readyTimeout more than minReadySeconds"
     if spec.state is State.COMPLETED and spec.restart in ("always", "unless-stopped"):
         yield f'cannot complete with restart: {spec.restart}: use on-failure or "no"'
     if spec.containerName and spec.containerName.endswith((NEW_SUFFIX, OLD_SUFFIX)):
@@ -227,6 +242,8 @@ class ContainerObserved:
     containerName: str | None = None
     state: str | None = None
     minReadySeconds: int | None = None
+    readyTimeout: str | None = None
+    rollback: bool | None = None
     command: tuple[str, ...] | None = None
     entrypoint: tuple[str, ...] | None = None
     env: dict[str, str] | None = field(default=None, repr=False)  # of strangers' containers it may hold secrets
@@ -307,6 +324,19 @@ class Container(Resource):
         for mount in self.spec.volumes or ():
             if mount.type is MountType.VOLUME and mount.source and not mount.external:
                 yield Key("Volume", namespace, mount.source)
+
+    def ready_within(self) -> float | None:
+        if self.spec.readyTimeout is not None:
+            return seconds(self.spec.readyTimeout)
+        if self.spec.state is State.COMPLETED:
+            return None
+        check = self.spec.healthcheck
+        start = seconds(check.startPeriod) if check and check.startPeriod else 0.0
+        return READY_WITHIN + max(self.spec.minReadySeconds or 0, start)
+
+    def rolls_back(self) -> bool | None:
+        """Taking back the edit of one that is to complete would run it again: only where that is asked for."""
+        return bool(self.spec.rollback) if self.spec.state is State.COMPLETED else self.spec.rollback
 
     def inputs(self) -> Iterable[Path]:
         for path in self.spec.envFile or ():

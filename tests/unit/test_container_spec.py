@@ -37,6 +37,9 @@ def container(namespace: str = "default", **spec: Any) -> Container:
         ({"memorySwap": "1g"}, "cannot limit memorySwap without memory"),
         ({"stopGracePeriod": "1.5s"}, "give whole seconds"),
         ({"state": "completed", "restart": "always"}, "cannot complete with restart: always"),
+        ({"readyTimeout": "0s"}, "cannot be Ready within 0s"),
+        ({"readyTimeout": "5s", "minReadySeconds": 5}, "give readyTimeout more than minReadySeconds"),
+        ({"readyTimeout": "soon"}, 'cannot read the duration "soon"'),
         ({"containerName": "web.p2-new"}, "Pegasus2 names containers so"),
         ({"volumes": [{"type": "tmpfs", "target": "/x"}, {"type": "tmpfs", "target": "/x/"}]}, "two things at /x"),
         ({"volumes": [{"type": "tmpfs", "target": "/x"}], "tmpfs": {"/x": ""}}, "two things at /x"),
@@ -142,3 +145,23 @@ def test_network_that_every_engine_has_cannot_be_declared() -> None:
     document = {"apiVersion": API_VERSION, "kind": "Network", "metadata": {"name": "bridge"}, "spec": {}}
     with pytest.raises(ValidationError, match="every engine has it already"):
         Network.model_validate(document)
+
+
+@pytest.mark.parametrize(
+    ("spec", "within", "back"),
+    [
+        ({}, 300.0, None),
+        ({"readyTimeout": "1m30s", "rollback": True}, 90.0, True),
+        ({"rollback": False}, 300.0, False),
+        ({"minReadySeconds": 20}, 320.0, None),
+        ({"minReadySeconds": 20, "healthcheck": {"test": ["CMD", "true"], "startPeriod": "10m"}}, 900.0, None),
+        ({"state": "stopped"}, 300.0, None),
+        ({"state": "completed"}, None, False),
+        ({"state": "completed", "rollback": True}, None, True),
+        ({"state": "completed", "readyTimeout": "1h"}, 3600.0, False),
+    ],
+    ids=str,
+)
+def test_deadline_and_way_back_of_an_edit(spec: dict[str, Any], within: float | None, back: bool | None) -> None:
+    found = container(**spec)
+    assert (found.ready_within(), found.rolls_back()) == (within, back)

@@ -52,6 +52,7 @@ def metrics() -> Metrics:
     told.settled(WEB, Status(2, 1))
     told.converged(WEB, 0.4)
     told.corrected(WEB, 0.007)
+    told.rolled_back(WEB)
     told.recorded(Event(1.0, WEB, Level.WARNING, "ImageNotFound", "cannot find the image"))
     return made
 
@@ -78,6 +79,7 @@ def test_page_shows_what_the_loop_told(metrics: Metrics) -> None:
     assert value(metrics, "pegasus2_reconciles_total", kind="Container", ready="Unknown") == 1
     assert value(metrics, "pegasus2_edit_to_converged_seconds_sum", kind="Container") == 0.4
     assert value(metrics, "pegasus2_drift_to_corrected_seconds_bucket", kind="Container", le="0.01") == 1
+    assert value(metrics, "pegasus2_rollbacks_total", kind="Container") == 1
     assert value(metrics, "pegasus2_events_total", level="Warning", reason="ImageNotFound") == 1
 
 

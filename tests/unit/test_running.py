@@ -11,7 +11,7 @@ from threading import Thread
 
 import pytest
 
-from controller.engine.agent import Relist, Scope, unavailable
+from controller.engine.agent import Health, Relist, Scope, unavailable
 from controller.engine.manager import Manager
 from controller.engine.revision import Revision
 from resources.conditions import Reason
@@ -173,3 +173,51 @@ def test_a_mistake_in_the_agent_is_retried_and_stops_nothing_else(loop: Loop) ->
         eventually(lambda: loop.reason("a") == Reason.AGENT_ERROR)
         del loop.agent.create
         eventually(lambda: "a" in loop.agent.world)
+
+
+# -- edits on trial ------------------------------------------------------------------------------------------------
+
+
+def trial(color: str, name: str = "a", **spec: object) -> Gadget:
+    return gadget(name, color=color, readyTimeout="200ms", **spec)
+
+
+def good(loop: Loop) -> bool:
+    record = loop.stores.inventory.find(key("a"))
+    return record is not None and record.good_digest == record.digest
+
+
+def test_a_spec_proves_good_without_any_hint_and_wakes_nothing_else(loop: Loop) -> None:
+    with running(loop, trial("red"), gadget("app", dependsOn=["Gadget/a"])):
+        eventually(lambda: loop.reason("app") == Reason.CONVERGED)
+        looks = len(loop.agent.looks)
+        eventually(lambda: good(loop))
+    assert loop.agent.looks[looks:] == [1], "it alone was looked at, once"
+    assert sorted(loop.told.converged_keys) == [key("a"), key("app")]
+
+
+def test_an_edit_that_does_not_become_ready_is_taken_back_without_any_hint(loop: Loop) -> None:
+    loop.agent.ill["bad"] = Health(False, "Unhealthy", "it is ill", again=3600)
+    with running(loop, trial("red")) as source:
+        eventually(lambda: good(loop))
+        source.revisions.put(declare(trial("bad")))
+        eventually(lambda: loop.reason("a") == Reason.ROLLED_BACK)
+        assert loop.agent.world["a"].color == "red"
+        source.revisions.put(declare(trial("blue")))
+        eventually(lambda: loop.agent.world["a"].color == "blue")
+        eventually(lambda: loop.reason("a") == Reason.CONVERGED)
+    assert loop.told.rolled_back_keys == [key("a")]
+
+
+def test_what_was_rolled_back_is_healed_on_a_hint(loop: Loop) -> None:
+    assert isinstance(loop.agent, WatchedAgent)
+    loop.agent.ill["bad"] = Health(False, "Unhealthy", "it is ill")
+    with running(loop, trial("red")) as source:
+        eventually(lambda: good(loop))
+        source.revisions.put(declare(trial("bad")))
+        eventually(lambda: loop.reason("a") == Reason.ROLLED_BACK)
+        del loop.agent.world["a"]
+        loop.agent.hints.put(key("a"))
+        eventually(lambda: "a" in loop.agent.world)
+    assert loop.agent.world["a"].color == "red"
+    assert loop.reason("a") == Reason.ROLLED_BACK

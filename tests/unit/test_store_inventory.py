@@ -49,6 +49,7 @@ def test_every_field_of_a_record_survives_a_restart(database: Database, inventor
         tried_at=1.5,
         given_up="d2",
         intended='{"name": "moved"}',
+        given_up_why="it was not Ready within 5m",
     )
     assert all(getattr(full, field.name) != field.default for field in fields(Record)), (
         "the sample leaves a field unset"

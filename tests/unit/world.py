@@ -6,7 +6,7 @@ The agent can be told to be unreachable, to refuse a key, or to lie about having
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Event as Flag
 from types import SimpleNamespace
 from typing import Any, ClassVar, Literal
@@ -31,7 +31,8 @@ from controller.engine.parts import Identity, Parts
 from controller.engine.revision import Revision
 from controller.engine.stores import Silent
 from controller.store.stores import open_stores
-from resources.meta import About, Claim, Declared, Key, Metadata, Origin, Resource, Spec
+from controller.wiring.past import Generations
+from resources.meta import About, Claim, Declared, Key, Metadata, Origin, Resource, Spec, seconds
 from resources.parsed import digest_of
 
 SOURCE = "/desired"
@@ -42,6 +43,8 @@ class GadgetSpec(Spec):
     size: int | None = None
     slot: str | None = None
     parts: tuple[str, ...] = ()
+    readyTimeout: str | None = None
+    rollback: bool | None = None
 
 
 class Gadget(Resource):
@@ -51,6 +54,12 @@ class Gadget(Resource):
 
     def claims(self) -> Iterable[Claim]:
         return (Claim("slot", self.spec.slot),) if self.spec.slot else ()
+
+    def ready_within(self) -> float | None:
+        return seconds(self.spec.readyTimeout) if self.spec.readyTimeout else None
+
+    def rolls_back(self) -> bool | None:
+        return self.spec.rollback
 
     def expand(self) -> Iterable[Resource]:
         return [gadget(f"{self.metadata.name}-{part}", color=self.spec.color) for part in self.spec.parts]
@@ -81,6 +90,8 @@ class Thing:
     serial: int
     slot: str | None = None
     parts: tuple[str, ...] = ()
+    readyTimeout: str | None = None  # echoed, for it is not a matter of the world
+    rollback: bool | None = None
 
 
 @dataclass
@@ -89,9 +100,11 @@ class GadgetAgent(SingleAgent[Gadget, Thing]):
     system: ClassVar[str] = "gadgets"
     world: dict[str, Thing] = field(default_factory=dict)
     unreachable: bool = False
-    refused: dict[str, str] = field(default_factory=dict)
-    lies: set[str] = field(default_factory=set)
+    refused: dict[str | None, str] = field(default_factory=dict)  # by name or color
+    lies: set[str | None] = field(default_factory=set)  # by name or color
     unhealthy: dict[str, Health] = field(default_factory=dict)
+    ill: dict[str, Health] = field(default_factory=dict)  # by color
+    writes: dict[str, str] = field(default_factory=dict)
     looks: list[int] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
 
@@ -102,11 +115,13 @@ class GadgetAgent(SingleAgent[Gadget, Thing]):
         return {resource.key: self._seen(resource) for resource in resources}
 
     def _seen(self, resource: Gadget) -> Seen[Thing]:
-        thing = self.world.get(resource.metadata.name)
+        name, spec = resource.metadata.name, resource.spec
+        thing = self.world.get(name)
         if thing is None:
             return Seen(None)
-        health = self.unhealthy.get(resource.metadata.name, Health())
-        return Seen(thing, handle=str(thing.serial), mark=thing.mark, health=health)
+        health = self.unhealthy.get(name) or self.ill.get(thing.color or "", Health())
+        seen = replace(thing, readyTimeout=spec.readyTimeout, rollback=spec.rollback)
+        return Seen(seen, str(thing.serial), thing.mark, health, writes=self.writes.get(name, ""))
 
     def create(self, step: Step[Gadget, Thing], ctx: Context) -> Done:
         return self._make(step, "create")
@@ -121,14 +136,15 @@ class GadgetAgent(SingleAgent[Gadget, Thing]):
 
     def _make(self, step: Step[Gadget, Thing], verb: str) -> Done:
         name = step.key.name
-        if name in self.refused:
-            raise Stalled("Refused", self.refused[name])
+        assert step.desired is not None
+        for what in (name, step.desired.spec.color):
+            if what in self.refused:
+                raise Stalled("Refused", self.refused[what])
         if self.unreachable:
             raise unavailable("cannot reach the gadgets: switch them on")
-        assert step.desired is not None
         self.log.append(f"{verb} {name}")
         spec = step.desired.spec
-        color = "gray" if name in self.lies else spec.color
+        color = "gray" if self.lies & {name, spec.color} else spec.color
         self.world[name] = Thing(color, spec.size, step.mark, len(self.log), spec.slot, spec.parts)
         return Done(handle=str(len(self.log)))
 
@@ -139,6 +155,7 @@ class Told(Silent):
     def __init__(self) -> None:
         self.converged_keys: list[Key] = []
         self.corrected_keys: list[Key] = []
+        self.rolled_back_keys: list[Key] = []
 
     def converged(self, key: Key, seconds: float) -> None:
         self.converged_keys.append(key)
@@ -146,17 +163,26 @@ class Told(Silent):
     def corrected(self, key: Key, seconds: float) -> None:
         self.corrected_keys.append(key)
 
+    def rolled_back(self, key: Key) -> None:
+        self.rolled_back_keys.append(key)
+
 
 class Loop:
     """Everything around one `GadgetAgent`; a new manager for each call, as each command has one."""
 
-    def __init__(self, agent: GadgetAgent | None = None, stores: Any = None, source: str = SOURCE) -> None:
+    def __init__(
+        self,
+        agent: GadgetAgent | None = None,
+        stores: Any = None,
+        source: str = SOURCE,
+        clock: Clock | None = None,
+    ) -> None:
         self.agent = agent or GadgetAgent()
         self.stores = stores or open_stores(None)
         self.told = Told()
-        clock = Clock()
+        clock = clock or Clock()
         nobody: Any = SimpleNamespace()
-        self.index = Index(self._generation)
+        self.index = Index(Generations(self.stores))
         self.parts = Parts(
             index=self.index,
             agent_of=lambda kind: self.agent if kind in ("Gadget", "Vault") else None,
@@ -169,10 +195,6 @@ class Loop:
                 "installation", source, lambda name: name.startswith(SOURCE), lambda name: name.startswith(source + "/")
             ),
         )
-
-    def _generation(self, key: Key, digest: str) -> int:
-        record = self.stores.inventory.find(key)
-        return record.generation + (record.digest != digest) if record else 1
 
     def take(self, revision: Revision) -> Edits:
         return self.index.take(revision)

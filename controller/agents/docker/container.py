@@ -22,7 +22,7 @@ from controller.agents.docker.making import make, start
 from controller.agents.docker.marks import mark_in, temporary
 from controller.agents.docker.replacement import Replacement, clear
 from controller.agents.docker.stopping import grace, halt, restore_policy
-from controller.agents.docker.translation import observed_container, restart_text
+from controller.agents.docker.translation import observed_container, restart_text, written
 from controller.engine.agent import (
     AgentHealth,
     Context,
@@ -94,7 +94,8 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         names = tuple(sorted(each["Name"].removeprefix("/") for each in found.leftovers))
         value = observed_container(resource, live, supplied, ctx.secrets, names)
         health = health_of(resource.spec, live, self._now())
-        return Seen(value, live["Id"], mark_in(live["Config"]["Labels"]), health)
+        mark = mark_in(live["Config"]["Labels"])
+        return Seen(value, live["Id"], mark, health, writes=written(live))
 
     def diff(self, desired: Container, last: Container | None, observed: ContainerObserved | None) -> Plan:
         if observed is None:

@@ -48,6 +48,8 @@ def observed_container(
         containerName=live["Name"].removeprefix("/"),
         state=_state(spec.state, live["State"]),
         minReadySeconds=spec.minReadySeconds,
+        readyTimeout=spec.readyTimeout,
+        rollback=spec.rollback,
         command=told(spec.command, _texts(config.get("Cmd")), _texts(supplied.get("Cmd"))),
         entrypoint=told(spec.entrypoint, _texts(config.get("Entrypoint")), _texts(supplied.get("Entrypoint"))),
         env=environment.env,
@@ -86,6 +88,12 @@ def observed_container(
         securityOpt=_security_options(spec.securityOpt or (), host),
         leftovers=leftovers,
     )
+
+
+def written(live: Json) -> str:
+    """The first place, by path, where what the container writes outlives it; empty where there is none."""
+    points = (point for point in live.get("Mounts") or () if point["RW"] and point["Type"] != MountType.TMPFS)
+    return min((str(point["Destination"]) for point in points), default="")
 
 
 def told(declared: Any, live: T | None, default: T | None) -> T | None:

@@ -65,7 +65,7 @@ FIELDS: dict[str, tuple[Any, Any]] = {
 }
 # Those with needs of their own are tested below; those that the engine knows nothing of can't differ.
 ELSEWHERE = {"image", "state", "containerName", "networks", "secretEnv", "envFile", "memorySwap"}
-NOT_IN_THE_WORLD = {"pullPolicy", "minReadySeconds"}
+NOT_IN_THE_WORLD = {"pullPolicy", "minReadySeconds", "readyTimeout", "rollback"}
 
 BASE: dict[str, Any] = {"image": IMAGE, "pullPolicy": "never", "state": "stopped"}
 
