@@ -33,6 +33,7 @@ class Request:
     user: str = CONTROLLER  # a login name
     command: str = ""  # as typed, "p2 apply state"; empty for what the controller does by itself
     cause: Cause | None = None  # where the command itself is the reason, whatever the files say
+    revision: int = 0  # that a rollback goes back to
 
 
 class Requests:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from controller.engine.history import History
 from resources.conditions import Status, Truth
 from resources.meta import Key
 from resources.plan import Action, Plan
@@ -198,3 +199,4 @@ class Stores:
     events: Events
     overrides: Overrides
     holds: Holds
+    history: History

@@ -9,7 +9,7 @@ Opened read-only, no part of it can write: agents get clients that refuse, the d
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -30,12 +30,14 @@ from controller.engine.requests import Request, Requests
 from controller.engine.revision import Condition as SourceCondition
 from controller.engine.stores import Listener, Silent, Stores
 from controller.sources.files import FilesSource
+from controller.sources.texts import FilesTexts
 from controller.store.home import Home
 from controller.store.secrets import HomeSecrets
 from controller.store.stores import open_stores
 from controller.wiring.agents import Agents
 from controller.wiring.outcome import Preview, Summary, digest_of
 from controller.wiring.past import Generations, Recall
+from controller.wiring.revisions import Instead, Revisions, keyed
 from controller.wiring.settings import Settings
 from resources.meta import Declared, Key, Problem
 from resources.plan import Action, Plan
@@ -47,14 +49,18 @@ STILL_TRUE = 3.0  # seconds for which a look at the world is believed
 class Workspace:
     """One source, opened for one command."""
 
-    def __init__(self, parts: Parts, source: FilesSource, home: Home, only: Path | None, closing: ExitStack) -> None:
+    def __init__(
+        self, parts: Parts, source: FilesSource, home: Home, only: Path | None, instead: Instead, closing: ExitStack
+    ) -> None:
         self.stores: Stores = parts.stores
         self.source = source
         self._parts = parts
         self._home = home
+        self._instead = instead
         self._inside = only  # a path within the source that this command is confined to
         self._closing = closing
         self._manager = Manager(parts)
+        self.revisions = Revisions(parts.stores.history, Path(source.name), home)
         self._looked: dict[Key, Pass] = {}
         self._looked_at = 0.0  # monotonic seconds
 
@@ -79,12 +85,15 @@ class Workspace:
             if not read_only:
                 closing.enter_context(home.lock())
             stores = closing.enter_context(open_stores(home))
+            if not read_only:
+                stores.history.interrupt()
             root, inside = _source_of(path, stores.inventory.sources())
             agents = Agents(_setup(home, settings), home, ahead or {})
             source = FilesSource(root, cache=None if read_only and not home.path.exists() else home.path / "cache")
             requests = Requests(request or Request())
-            parts = _parts(home, stores, source, listener or Silent(), agents.find, requests)
-            return cls(parts, source, home, inside, closing)
+            instead = Instead()
+            parts = _parts(home, stores, source, listener or Silent(), agents.find, requests, instead)
+            return cls(parts, source, home, inside, instead, closing)
         except BaseException:
             closing.close()
             raise
@@ -110,8 +119,17 @@ class Workspace:
         """
         revision = self.source.read()
         self._parts.index.take(revision, partly=partly)
+        self._manager.chronicle.read(revision)
         problems = self._parts.index.problems()
-        return tuple(_located(problems)) if problems else ()
+        return tuple(_located(problems, lambda file: Path(file).read_bytes())) if problems else ()
+
+    def load_revision(self, number: int, *, partly: bool = False) -> tuple[Problem, ...]:
+        """As `load`, of the source as the history has it in this revision. Raises UnknownRevision. To be looked at only."""
+        texts = self.revisions.texts(number)
+        self._closing.enter_context(self._instead.of(self.revisions.root, texts))
+        self._parts.index.take(self.revisions.read(texts), partly=partly)
+        problems = self._parts.index.problems()
+        return tuple(_located(problems, self.revisions.text_of(texts))) if problems else ()
 
     def declared(self) -> Mapping[Key, Declared]:
         """All resources in force, children of expanding ones included."""
@@ -172,6 +190,7 @@ class Workspace:
         held = {key for hold in pruning.holds for key in hold.keys}
         self._settle_unchanged(wanted)
         unchanged = self._looked.keys()
+        self._manager.chronicle.begin(wanted - unchanged | held)
         finished = self._manager.converge(wanted - unchanged | held, timeout, cancelled, settled_before=unchanged)
         board = self._parts.board
         if whole:
@@ -262,7 +281,13 @@ def _setup(home: Home, settings: Settings) -> Setup:
 
 
 def _parts(
-    home: Home, stores: Stores, source: FilesSource, listener: Listener, agent_of: AgentOf, requests: Requests
+    home: Home,
+    stores: Stores,
+    source: FilesSource,
+    listener: Listener,
+    agent_of: AgentOf,
+    requests: Requests,
+    instead: Instead,
 ) -> Parts:
     clock = Clock()
     return Parts(
@@ -272,7 +297,7 @@ def _parts(
         board=Board(stores.statuses, stores.events, listener, clock),
         listener=listener,
         clock=clock,
-        context=Context(HomeSecrets(home), listener.progressed),
+        context=Context(HomeSecrets(home), listener.progressed, read_from=instead),
         identity=Identity(
             home.installation,
             source.name,
@@ -280,6 +305,7 @@ def _parts(
             is_part=lambda name: _within(name, source.name),
         ),
         requests=requests,
+        texts=None if home.read_only else FilesTexts(Path(source.name), keyed(home)),
     )
 
 
@@ -295,11 +321,11 @@ def _within(path: str, directory: str) -> bool:
     return path == directory or path.startswith(directory.rstrip("/") + "/")
 
 
-def _located(problems: Sequence[Problem]) -> Sequence[Problem]:
+def _located(problems: Sequence[Problem], texts: Callable[[str], bytes]) -> Sequence[Problem]:
     from resources.load import locate  # reads YAML, which a sound source that is cached does without
 
     try:
-        return locate(problems, lambda file: Path(file).read_bytes())
+        return locate(problems, texts)
     except OSError:
         return problems  # the file has gone meanwhile
 
