@@ -34,11 +34,13 @@ _GROUPS: dict[str, dict[str, str]] = {
         "delete": "delete:Delete",
         "suspend": "suspend:Suspend",
         "resume": "suspend:Resume",
+        "rollback": "rollback:Rollback",
     },
     "See how it is": {
         "get": "get:Get",
         "describe": "describe:Describe",
         "events": "events:Events",
+        "history": "history:History",
         "health": "health:Health",
     },
     "Write the files": {
