@@ -145,7 +145,7 @@ def work_tree_of(path: Path) -> WorkTree | None:
             raise CannotRestore(_foreign(directory))
         return None
     root, git = found.stdout.splitlines()[:2]
-    if _git(directory, "check-ignore", "--quiet", str(path)).returncode == 0:
+    if _git(directory, "check-ignore", "--quiet", "--stdin", "-z", paths=[path], literal=False).returncode == 0:
         return None
     return WorkTree(Path(root), Path(git))
 
@@ -185,9 +185,9 @@ def _said(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def _git(
-    directory: Path, *words: str, paths: Iterable[Path] = (), timeout: float = TIMEOUT
+    directory: Path, *words: str, paths: Iterable[Path] = (), timeout: float = TIMEOUT, literal: bool = True
 ) -> subprocess.CompletedProcess[str]:
-    """Runs git. Paths mean themselves, never patterns; nobody is asked for anything."""
+    """Runs git. Paths mean themselves, never patterns (check-ignore can't be told so); nobody is asked for anything."""
     given = "\0".join(map(str, paths))
     return subprocess.run(
         ["git", "-C", str(directory), *words],
@@ -196,14 +196,14 @@ def _git(
         text=True,
         errors="surrogateescape",
         timeout=timeout,
-        env=_environment(os.environ),
+        env=_environment(os.environ) | {"GIT_LITERAL_PATHSPECS": str(int(literal))},
         check=False,
     )
 
 
 def _environment(own: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in own.items() if name not in _ELSEWHERE}
-    return kept | {"GIT_LITERAL_PATHSPECS": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    return kept | {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
 
 
 def named(paths: Collection[str], root: Path) -> str:
