@@ -156,7 +156,7 @@ def is_dirty(path: Path) -> bool | None:
         found = _git(
             path if path.is_dir() else path.parent, "status", "--porcelain", "--untracked-files=all", "--", str(path)
         )
-    except (OSError, subprocess.SubprocessError):
+    except OSError:
         return None
     return bool(found.stdout.strip()) if not found.returncode else None
 
@@ -188,17 +188,20 @@ def _git(
     directory: Path, *words: str, paths: Iterable[Path] = (), timeout: float = TIMEOUT, literal: bool = True
 ) -> subprocess.CompletedProcess[str]:
     """Runs git. Paths mean themselves, never patterns (check-ignore can't be told so); nobody is asked for anything."""
-    given = "\0".join(map(str, paths))
-    return subprocess.run(
-        ["git", "-C", str(directory), *words],
-        input=given,
-        capture_output=True,
-        text=True,
-        errors="surrogateescape",
-        timeout=timeout,
-        env=_environment(os.environ) | {"GIT_LITERAL_PATHSPECS": str(int(literal))},
-        check=False,
-    )
+    words = ("git", "-C", str(directory), *words)
+    try:
+        return subprocess.run(
+            words,
+            input="\0".join(map(str, paths)),
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            timeout=timeout,
+            env=_environment(os.environ) | {"GIT_LITERAL_PATHSPECS": str(int(literal))},
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(words, 1, "", f"git took longer than {timeout:.0f} s")
 
 
 def _environment(own: Mapping[str, str]) -> dict[str, str]:

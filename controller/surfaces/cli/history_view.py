@@ -61,9 +61,14 @@ def _what(deeds: list[Deed]) -> str:
 
 
 def _one(deed: Deed) -> str:
-    symbol = SYMBOLS[deed.action][0] if deed.action in SYMBOLS else "!"
+    symbol, _ = _symbol(deed)
     fields = f" ({', '.join(deed.fields)})" if deed.fields else ""
     return f"{symbol} {deed.key.short}{fields}"
+
+
+def _symbol(deed: Deed) -> tuple[str, Style]:
+    """What nothing was done about stands out."""
+    return ("!", Style.YELLOW) if deed.action is Action.NONE else SYMBOLS[deed.action]
 
 
 def detail_lines(entry: Entry, texts: Mapping[str, Kept | None], paint: Paint) -> Iterator[str]:
@@ -108,7 +113,7 @@ def _about(kept: Kept | None) -> str:
 
 
 def _deed_lines(deed: Deed, paint: Paint) -> Iterator[str]:
-    symbol, style = SYMBOLS.get(deed.action, ("!", Style.YELLOW))
+    symbol, style = _symbol(deed)
     action = "" if deed.action is Action.NONE else f"  {deed.action}"
     styles = [found] if (found := _RESULTS.get(deed.result)) else []
     yield f"  {paint(symbol, style)} {deed.key.short}{action}  {paint(deed.result, *styles)}"
