@@ -177,15 +177,23 @@ class Chronicle:
         cause = Cause.DRIFT if drift else Cause.EDIT
         request = self._requests.of(each.key)
         recent = self._recent.get(cause)
-        if recent and self._joins(recent, request):
+        if recent and self._joins(recent, each.key, request):
             return recent
+        self._retire(cause)
         self._recent[cause] = _Open(self._entry(cause, request), self._clock.monotonic())
         return self._recent[cause]
 
-    def _joins(self, recent: _Open, request: Request) -> bool:
+    def _joins(self, recent: _Open, key: Key, request: Request) -> bool:
+        """Whether a step belongs to what began just now: a thing that moves twice is two things."""
         same = (recent.entry.user, recent.entry.command) == (request.user, request.command)
         young = self._clock.monotonic() - recent.began < TOGETHER
-        return same and young and recent.entry.ending is Ending.OPEN
+        return same and young and key not in recent.deeds
+
+    def _retire(self, cause: Cause) -> None:
+        """Nothing more joins what began last."""
+        recent = self._recent.pop(cause, None)
+        if recent and recent.entry.ending in _OVER and cause is Cause.DRIFT:
+            self._merge(recent)
 
     def settled(self, passes: Sequence[Pass]) -> None:
         """These passes have ended."""
@@ -243,6 +251,7 @@ class Chronicle:
                 opened.entry = replace(opened.entry, ending=ending, message=message, seconds=self._since(opened))
                 self._note(opened)
             self._of.clear()
+            self._retire(Cause.DRIFT)
             if (only := self._only) and only.written and only.entry.cause is Cause.DRIFT:
                 self._merge(only)
             self._only = None
@@ -261,14 +270,15 @@ class Chronicle:
         """The entry, before the first change that belongs to it."""
         if self._texts:
             opened.entry = replace(opened.entry, commit=self._texts.commit())
+        if opened.entry.cause is not Cause.DRIFT:
+            self._retire(Cause.DRIFT)
+            self._drifts = {}
         # What was written down with another entry meanwhile must not come back.
         texts = [text for text in opened.texts if self._unwritten.get(text.path) is text]
         number = self._history.open(opened.entry, texts)
         opened.entry, opened.texts = replace(opened.entry, number=number), []
         for text in texts:
             del self._unwritten[text.path]
-        if opened.entry.cause is not Cause.DRIFT:
-            self._drifts = {}
         if opened.entry.commit and texts:
             self._ask_git(opened)
 
@@ -289,7 +299,7 @@ class Chronicle:
             for key in opened.deeds:
                 if self._of.get(key) is opened:
                     del self._of[key]
-            if opened.entry.cause is Cause.DRIFT:
+            if opened.entry.cause is Cause.DRIFT and opened is not self._recent.get(Cause.DRIFT):
                 self._merge(opened)
 
     def _since(self, opened: _Open) -> float:
