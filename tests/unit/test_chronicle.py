@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from hashlib import blake2b
 from threading import Event as Flag
 from threading import Thread
 
@@ -35,7 +36,7 @@ class Written:
         texts = []
         for file, documents in revision.documents.items():
             content = " ".join(declared.digest for declared in documents).encode()
-            digest = content[-16:]
+            digest = blake2b(content, digest_size=16).digest()
             if known.get(file) != Kept(digest, True):
                 texts.append(Text(file, digest, content))
         return texts
