@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import sqlite3
+import zlib
 from pathlib import Path
 
 import pytest
@@ -168,6 +171,39 @@ def test_a_single_file_is_a_source_that_can_be_rolled_back(story: Story) -> None
     assert story.p2("rollback", "-s", "only.yaml").code == 0
     assert (story.world / "one").read_text() == "first"
     assert neighbour.read_text() == "none of our business"
+
+
+def test_a_part_of_a_source_cannot_be_rolled_back_alone(story: Story) -> None:
+    apply(story, "first")
+    story.write("sub/b.yaml", story.file("two"))
+    story.p2("apply")
+    shown = story.p2("rollback", "-s", "state/sub", "--yes")
+    assert (shown.code, f"it is a part of {story.root}/state" in shown.err) == (2, True)
+    assert (story.root / "state/sub/b.yaml").exists()
+
+
+def test_a_source_that_was_deleted_comes_back(story: Story) -> None:
+    story.write("a.yaml", story.file("one"))
+    story.write("sub/b.yaml", story.file("two"))
+    story.p2("apply")
+    shutil.rmtree(story.root / "state")
+    assert story.p2("apply", "--yes").code == 2
+    assert story.p2("rollback").code == 0
+    assert (story.root / "state/sub/b.yaml").read_text() == story.file("two")
+    assert story.p2("diff").code == 0
+
+
+def test_a_revision_that_is_not_valid_any_more_is_refused(story: Story) -> None:
+    apply(story, "first", "second")
+    database = story.root.parent / "p2home" / "p2.db"
+    broken = zlib.compress(b"kind: Nothing")
+    with sqlite3.connect(database) as connection:
+        digest = connection.execute("SELECT digest FROM text WHERE number = 1").fetchone()
+        connection.execute("UPDATE blob SET content = ? WHERE digest = ?", (broken, *digest))
+    shown = story.p2("rollback", "1", "--yes")
+    assert (shown.code, "this Pegasus2 finds wrong in it what is named above" in shown.err) == (2, True)
+    assert "a.yaml:1:1: apiVersion: " in shown.err
+    assert (story.root / "state/a.yaml").read_text() == story.file("one", "second")
 
 
 def test_modes_stay_and_a_link_is_not_followed_out_of_the_source(story: Story) -> None:

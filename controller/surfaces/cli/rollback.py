@@ -62,6 +62,9 @@ class Rollback(Command):
         return report(app, preview, summary, sound=not problems)
 
     def _number(self, workspace: Workspace) -> int:
+        root = workspace.revisions.root
+        if root != self.path.resolve():
+            raise Refused(f"cannot roll back {self.path} alone: it is a part of {root}; p2 rollback -s {root}")
         with _refusing():
             if self.revision is None:
                 return workspace.revisions.last_other()
@@ -90,7 +93,8 @@ def _preview(app: App, past: Workspace, number: int) -> Preview:
     from controller.surfaces.cli.apply import show_plan
     from controller.surfaces.cli.progress import waiting
 
-    load(app, past, keep_going=False, revision=number)
+    if load(app, past, keep_going=True, revision=number):
+        raise Refused(f"cannot roll back to revision {number}: this Pegasus2 finds wrong in it what is named above")
     with waiting(app.console, "looking at the machine"):
         preview = past.preview()
     show_plan(app, preview)
