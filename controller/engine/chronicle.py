@@ -9,52 +9,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from threading import RLock, Thread
 
-from controller.engine.history import Deed, Ending, Entry, Kept, Result, Text
+from controller.engine.history import Ending, Entry, Kept, Text
+from controller.engine.opened import OVER, Opened, Signature, is_drift, signature
 from controller.engine.parts import Parts
-from controller.engine.passes import Pass, Verdict
+from controller.engine.passes import Pass
 from controller.engine.requests import Cause, Request
 from controller.engine.revision import Condition, Revision
 from controller.engine.stores import NotKept
-from resources.conditions import Reason
 from resources.meta import Key
-from resources.plan import Action
 
 log = logging.getLogger(__name__)
 
 TOGETHER = 2.0  # seconds within which what begins by itself is one entry
 GIT_AT_END = 10.0  # seconds to wait for git when the process ends
-
-_AS_WISHED = {Reason.RETAINED, Reason.SUSPENDED}
-_DONE = {Verdict.READY, Verdict.REPORTED, Verdict.SUSPENDED, Verdict.GONE}
-_OVER = {Ending.CONVERGED, Ending.SUPERSEDED}
-Signature = tuple[str, str, tuple[tuple[Key, Action, tuple[str, ...]], ...]]
-
-
-@dataclass(eq=False)
-class _Open:
-    """An entry in the making."""
-
-    entry: Entry
-    began: float  # monotonic seconds
-    texts: list[Text] = field(default_factory=list)
-    pending: set[Key] = field(default_factory=set)
-    blocked: set[Key] = field(default_factory=set)  # of those, which wait for others
-    deeds: dict[Key, Deed] = field(default_factory=dict)
-    fresh: set[Key] = field(default_factory=set)  # deeds not written down yet
-    unkept: bool = False  # its ending could not be written down
-    overtaken: bool = False  # a newer revision took keys from it
-
-    @property
-    def written(self) -> bool:
-        return self.entry.number > 0
-
-    @property
-    def signature(self) -> Signature:
-        return _signature(replace(self.entry, deeds=tuple(self.deeds.values())))
 
 
 class Chronicle:
@@ -69,14 +40,14 @@ class Chronicle:
         self._source = parts.identity.source
         self._tired = tired
         self._lock = RLock()
-        self._of: dict[Key, _Open] = {}  # whom a key's work belongs to
+        self._of: dict[Key, Opened] = {}  # whom a key's work belongs to
         self._known: dict[str, Kept] | None = None  # the tree as recorded last, or about to be
         self._unwritten: dict[str, Text] = {}  # read, and not written down yet
-        self._recent: dict[Cause, _Open] = {}  # what began by itself last
+        self._recent: dict[Cause, Opened] = {}  # what began by itself last
         self._drifts: dict[Signature, int] | None = None  # since the last edit
-        self._only: _Open | None = None  # of a one-off run
+        self._only: Opened | None = None  # of a one-off run
         self._asking: Thread | None = None
-        self._to_ask: _Open | None = None
+        self._to_ask: Opened | None = None
 
     # -- what is desired ---------------------------------------------------------------------------------------
 
@@ -97,74 +68,62 @@ class Chronicle:
     def take(self, keys: Collection[Key]) -> None:
         """A running controller works on `keys` because of what it has read. Raises NotKept."""
         with self._lock:
-            self._enter(self._draft(Cause.EDIT, keys), keys)
+            own = self._requests.own
+            request = next((found for key in keys if (found := self._requests.of(key)) is not own), own)
+            self._enter(self._draft(request.cause or Cause.EDIT, request), keys)
 
     def begin(self, keys: Collection[Key]) -> None:
         """A one-off run works on `keys`; whatever it does is one entry. Raises NotKept."""
         with self._lock:
-            self._only = self._draft(Cause.EDIT if self._unwritten else Cause.DRIFT, keys)
+            request = self._requests.own
+            cause = request.cause or (Cause.EDIT if self._unwritten else Cause.DRIFT)
+            self._only = self._draft(cause, request)
             self._enter(self._only, keys)
 
-    def _enter(self, draft: _Open, keys: Collection[Key]) -> None:
+    def _draft(self, cause: Cause, request: Request) -> Opened:
+        user, command, restored = request.user, request.command, request.revision
+        entry = Entry(self._source, self._clock.wall(), cause, user, command, restored)
+        return Opened(entry, self._clock.monotonic())
+
+    def _enter(self, draft: Opened, keys: Collection[Key]) -> None:
+        """Gives `keys` to a new entry, which is written down at once where files have changed."""
         if not keys and not self._unwritten:
             return
         for key in keys:
-            self._leave(key)
+            older = self._of.get(key)
             self._of[key] = draft
+            if older and key in older.pending:
+                older.lose(key)
+                self._conclude(older)
         draft.pending.update(keys)
         if self._unwritten:
             draft.texts = list(self._unwritten.values())
             self._write(draft)
             self._conclude(draft)
 
-    def _leave(self, key: Key) -> None:
-        """What an older entry wanted of `key` is overtaken."""
-        older = self._of.pop(key, None)
-        if older is None or key not in older.pending:
-            return
-        older.pending.discard(key)
-        older.blocked.discard(key)
-        older.overtaken = True
-        if deed := older.deeds.get(key):
-            self._deed(older, replace(deed, result=Result.SUPERSEDED, message=""))
-        self._conclude(older)
-
-    def _draft(self, cause: Cause, keys: Collection[Key]) -> _Open:
-        own = self._requests.own
-        request = next((found for key in keys if (found := self._requests.of(key)) is not own), own)
-        return _Open(self._entry(cause, request), self._clock.monotonic())
-
-    def _entry(self, cause: Cause, request: Request) -> Entry:
-        cause, restored = request.cause or cause, request.revision
-        return Entry(self._source, self._clock.wall(), cause, request.user, request.command, restored)
-
     # -- what is done ------------------------------------------------------------------------------------------
 
     def starting(self, passes: Sequence[Pass]) -> None:
         """The steps of these passes are about to be carried out. Raises NotKept."""
         with self._lock:
-            touched = []
+            touched = {}
             for each in passes:
                 opened = self._belonging(each)
                 self._move(each.key, opened)
-                fields = tuple(change.path for change in each.plan.changes)
-                self._deed(opened, Deed(each.key, each.plan.action, fields))
-                if opened not in touched:
-                    touched.append(opened)
-            for opened in touched:
+                opened.start(each)
+                touched[id(opened)] = opened
+            for opened in touched.values():
                 if not opened.written:
                     self._write(opened)
                     self._note(opened)
 
-    def _move(self, key: Key, opened: _Open) -> None:
-        before = self._of.get(key)
+    def _move(self, key: Key, opened: Opened) -> None:
+        before, self._of[key] = self._of.get(key), opened
         if before and before is not opened:
             before.pending.discard(key)
             self._conclude(before)
-        self._of[key] = opened
-        opened.pending.add(key)
 
-    def _belonging(self, each: Pass) -> _Open:
+    def _belonging(self, each: Pass) -> Opened:
         """The entry that this step belongs to: that of its edit; else of what else began by itself just now."""
         drift = is_drift(each)
         if self._only:
@@ -174,16 +133,15 @@ class Chronicle:
         opened = self._of.get(each.key)
         if opened and (opened.entry.cause is Cause.DRIFT) is drift and (not drift or each.key in opened.pending):
             return opened
-        cause = Cause.DRIFT if drift else Cause.EDIT
-        request = self._requests.of(each.key)
+        cause, request = Cause.DRIFT if drift else Cause.EDIT, self._requests.of(each.key)
         recent = self._recent.get(cause)
         if recent and self._joins(recent, each.key, request):
             return recent
         self._retire(cause)
-        self._recent[cause] = _Open(self._entry(cause, request), self._clock.monotonic())
+        self._recent[cause] = self._draft(cause if drift else request.cause or cause, request)
         return self._recent[cause]
 
-    def _joins(self, recent: _Open, key: Key, request: Request) -> bool:
+    def _joins(self, recent: Opened, key: Key, request: Request) -> bool:
         """Whether a step belongs to what began just now: a thing that moves twice is two things."""
         same = (recent.entry.user, recent.entry.command) == (request.user, request.command)
         young = self._clock.monotonic() - recent.began < TOGETHER
@@ -192,20 +150,21 @@ class Chronicle:
     def _retire(self, cause: Cause) -> None:
         """Nothing more joins what began last."""
         recent = self._recent.pop(cause, None)
-        if recent and recent.entry.ending in _OVER and cause is Cause.DRIFT:
+        if recent and recent.entry.ending in OVER and cause is Cause.DRIFT:
             self._merge(recent)
 
     def settled(self, passes: Sequence[Pass]) -> None:
         """These passes have ended."""
         with self._lock:
-            touched = []
+            touched = {}
             for each in passes:
                 opened = self._of.get(each.key)
                 if opened and not self._stale(each):
-                    self._settle(opened, each)
-                    if opened not in touched:
-                        touched.append(opened)
-            for opened in touched:
+                    opened.settle(each, self._tired)
+                    touched[id(opened)] = opened
+                    if each.key not in opened.deeds and each.key not in opened.pending:
+                        del self._of[each.key]
+            for opened in touched.values():
                 self._conclude(opened)
 
     def _stale(self, each: Pass) -> bool:
@@ -213,41 +172,12 @@ class Chronicle:
         entry = self._index.find(each.key)
         return each.subject is not None and each.digest != (entry.digest if entry else "")
 
-    def _settle(self, opened: _Open, each: Pass) -> None:
-        """Takes in how a pass ended."""
-        key, deed = each.key, opened.deeds.get(each.key)
-        said = f"{each.reason}: {each.message}" if each.message else str(each.reason)
-        opened.blocked.discard(key)
-        if each.verdict in _DONE:
-            opened.pending.discard(key)
-            if deed:
-                self._deed(opened, replace(deed, result=Result.DONE, message=""))
-            else:
-                self._of.pop(key, None)
-        elif each.verdict is Verdict.HELD:
-            opened.pending.discard(key)
-            if each.reason not in _AS_WISHED and each.reason != Reason.PENDING:
-                self._deed(opened, Deed(key, Action.DELETE, (), Result.HELD, said))
-        elif each.verdict is Verdict.STALLED or (each.verdict is Verdict.RETRY and self._tired(key)):
-            opened.pending.discard(key)
-            self._fail(opened, each, said)
-        elif each.verdict is Verdict.RETRY:
-            self._fail(opened, each, said)
-        elif each.verdict is Verdict.BLOCKED:
-            opened.blocked.add(key)
-
-    def _fail(self, opened: _Open, each: Pass, said: str) -> None:
-        deed = opened.deeds.get(each.key)
-        fields = tuple(change.path for change in each.plan.changes)
-        deed = deed or Deed(each.key, each.plan.action, fields)
-        self._deed(opened, replace(deed, result=Result.FAILED, message=said))
-
     def end(self, ending: Ending, why: str) -> None:
         """Nothing more will be done by this process: what is open ends so, and for that reason."""
         with self._lock:
             left = {id(opened): opened for opened in self._of.values() if opened.entry.ending is Ending.OPEN}
             for opened in left.values():
-                message = self._reasons(opened) or why
+                message = opened.reasons() or why
                 opened.entry = replace(opened.entry, ending=ending, message=message, seconds=self._since(opened))
                 self._note(opened)
             self._of.clear()
@@ -261,12 +191,7 @@ class Chronicle:
 
     # -- writing -----------------------------------------------------------------------------------------------
 
-    def _deed(self, opened: _Open, deed: Deed) -> None:
-        if opened.deeds.get(deed.key) != deed:
-            opened.deeds[deed.key] = deed
-            opened.fresh.add(deed.key)
-
-    def _write(self, opened: _Open) -> None:
+    def _write(self, opened: Opened) -> None:
         """The entry, before the first change that belongs to it."""
         if self._texts:
             opened.entry = replace(opened.entry, commit=self._texts.commit())
@@ -282,39 +207,25 @@ class Chronicle:
         if opened.entry.commit and texts:
             self._ask_git(opened)
 
-    def _conclude(self, opened: _Open) -> None:
+    def _conclude(self, opened: Opened) -> None:
         """Works out how the entry stands, and writes it down where that is new."""
         if not opened.written:
             return
-        failed = any(deed.result in (Result.FAILED, Result.HELD) for deed in opened.deeds.values())
-        active = opened.pending - opened.blocked if failed else opened.pending
-        ending = Ending.OPEN
-        if not active:
-            ending = Ending.FAILED if failed else Ending.SUPERSEDED if opened.overtaken else Ending.CONVERGED
-        before, message = opened.entry, self._reasons(opened)
+        before, ending, message = opened.entry, opened.ending(), opened.reasons()
         if opened.fresh or opened.unkept or (before.ending, before.message) != (ending, message):
             opened.entry = replace(before, ending=ending, message=message, seconds=self._since(opened))
             self._note(opened)
-        if ending in _OVER and not self._only:
+        if ending in OVER and not self._only:
             for key in opened.deeds:
                 if self._of.get(key) is opened:
                     del self._of[key]
             if opened.entry.cause is Cause.DRIFT and opened is not self._recent.get(Cause.DRIFT):
                 self._merge(opened)
 
-    def _since(self, opened: _Open) -> float:
+    def _since(self, opened: Opened) -> float:
         return self._clock.monotonic() - opened.began
 
-    def _reasons(self, opened: _Open) -> str:
-        """Why not all is as declared: the first of the reasons, and how many more there are."""
-        wrong = [deed for deed in opened.deeds.values() if deed.result in (Result.FAILED, Result.HELD)]
-        if not wrong:
-            return ""
-        first = min(wrong, key=lambda deed: deed.key)
-        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        return f"{first.key.short}: {first.message}{more}"
-
-    def _note(self, opened: _Open) -> None:
+    def _note(self, opened: Opened) -> None:
         """What can't be written down now is written with the next change: the work itself must not be lost for it."""
         if opened.written:
             fresh = [opened.deeds[key] for key in opened.fresh]
@@ -322,20 +233,19 @@ class Chronicle:
             if not opened.unkept:
                 opened.fresh.clear()
 
-    def _merge(self, opened: _Open) -> None:
+    def _merge(self, opened: Opened) -> None:
         """A thing that is put back again and again is one entry with a count."""
-        if self._drifts is None and not self._kept(self._recall_drifts):
-            return
-        assert self._drifts is not None
+        self._kept(partial(self._merge_equal, opened))
+
+    def _merge_equal(self, opened: Opened) -> None:
+        if self._drifts is None:
+            drifts = sorted(self._history.drifts(self._source), key=lambda entry: entry.number, reverse=True)
+            self._drifts = {signature(entry): entry.number for entry in drifts if entry.ending is not Ending.OPEN}
         number = opened.entry.number
         earlier = self._drifts.get(opened.signature, number)
-        if earlier == number or self._kept(lambda: self._history.merge(number, earlier)):
-            self._drifts[opened.signature] = earlier
+        if earlier != number and self._history.merge(number, earlier):
             opened.entry = replace(opened.entry, number=earlier)
-
-    def _recall_drifts(self) -> None:
-        drifts = [entry for entry in self._history.drifts(self._source) if entry.ending is not Ending.OPEN]
-        self._drifts = {_signature(entry): entry.number for entry in sorted(drifts, key=lambda e: -e.number)}
+        self._drifts[opened.signature] = opened.entry.number
 
     def _kept(self, keep: Callable[[], None]) -> bool:
         try:
@@ -347,7 +257,7 @@ class Chronicle:
 
     # -- git ---------------------------------------------------------------------------------------------------
 
-    def _ask_git(self, opened: _Open) -> None:
+    def _ask_git(self, opened: Opened) -> None:
         """Has git say, in a thread, whether the files are as committed. Of edits in a burst only the last is asked for."""
         self._to_ask = opened
         if self._asking is None or not self._asking.is_alive():
@@ -364,15 +274,3 @@ class Chronicle:
                     return
             dirty, entry = self._texts.dirty(), opened.entry
             self._kept(partial(self._history.place, entry.number, entry.commit, dirty))
-
-
-def is_drift(each: Pass) -> bool:
-    """Whether a step puts back what somebody else has changed: nothing was edited, and it is still declared."""
-    subject = each.subject
-    return subject is not None and subject.entry is not None and not subject.edited
-
-
-def _signature(entry: Entry) -> Signature:
-    """Equal for entries that did the same for the same person."""
-    deeds = sorted((deed.key, deed.action, deed.fields) for deed in entry.deeds)
-    return entry.user, entry.command, tuple(deeds)

@@ -98,8 +98,8 @@ class History(Protocol):
     def note(self, number: int, entry: Entry, deeds: Sequence[Deed]) -> None:
         """Adds deeds (of a key already there: in its place), and takes cause, ending, message and seconds of `entry`."""
 
-    def merge(self, number: int, into: int) -> None:
-        """Makes an entry of drift one with an equal earlier one, which counts it."""
+    def merge(self, number: int, into: int) -> bool:
+        """Makes an entry of drift one with an equal earlier one, which counts it; False if that is no longer kept."""
 
     def place(self, number: int, commit: str, dirty: bool | None) -> None:
         """Says how the git work tree stood."""

@@ -66,15 +66,18 @@ class SqliteHistory:
                 ((number, str(d.key), d.action, "\n".join(d.fields), d.result, d.message) for d in deeds),
             )
 
-    def merge(self, number: int, into: int) -> None:
+    def merge(self, number: int, into: int) -> bool:
         with self._database.write() as connection:
-            connection.execute(
+            counted = connection.execute(
                 "UPDATE revision SET count = count + 1, (last, ending, message, seconds) = "
                 "(SELECT last, ending, message, seconds FROM revision WHERE number = ?) WHERE number = ?",
                 (number, into),
-            )
+            ).rowcount
+            if not counted:
+                return False
             connection.execute("DELETE FROM revision WHERE number = ?", (number,))
             connection.execute("DELETE FROM deed WHERE number = ?", (number,))
+        return True
 
     def place(self, number: int, commit: str, dirty: bool | None) -> None:
         with self._database.write() as connection:

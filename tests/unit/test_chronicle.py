@@ -88,16 +88,18 @@ def came_about(loop: Loop, *wanted: tuple[Cause, Ending, dict[str, Result]]) -> 
 
 
 class Held:
-    """Keeps the changes of some gadgets from ending until it is told."""
+    """Keeps the changes of some gadgets from ending until it is told. `began`: all of them have begun."""
 
     def __init__(self, loop: Loop, *names: str) -> None:
         self.began, self.go = Flag(), Flag()
         agent = loop.agent
-        make = agent._make
+        make, begun = agent._make, set()
 
         def slowly(step: Step[Gadget, Thing], verb: str) -> Done:
             if step.key.name in names and not self.go.is_set():
-                self.began.set()
+                begun.add(step.key.name)
+                if begun == {*names}:
+                    self.began.set()
                 assert self.go.wait(10)
             return make(step, verb)
 

@@ -86,7 +86,8 @@ def test_equal_drift_is_counted_and_its_number_free_again(history: SqliteHistory
     history.note(
         again, replace(entry(cause=Cause.DRIFT), ending=Ending.CONVERGED, seconds=3.0), [Deed(key("a"), Action.UPDATE)]
     )
-    history.merge(again, first)
+    assert history.merge(again, first)
+    assert not history.merge(first, 99), "what is no longer kept counts nothing"
     [found] = history.entries()
     assert (found.number, found.at, found.last, found.count, found.ending) == (first, 1.0, 2.0, 2, Ending.CONVERGED)
     assert history.open(entry(), ()) == again
