@@ -9,7 +9,8 @@
     engine/reconcile.py       one pass over one batch of keys: guards, observe, plan, apply, observe, status
     agents/<system>/<kind>.py the world: observe, diff, apply
     engine/diff.py            desired, last applied, observed -> the fields that differ
-    store/                    what we keep: inventory, status, events, audit
+    engine/chronicle.py       writes down each applied revision: what was done, why, for whom, and how it came out
+    store/                    what we keep: inventory, status, events, history, audit
 
 `wiring/` puts them together; `surfaces/` shows them to people. Imports only point down this house:
 surfaces > wiring > sources, agents, store > engine > resources.

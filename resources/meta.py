@@ -255,6 +255,10 @@ class Resource(Model):
         """Files whose content is part of the desired state: an edit of one is an edit of this resource."""
         return ()
 
+    def confidential(self) -> Iterable[Path]:
+        """Those of `inputs()` whose content may be secret: it is neither shown nor kept anywhere."""
+        return ()
+
     def expand(self) -> Iterable[Resource]:
         """Children that this resource stands for. Pure."""
         return ()

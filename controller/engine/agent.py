@@ -165,6 +165,9 @@ class Context:
     progress: Callable[[Key, float | None, str], None] = lambda key, fraction, message: None
     cancelled: Flag = field(default_factory=Flag)
     deadline: float | None = None  # of the injected monotonic clock
+    read_from: Callable[[str], str] = lambda path: (
+        path
+    )  # where a file that a spec refers to is read: a past one, perhaps
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,9 @@ from threading import Event as Flag
 from typing import Any, overload
 
 from controller.engine.agent import Relist, Retry, Watches
+from controller.engine.chronicle import Chronicle
 from controller.engine.errand import Errand
+from controller.engine.history import Ending
 from controller.engine.index import Edits
 from controller.engine.lane import Lane
 from controller.engine.latencies import Latencies
@@ -51,9 +53,10 @@ class Manager:
         self._board = parts.board
         self._listener = parts.listener
         self._clock = parts.clock
-        self.reconciler = Reconciler(parts)
-        self.pruner = Pruner(parts)
         self._queue = Queue(parts.clock.monotonic)
+        self.chronicle = Chronicle(parts, tired=lambda key: self._queue.failures(key) >= TRIES)
+        self.reconciler = Reconciler(parts, self.chronicle)
+        self.pruner = Pruner(parts)
         self._lanes: dict[str, Lane] = {}
         self._lock = Condition()
         self._taking = Lock()  # one at a time changes what is desired: the source, or the user
@@ -81,9 +84,18 @@ class Manager:
         if not settled:
             self._parts.context.cancelled.set()  # what can be broken off half-way (a pull) is
         self.stop()
+        self._close_history(settled, errand.cancelled.is_set())
         if errand.not_kept:
             raise errand.not_kept
         return settled
+
+    def _close_history(self, settled: bool, cancelled: bool) -> None:
+        if settled:
+            self.chronicle.end(Ending.FAILED, "not all is as declared")
+        elif cancelled:
+            self.chronicle.end(Ending.INTERRUPTED, "stopped before all was done")
+        else:
+            self.chronicle.end(Ending.FAILED, "not all was Ready in the time given")
 
     def attend(self, errand: Errand, timeout: float) -> bool:
         """As `converge`, beside whatever else is done: the loop goes on. What failed before is tried anew, and at once.
@@ -133,6 +145,16 @@ class Manager:
                     self._start(f"{kind}-watch", self._watch, kind, agent, stop)
         self._parts.context.cancelled.set()
         self.stop()
+        self.chronicle.end(Ending.INTERRUPTED, "the controller was stopped")
+
+    def _write_down(self, revision: Revision, edits: Edits) -> None:
+        """The history knows of a revision before anybody works on it."""
+        new = edits.edited if self._running else {key for key in edits.edited if not self._applied(key)}
+        try:
+            self.chronicle.read(revision)
+            self.chronicle.take(new | edits.removed)
+        except NotKept as error:  # written with the first change, which is not made without
+            log.warning("a revision could not be kept", extra={"cause": str(error)})
 
     def _start(self, name: str, work: Callable[..., None], *arguments: Any) -> None:
         thread = Thread(target=work, args=arguments, name=name, daemon=True)
@@ -150,6 +172,7 @@ class Manager:
         """Makes `revision` what is desired, and queues what that changes; `partly` as in `Index.take`."""
         with self._taking:
             edits = self._index.take(revision, partly=partly)
+            self._write_down(revision, edits)
             self._take(edits, revision.at)
         return edits
 
@@ -352,6 +375,7 @@ class Manager:
         if not passes:
             return
         turned = self._board.settle(passes)
+        self.chronicle.settled(passes)
         for each in passes:
             self._latencies.settled(each, self._clock.monotonic())
             if lane:

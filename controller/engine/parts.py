@@ -9,6 +9,7 @@ from typing import Any
 from controller.engine.agent import Agent, Context
 from controller.engine.board import Board
 from controller.engine.clock import Clock
+from controller.engine.history import Texts
 from controller.engine.index import Index
 from controller.engine.requests import Request, Requests
 from controller.engine.stores import Listener, Stores
@@ -38,3 +39,4 @@ class Parts:
     context: Context
     identity: Identity
     requests: Requests = field(default_factory=lambda: Requests(Request()))
+    texts: Texts | None = None  # the source's files, where they are kept for the history

@@ -14,6 +14,7 @@ from typing import Any, assert_never
 
 from controller.engine.agent import Agent, Context, Done, Failure, Mark, Outcome, Retry, Seen, Stalled, Started, Step
 from controller.engine.asking import apply, observe, tidy
+from controller.engine.chronicle import Chronicle
 from controller.engine.index import Entry
 from controller.engine.ledger import Ledger, applied, being_made, recorded
 from controller.engine.ownership import Owner, belonging
@@ -37,7 +38,8 @@ SOON = 0.5
 class Reconciler:
     """Thread-safe: every method works on the keys it is given, and no key is given to two threads at once."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, chronicle: Chronicle) -> None:
+        self._chronicle = chronicle
         self._index = parts.index
         self._agent_of = parts.agent_of
         self._stores = parts.stores
@@ -324,6 +326,7 @@ class Reconciler:
         agent = subject_of(passes[0]).agent
         for each in passes:
             self._give_up_half_moved(subject_of(each))
+        self._chronicle.starting(passes)
         self._ledger.intend(passes)
         outcomes = apply(agent, [each.step for each in passes if each.step], ctx)
         self._ledger.confirm(passes, outcomes)

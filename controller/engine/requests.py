@@ -33,6 +33,7 @@ class Request:
     user: str = CONTROLLER  # a login name
     command: str = ""  # as typed, "p2 apply state"; empty for what the controller does by itself
     cause: Cause | None = None  # where the command itself is the reason, whatever the files say
+    revision: int = 0  # that a rollback goes back to
 
 
 class Requests:
@@ -42,10 +43,11 @@ class Requests:
         self.own = own
         self._lock = Lock()
         self._lent: dict[Key, Request] = {}
+        self._all: tuple[Request, ...] = ()  # who asked for whatever is done, the last one first
 
     def of(self, key: Key) -> Request:
         """Who asked for what is done to `key` now."""
-        return self._lent.get(key, self.own)
+        return self._lent.get(key) or next(iter(self._all), self.own)
 
     @contextmanager
     def lent(self, request: Request, keys: Iterable[Key]) -> Iterator[None]:
@@ -58,3 +60,14 @@ class Requests:
         finally:
             with self._lock:
                 self._lent = {key: r for key, r in self._lent.items() if r is not request or key not in mine}
+
+    @contextmanager
+    def given(self, request: Request) -> Iterator[None]:
+        """Whatever is done while the body runs is done for `request`."""
+        with self._lock:
+            self._all = (request, *self._all)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._all = tuple(each for each in self._all if each is not request)

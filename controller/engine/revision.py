@@ -39,6 +39,7 @@ class Revision:
     condition: Condition = Condition.OK
     message: str = ""  # about `condition`
     at: float = 0.0  # monotonic seconds when the first change of this revision was noticed
+    digests: Mapping[str, bytes] = field(default_factory=dict)  # of the texts that `documents` were read from
     leaving: frozenset[Key] = frozenset()  # in `documents`, yet in no file now: they stand until it has been quiet
 
 

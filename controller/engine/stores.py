@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from controller.engine.audit import AuditEntry, AuditQuery
+from controller.engine.history import History
 from resources.conditions import Status, Truth
 from resources.meta import Key
 from resources.plan import Action, Plan
@@ -229,3 +230,4 @@ class Stores:
     holds: Holds
     audit: Audit
     together: Callable[[], AbstractContextManager[None]]  # what is kept within is kept all or not at all
+    history: History

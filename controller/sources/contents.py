@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -199,6 +199,15 @@ class Contents:
                 look.partial[file] = sheet.partial
         look.problems |= {path: (problem,) for path, problem in self._tree.problems.items()}
         return look
+
+    def digests(self, files: Iterable[str]) -> dict[str, bytes]:
+        """Of the texts of these files and of what they refer to, as they were read last."""
+        found: dict[str, bytes] = {}
+        for file in files:
+            if file in self._sheets:
+                found[file] = self._sheets[file].content
+                found |= self._inputs.digests(file)
+        return found
 
     def directories(self) -> set[str]:
         """All directories in which something that matters can change."""

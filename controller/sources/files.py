@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import Event as Flag
 
@@ -20,6 +20,7 @@ from controller.sources.git import GitLock
 from controller.sources.hints import Heard, Hints
 from controller.sources.inquiries import Inquiries
 from controller.sources.settling import QUIET, Release, Settling
+from controller.sources.stillness import Stillness
 
 SURVEY = 30.0  # seconds between looks at everything: finds what no hint told
 AGAIN = 0.25  # seconds until the next look at a source that is missing, or that git is changing
@@ -33,6 +34,7 @@ class FilesSource:
         self._cache = cache
         self._clock = clock
         self._inquiries = Inquiries()
+        self._stillness = Stillness()
 
     @property
     def name(self) -> str:
@@ -41,6 +43,10 @@ class FilesSource:
     @property
     def is_directory(self) -> bool:
         return not self._path.is_file()
+
+    def still(self) -> AbstractContextManager[None]:
+        """While the body writes several files, a watch takes none of them in; right after, it looks at everything."""
+        return self._stillness.kept()
 
     def read(self) -> Revision:
         return self._read(Contents(self.name), self._clock())
@@ -53,7 +59,7 @@ class FilesSource:
         contents = Contents(self.name)
         first = self._read(contents, since)
         yield first
-        yield from _Watch(contents, first, git, self._clock).revisions(stop, self._inquiries)
+        yield from _Watch(contents, first, git, self._stillness, self._clock).revisions(stop, self._inquiries)
 
     def current(self, seconds: float) -> bool:
         """Whether a running watch has handed out all that is in the files; it looks first. False if it says nothing."""
@@ -77,6 +83,7 @@ class FilesSource:
             condition=contents.condition,
             message=contents.message,
             at=since,
+            digests=contents.digests(everything.documents),
         )
 
 
@@ -96,9 +103,12 @@ def _collecting_no_garbage() -> Iterator[None]:
 class _Watch:
     """One watch, from its first revision on."""
 
-    def __init__(self, contents: Contents, first: Revision, git: GitLock, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, contents: Contents, first: Revision, git: GitLock, stillness: Stillness, clock: Callable[[], float]
+    ) -> None:
         self._contents = contents
         self._git = git
+        self._stillness = stillness
         self._clock = clock
         self._settling = Settling(first.documents)
         self._told = first.condition
@@ -140,14 +150,20 @@ class _Watch:
     def _hear(self, heard: Heard) -> Revision | None:
         now = self._clock()
         self._noticed |= heard.paths
-        self._everywhere |= heard.lost or self._absent is not None or now - self._surveyed >= SURVEY
+        self._everywhere |= (
+            self._stillness.ended() or heard.lost or self._absent is not None or now - self._surveyed >= SURVEY
+        )
         if heard.paths and self._since is None:
             self._since = now
         if (self._noticed or self._everywhere) and self._git.held(now):
             self._everywhere = True  # when the lock goes, not all may have been heard that git did under it
             return None
-        since, self._since = self._since or now, None
-        return self._act(self._look(now), now, since)
+        with self._stillness.reading() as undisturbed:
+            if not undisturbed:  # files are being put back: none of them before all are
+                self._everywhere = True
+                return None
+            since, self._since = self._since or now, None
+            return self._act(self._look(now), now, since)
 
     def _look(self, now: float) -> Look:
         noticed, self._noticed = self._noticed, frozenset()
@@ -168,10 +184,18 @@ class _Watch:
             everything, settling = contents.all(), self._settling
             return Revision(
                 settling.told, frozenset(), everything.problems, everything.partial, at=since, leaving=settling.leaving
-            )
+            )  # without digests: what was told may not be what is there
         if release or look.problems:
             release = release or Release({}, frozenset(), since)
-            return Revision(release.documents, release.gone, look.problems, look.partial, whole=False, at=release.at)
+            return Revision(
+                release.documents,
+                release.gone,
+                look.problems,
+                look.partial,
+                whole=False,
+                at=release.at,
+                digests=contents.digests(release.documents),
+            )
         return None
 
     def _absence(self, now: float) -> Revision | None:

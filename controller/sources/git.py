@@ -1,7 +1,8 @@
-"""Whether git is changing the working tree just now. `files.py` asks before it reads what has changed.
+"""What the files under `.git` say, without starting git: whether it is changing the working tree, and what is checked out.
 
-Git holds `index.lock` from before it touches the first file until after the last one (checkout, pull, merge, stash,
-reset): a branch switch seen while it lasts looks like hundreds of deletions.
+`files.py` asks the first before it reads what has changed, `texts.py` the second for the history. Git holds `index.lock`
+from before it touches the first file until after the last one (checkout, pull, merge, stash, reset): a branch switch seen
+while it lasts looks like hundreds of deletions.
 """
 
 from __future__ import annotations
@@ -41,3 +42,34 @@ def _git_directory(directory: Path) -> Path:
         if git.is_file():  # a worktree, or a submodule: the file says where
             return place / git.read_text().removeprefix("gitdir:").strip()
     raise FileNotFoundError(directory)
+
+
+def head_commit(directory: Path) -> str:
+    """The commit that is checked out where `directory` lies; empty outside of git, and before the first commit."""
+    try:
+        git = _git_directory(directory)
+        head = (git / "HEAD").read_text().strip()
+        if not head.startswith("ref: "):
+            return head if _is_commit(head) else ""
+        return _resolved(git, head.removeprefix("ref: "))
+    except (OSError, ValueError):
+        return ""
+
+
+def _resolved(git: Path, name: str) -> str:
+    """A branch is a file, or a line among the packed ones; those of a worktree are in the repository it is of."""
+    shared = git / "commondir"
+    common = (git / shared.read_text().strip()) if shared.is_file() else git
+    for place in (git / name, common / name):
+        if place.is_file() and _is_commit(found := place.read_text().strip()):
+            return found
+    packed = common / "packed-refs"
+    for line in packed.read_text().splitlines() if packed.is_file() else ():
+        commit, _, ref = line.partition(" ")
+        if ref == name and _is_commit(commit):
+            return commit
+    return ""
+
+
+def _is_commit(text: str) -> bool:
+    return len(text) in (40, 64) and all(letter in "0123456789abcdef" for letter in text)

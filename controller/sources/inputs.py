@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from resources.meta import Declared
@@ -23,9 +23,10 @@ def stamp_of(found: os.stat_result) -> Stamp:
 
 
 class Inputs:
-    """The inputs of all files of a source, and who uses them."""
+    """The inputs of all files of a source, and who uses them. `instead`: contents by real path, in place of what is there."""
 
-    def __init__(self) -> None:
+    def __init__(self, instead: Mapping[str, bytes] | None = None) -> None:
+        self._instead = instead or {}
         self._digests: dict[str, tuple[Stamp | None, bytes]] = {}
         self._users: dict[str, set[str]] = {}  # input -> files that declare resources with it
         self._used: dict[str, set[str]] = {}
@@ -59,6 +60,10 @@ class Inputs:
     def changed_at(self, hints: Iterable[str]) -> set[str]:
         """The same among the inputs at these paths, whatever their stamps say."""
         return self._users_of({path for hint in hints for path in self._at.get(hint, ())})
+
+    def digests(self, file: str) -> dict[str, bytes]:
+        """Of the contents that the resources of `file` refer to, as they were read last."""
+        return {path: self._digests[path][1] for path in self._used.get(file, ()) if path in self._digests}
 
     def directories(self) -> set[str]:
         """Where changes of inputs are seen."""
@@ -97,6 +102,8 @@ class Inputs:
         return self._digests.get(path, (None, b""))[0]
 
     def _digest(self, path: str) -> bytes:
+        if self._instead and (instead := self._instead.get(os.path.realpath(path))) is not None:
+            return hashlib.blake2b(instead, digest_size=16).digest()
         if path not in self._digests:
             self._digests[path] = _stamp(path), _content_digest(path)
         return self._digests[path][1]

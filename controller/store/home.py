@@ -3,6 +3,7 @@
     config.yaml, agents/<system>.yaml   written by the user
     id, digest.key, p2.db               written once, or by us alone
     secrets/<name>/<key>                written by the user, read by secrets.py
+    aside/<time>/                       newer versions of files that a rollback has put back
     run/lock, run/poke, run/p2.sock     who is running, and how it is told that something changed
 
 Everything is made when it is first needed, and nothing at all by a home that was opened read-only.

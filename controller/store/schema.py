@@ -108,4 +108,52 @@ _AUDIT: Migration = (
     """,
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _RECOVERY_AND_TRIALS, _AUDIT)
+_HISTORY: Migration = (
+    """
+    CREATE TABLE revision (
+        number INTEGER PRIMARY KEY,
+        source TEXT NOT NULL,
+        at REAL NOT NULL,
+        cause TEXT NOT NULL,
+        user TEXT NOT NULL,
+        command TEXT NOT NULL,
+        restored INTEGER NOT NULL, -- the revision that a rollback went back to, or 0
+        commit_id TEXT NOT NULL,
+        dirty INTEGER, -- NULL: not known
+        ending TEXT NOT NULL,
+        message TEXT NOT NULL,
+        seconds REAL NOT NULL,
+        count INTEGER NOT NULL,
+        last REAL NOT NULL -- when the last of the counted began
+    )
+    """,
+    "CREATE INDEX revision_by_source ON revision (source, number)",
+    "CREATE INDEX revision_open ON revision (ending) WHERE ending = 'open'",
+    """
+    CREATE TABLE deed (
+        number INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        action TEXT NOT NULL,
+        fields TEXT NOT NULL, -- one a line, without values
+        result TEXT NOT NULL,
+        message TEXT NOT NULL,
+        PRIMARY KEY (number, key)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX deed_by_key ON deed (key, number)",
+    """
+    CREATE TABLE text (
+        source TEXT NOT NULL,
+        path TEXT NOT NULL, -- relative to the source's directory
+        number INTEGER NOT NULL,
+        digest BLOB, -- NULL: gone
+        whole INTEGER NOT NULL, -- whether the content is kept
+        PRIMARY KEY (source, path, number)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX text_by_number ON text (number)",
+    "CREATE INDEX text_by_digest ON text (digest)",
+    "CREATE TABLE blob (digest BLOB PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID -- zlib",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _RECOVERY_AND_TRIALS, _AUDIT, _HISTORY)

@@ -10,7 +10,9 @@ from typing import Self
 from controller.engine.stores import Stores
 from controller.store.audit import SqliteAudit
 from controller.store.database import Database, open_database
+from controller.store.errors import HomeError
 from controller.store.events import SqliteEvents
+from controller.store.history import KEEP, SqliteHistory
 from controller.store.holds import SqliteHolds
 from controller.store.home import Home
 from controller.store.inventory import SqliteInventory
@@ -51,10 +53,23 @@ def open_stores(home: Home | None, journal: Path | None = None) -> OpenStores:
     if home is None:
         return _stores_on(open_database(None), journal)
     home.prepare()
-    return _stores_on(open_database(home.database, read_only=home.read_only), journal)
+    keep = KEEP if home.read_only else _history_kept(home)
+    return _stores_on(open_database(home.database, read_only=home.read_only), journal, keep)
 
 
-def _stores_on(database: Database, socket: Path | None) -> OpenStores:
+def _history_kept(home: Home) -> int:
+    """How many entries of the history are kept: `history: {keep: N}` in the configuration. Raises HomeError."""
+    section = home.config().get("history", {})
+    keep = section.get("keep", KEEP) if isinstance(section, dict) else None
+    if not isinstance(keep, int) or isinstance(keep, bool) or keep < 1:
+        raise HomeError(
+            f"cannot use {home.path / 'config.yaml'}: history must say how many revisions are kept, "
+            f"such as history: {{keep: {KEEP}}}"
+        )
+    return keep
+
+
+def _stores_on(database: Database, socket: Path | None, keep: int = KEEP) -> OpenStores:
     journal = Journal(socket) if socket else None
     return OpenStores(
         inventory=SqliteInventory(database),
@@ -64,6 +79,7 @@ def _stores_on(database: Database, socket: Path | None) -> OpenStores:
         holds=SqliteHolds(database),
         audit=SqliteAudit(database, journal),
         together=database.together,
+        history=SqliteHistory(database, keep),
         database=database,
         journal=journal,
     )

@@ -7,7 +7,7 @@ loop does, and they wait for it. Another source of the same home is worked by a 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,7 @@ from controller.store.home import Home
 from controller.wiring.agents import Agents
 from controller.wiring.listeners import About, Listeners
 from controller.wiring.outcome import Summary
+from controller.wiring.revisions import Instead
 from controller.wiring.settings import Settings
 from controller.wiring.workspace import DEFAULT_TIMEOUT, Workspace, located, parts_of, setup_of, source_of
 from resources.meta import Key, Problem
@@ -60,12 +61,12 @@ class Host:
         root, inside = source_of(path, {live.source.name, *self.stores.inventory.sources()})
         source = live.source if str(root) == live.source.name else FilesSource(root, cache=self.home.path / "cache")
         agents = self._reading.find if read_only else live.parts.agent_of
-        requests = Requests(request or Request())
-        parts = parts_of(self.home, self.stores, source, listener or Silent(), agents, requests)
+        requests, instead = Requests(request or Request()), Instead()
+        parts = parts_of(self.home, self.stores, source, listener or Silent(), agents, requests, instead)
         if source is not live.source:
-            return Workspace(parts, source, self.home, inside, ExitStack())
+            return Workspace(parts, source, self.home, inside, instead, ExitStack())
         parts = replace(parts, board=live.parts.board)
-        return Guest(parts, live, self._listeners, inside)
+        return Guest(parts, live, self._listeners, inside, instead)
 
     @cached_property
     def _reading(self) -> Agents:
@@ -89,9 +90,11 @@ class Deeds(Silent):
 class Guest(Workspace):
     """The controller's own source, opened for one command."""
 
-    def __init__(self, parts: Parts, live: Workspace, listeners: Listeners, only: Path | None) -> None:
+    def __init__(
+        self, parts: Parts, live: Workspace, listeners: Listeners, only: Path | None, instead: Instead
+    ) -> None:
         closing = ExitStack()
-        super().__init__(parts, live.source, live.home, only, closing)
+        super().__init__(parts, live.source, live.home, only, instead, closing)
         self._live = live
         self._seen_done = Deeds()
         closing.enter_context(listeners.joined(self._seen_done))
@@ -110,6 +113,9 @@ class Guest(Workspace):
         revision = self.source.read()
         self._partly = Revision({}, problems=revision.problems, partial=revision.partial, whole=False)
         return self.take(revision, partly=partly)
+
+    def asking(self) -> AbstractContextManager[None]:
+        return self._live.parts.requests.given(self.parts.requests.own)
 
     def entries(self) -> Mapping[Key, Entry]:
         with self._live.manager.unchanging():

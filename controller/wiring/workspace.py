@@ -10,8 +10,8 @@ Opened read-only, no part of it can write: agents get clients that refuse, the d
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from threading import Event as Flag
@@ -33,6 +33,7 @@ from controller.engine.revision import Condition as SourceCondition
 from controller.engine.revision import Revision
 from controller.engine.stores import Listener, Silent, Stores
 from controller.sources.files import FilesSource
+from controller.sources.texts import FilesTexts
 from controller.store.home import Home
 from controller.store.secrets import HomeSecrets
 from controller.store.stores import open_stores
@@ -40,6 +41,7 @@ from controller.wiring.agents import Agents
 from controller.wiring.outcome import Preview, Summary, digest_of
 from controller.wiring.past import Generations, Recall
 from controller.wiring.retention import Retention
+from controller.wiring.revisions import Instead, Revisions, keyed
 from controller.wiring.settings import Settings
 from resources.conditions import Reason
 from resources.meta import Declared, Key, Problem
@@ -52,12 +54,16 @@ STILL_TRUE = 3.0  # seconds for which a look at the world is believed
 class Workspace:
     """One source, opened for one command."""
 
-    def __init__(self, parts: Parts, source: FilesSource, home: Home, only: Path | None, closing: ExitStack) -> None:
+    def __init__(
+        self, parts: Parts, source: FilesSource, home: Home, only: Path | None, instead: Instead, closing: ExitStack
+    ) -> None:
         self.stores: Stores = parts.stores
         self.source = source
         self.home = home
         self.parts = parts
         self.manager = Manager(parts)
+        self.revisions = Revisions(parts.stores.history, Path(source.name), home)
+        self._instead = instead
         self._inside = only  # a path within the source that this command is confined to
         self._closing = closing
         self.looked: dict[Key, Pass] = {}
@@ -86,12 +92,13 @@ class Workspace:
             stores = closing.enter_context(open_stores(home, settings.journal))
             if not read_only:
                 stores.audit.recover(time.time())
+                stores.history.interrupt()
             root, inside = source_of(path, stores.inventory.sources())
             agents = Agents(setup_of(home, settings), home, ahead or {})
             source = FilesSource(root, cache=None if read_only and not home.path.exists() else home.path / "cache")
-            requests = Requests(request or Request())
-            parts = parts_of(home, stores, source, listener or Silent(), agents.find, requests)
-            return cls(parts, source, home, inside, closing)
+            requests, instead = Requests(request or Request()), Instead()
+            parts = parts_of(home, stores, source, listener or Silent(), agents.find, requests, instead)
+            return cls(parts, source, home, inside, instead, closing)
         except BaseException:
             closing.close()
             raise
@@ -115,13 +122,27 @@ class Workspace:
 
         With `partly`, good documents count although others in their file are wrong.
         """
-        return self.take(self.source.read(), partly=partly)
+        revision = self.source.read()
+        self.manager.chronicle.read(revision)
+        return self.take(revision, partly=partly)
 
     def take(self, revision: Revision, *, partly: bool = False) -> tuple[Problem, ...]:
         """Makes `revision` what is desired. Returns what is wrong with it."""
         self.parts.index.take(revision, partly=partly)
         problems = self.parts.index.problems()
         return tuple(located(problems)) if problems else ()
+
+    def load_revision(self, number: int, *, partly: bool = False) -> tuple[Problem, ...]:
+        """As `load`, of the source as the history has it in this revision. Raises UnknownRevision. To be looked at only."""
+        texts = self.revisions.texts(number)
+        self._closing.enter_context(self._instead.of(self.revisions.root, texts))
+        self.parts.index.take(self.revisions.read(texts), partly=partly)
+        problems = self.parts.index.problems()
+        return tuple(located(problems, self.revisions.text_of(texts))) if problems else ()
+
+    def asking(self) -> AbstractContextManager[None]:
+        """What is done to the source's resources while the body runs is done for who has opened this workspace."""
+        return nullcontext()
 
     def declared(self) -> Mapping[Key, Declared]:
         """All resources in force, children of expanding ones included."""
@@ -185,6 +206,7 @@ class Workspace:
         self._settle_unchanged(wanted)
         unchanged = self.looked.keys()
         errand = Errand(wanted - unchanged | held, cancelled, settled_before=unchanged)
+        self.manager.chronicle.begin(errand.begun())
         finished = self.manager.converge(errand, timeout)
         board = self.parts.board
         if whole:
@@ -286,7 +308,13 @@ def setup_of(home: Home, settings: Settings) -> Setup:
 
 
 def parts_of(
-    home: Home, stores: Stores, source: FilesSource, listener: Listener, agent_of: AgentOf, requests: Requests
+    home: Home,
+    stores: Stores,
+    source: FilesSource,
+    listener: Listener,
+    agent_of: AgentOf,
+    requests: Requests,
+    instead: Instead,
 ) -> Parts:
     """What a loop over `source` works with."""
     clock = Clock()
@@ -297,7 +325,7 @@ def parts_of(
         board=Board(stores.statuses, stores.events, listener, clock),
         listener=listener,
         clock=clock,
-        context=Context(HomeSecrets(home), listener.progressed),
+        context=Context(HomeSecrets(home), listener.progressed, read_from=instead),
         identity=Identity(
             home.installation,
             source.name,
@@ -305,6 +333,7 @@ def parts_of(
             is_part=lambda name: _within(name, source.name),
         ),
         requests=requests,
+        texts=None if home.read_only else FilesTexts(Path(source.name), keyed(home)),
     )
 
 
@@ -320,12 +349,14 @@ def _within(path: str, directory: str) -> bool:
     return path == directory or path.startswith(directory.rstrip("/") + "/")
 
 
-def located(problems: Sequence[Problem]) -> Sequence[Problem]:
-    """With lines and columns."""
+def located(
+    problems: Sequence[Problem], texts: Callable[[str], bytes] = lambda file: Path(file).read_bytes()
+) -> Sequence[Problem]:
+    """With lines and columns; `texts` has the content of each file."""
     from resources.load import locate  # reads YAML, which a sound source that is cached does without
 
     try:
-        return locate(problems, lambda file: Path(file).read_bytes())
+        return locate(problems, texts)
     except OSError:
         return problems  # the file has gone meanwhile
 

@@ -345,6 +345,9 @@ class Container(Resource):
             if profile := seccomp_profile(option):
                 yield Path(profile)
 
+    def confidential(self) -> Iterable[Path]:
+        return map(Path, self.spec.envFile or ())
+
 
 def seccomp_profile(option: str) -> str:
     """The path of the profile in a security option, or an empty text."""

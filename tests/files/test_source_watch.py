@@ -26,10 +26,10 @@ DEADLINE = 10.0
 class Watching:
     """The source, watched in a thread of its own as the controller does."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, source: FilesSource | None = None) -> None:
         self.stop = threading.Event()
         self._revisions: queue.Queue[Revision] = queue.Queue()
-        self._thread = threading.Thread(target=self._watch, args=(FilesSource(path),), daemon=True)
+        self._thread = threading.Thread(target=self._watch, args=(source or FilesSource(path),), daemon=True)
         self._thread.start()
 
     def _watch(self, source: FilesSource) -> None:
@@ -506,3 +506,42 @@ def test_what_changes_before_the_watch_is_up_is_seen(state: Path) -> None:
         write(state / "a.yaml", sheet("a", "b", content=f"{number}"))  # between the first reading and the watch
         assert edited(watching.next()) == ["a.yaml"]
         watching.end()
+
+
+# -- stillness -------------------------------------------------------------------------------------------------------
+
+
+def test_files_written_in_stillness_come_as_one_revision_right_after(state: Path) -> None:
+    source = FilesSource(state)
+    watching = Watching(state, source)
+    watching.next()
+    with source.still():
+        for name in ("a", "d", "e"):
+            write(state / f"{name}.yaml", sheet("a", "b", "more") if name == "a" else sheet(name))
+            assert watching.nothing(5 * hints.STEP)
+        began = time.monotonic()
+    revision = watching.next()
+    assert time.monotonic() - began < 1.0
+    assert names(revision) == ["a", "b", "d", "e", "more"]
+    watching.end()
+
+
+def test_stillness_after_nothing_was_written_tells_nothing(state: Path) -> None:
+    source = FilesSource(state)
+    watching = Watching(state, source)
+    watching.next()
+    with source.still():
+        pass
+    assert watching.nothing(QUIET)
+    watching.end()
+
+
+def test_a_body_that_fails_ends_the_stillness(state: Path) -> None:
+    source = FilesSource(state)
+    watching = Watching(state, source)
+    watching.next()
+    with pytest.raises(ZeroDivisionError), source.still():
+        raise ZeroDivisionError
+    write(state / "d.yaml", sheet("d"))
+    watching.until(lambda known: known.get("d.yaml") == ("d",))
+    watching.end()

@@ -92,7 +92,7 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         self._known.learn(resource.key, live["Id"], grace(live))
         supplied = self._images.supplied(live, sight.images[resource.spec.image])
         names = tuple(sorted(each["Name"].removeprefix("/") for each in found.leftovers))
-        value = observed_container(resource, live, supplied, ctx.secrets, names)
+        value = observed_container(resource, live, supplied, ctx.secrets, names, ctx.read_from)
         health = health_of(resource.spec, live, self._now())
         mark = mark_in(live["Config"]["Labels"])
         return Seen(value, live["Id"], mark, health, writes=written(live))

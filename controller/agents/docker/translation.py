@@ -7,7 +7,7 @@ What the image or the engine supplied stays out unless the spec declares the fie
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from controller.agents.docker.client import Json
@@ -36,9 +36,14 @@ ANONYMOUS = re.compile("[0-9a-f]{64}")
 
 
 def observed_container(
-    container: Container, live: Json, image: Supplied, secrets: Secrets, leftovers: tuple[str, ...] = ()
+    container: Container,
+    live: Json,
+    image: Supplied,
+    secrets: Secrets,
+    leftovers: tuple[str, ...] = (),
+    read_from: Callable[[str], str] = lambda path: path,
 ) -> ContainerObserved:
-    """`live` is what the engine says of the container when it is inspected."""
+    """`live` is what the engine says of the container when it is inspected; `read_from` as in the agent's context."""
     spec, config, host = container.spec, live["Config"], live["HostConfig"]
     supplied, labels = image.config, config.get("Labels") or {}
     environment = seen_environment(spec, config.get("Env"), supplied.get("Env"), labels, secrets)
@@ -85,7 +90,7 @@ def observed_container(
         privileged=told(spec.privileged, bool(host.get("Privileged")), False),
         capAdd=_capabilities(host.get("CapAdd")),
         capDrop=_capabilities(host.get("CapDrop")),
-        securityOpt=_security_options(spec.securityOpt or (), host),
+        securityOpt=_security_options(spec.securityOpt or (), host, read_from),
         leftovers=leftovers,
     )
 
@@ -254,11 +259,11 @@ def _capabilities(names: list[str] | None) -> tuple[str, ...]:
     return tuple(sorted({canonical_capability(name) for name in names or ()}))
 
 
-def _security_options(declared: tuple[str, ...], host: Json) -> tuple[str, ...]:
+def _security_options(declared: tuple[str, ...], host: Json, read_from: Callable[[str], str]) -> tuple[str, ...]:
     profiles = {}
     for option in filter(seccomp_profile, declared):
         try:
-            profiles[security_option(option)] = option
+            profiles[security_option(f"seccomp={read_from(seccomp_profile(option))}")] = option
         except Stalled:  # creating a container says so; looking at one must go on
             continue
     options = {_shortened(profiles.get(text) or canonical_security_option(text)) for text in host["SecurityOpt"] or ()}

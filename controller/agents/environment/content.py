@@ -7,6 +7,7 @@ where it is a short text, else its size and the beginning of its SHA-256 (as `sh
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 from controller.agents.environment.client import Content, Entry, FileSystem
 from controller.agents.environment.failures import failure
@@ -20,13 +21,15 @@ SOURCE_UNUSABLE = "SourceUnusable"
 TEMPLATE_INVALID = "TemplateInvalid"
 
 
-def compare_contents(spec: FileSpec, entry: Entry, files: FileSystem) -> tuple[str, str]:
+def compare_contents(
+    spec: FileSpec, entry: Entry, files: FileSystem, read_from: Callable[[str], str] = lambda path: path
+) -> tuple[str, str]:
     """The content of the file at the path and the wanted one as texts, which are equal just when the contents are.
 
-    Raises FileNotFoundError when the file has gone.
+    `read_from` as in the agent's context. Raises FileNotFoundError when the file has gone.
     """
     try:
-        wanted: Content | None = wanted_content(spec, files)
+        wanted: Content | None = wanted_content(spec, files, read_from)
         why = ""
     except Stalled as problem:
         wanted, why = None, f"({problem.message})"
@@ -41,15 +44,16 @@ def compare_contents(spec: FileSpec, entry: Entry, files: FileSystem) -> tuple[s
     return have, why if wanted is None else _shown(wanted, files)
 
 
-def wanted_content(spec: FileSpec, files: FileSystem) -> Content:
+def wanted_content(spec: FileSpec, files: FileSystem, read_from: Callable[[str], str] = lambda path: path) -> Content:
     """What the spec's content, source or template come to. Raises Stalled when the source or the template can't be used."""
     if spec.source is None:
         text = spec.content or ""
         return (render(text, spec.variables) if spec.template else text).encode()
+    source = read_from(spec.source)
     try:
-        if not spec.template and files.size(spec.source) > LONGEST_SHOWN:
-            return files.resolve(spec.source)
-        raw = files.read(spec.source, follow=True)
+        if not spec.template and files.size(source) > LONGEST_SHOWN:
+            return files.resolve(source)
+        raw = files.read(source, follow=True)
         return render(raw.decode(), spec.variables).encode() if spec.template else raw
     except OSError as error:
         raise Stalled(SOURCE_UNUSABLE, failure("read the source", spec.source, error).message) from error

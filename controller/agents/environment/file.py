@@ -59,16 +59,16 @@ class FileAgent(SingleAgent[File, FileObserved]):
 
     def observe(self, resources: Sequence[File], ctx: Context) -> Mapping[Key, Seen[FileObserved] | Failure]:
         accounts = Accounts()
-        return {resource.key: self._look(resource.spec, accounts) for resource in resources}
+        return {resource.key: self._look(resource.spec, accounts, ctx) for resource in resources}
 
-    def _look(self, spec: FileSpec, accounts: Accounts) -> Seen[FileObserved] | Failure:
+    def _look(self, spec: FileSpec, accounts: Accounts, ctx: Context) -> Seen[FileObserved] | Failure:
         held = wanted = None
         try:
             entry = self._files.look(spec.path)
             if entry is None:
                 return Seen(None)
             if entry.type == spec.type == FileType.FILE:
-                held, wanted = compare_contents(spec, entry, self._files)
+                held, wanted = compare_contents(spec, entry, self._files, ctx.read_from)
         except FileNotFoundError:
             return Seen(None)  # it went between the two looks
         except OSError as error:

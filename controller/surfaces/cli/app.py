@@ -112,9 +112,15 @@ class App:
         return Request(self.user, self.typed, cause)
 
 
-def load(app: App, workspace: Workspace, *, keep_going: bool) -> tuple[Problem, ...]:
-    """Loads the source, shows and returns what is wrong with it. Raises Refused if it must be sound and is not."""
-    problems = workspace.load(partly=keep_going)
+def load(app: App, workspace: Workspace, *, keep_going: bool, revision: int | None = None) -> tuple[Problem, ...]:
+    """Loads the source, shows and returns what is wrong with it. Raises Refused if it must be sound and is not.
+
+    With `revision`: as the history has it, to be looked at only.
+    """
+    if revision is None:
+        problems = workspace.load(partly=keep_going)
+    else:
+        problems = _past(workspace, revision, partly=keep_going)
     app.console.note(problem_line(problem) for problem in problems)
     if problems and not keep_going:
         raise Refused(
@@ -122,6 +128,15 @@ def load(app: App, workspace: Workspace, *, keep_going: bool) -> tuple[Problem, 
             "correct what is named above, or leave it out with --keep-going"
         )
     return problems
+
+
+def _past(workspace: Workspace, revision: int, *, partly: bool) -> tuple[Problem, ...]:
+    from controller.wiring.revisions import UnknownRevision
+
+    try:
+        return workspace.load_revision(revision, partly=partly)
+    except UnknownRevision as error:
+        raise Refused(str(error)) from error
 
 
 def refuse_unusable(workspace: Workspace, preview: Preview) -> None:

@@ -11,10 +11,13 @@ from controller.surfaces.cli.command import Argument, Command, Exit, Option, Ref
 from controller.surfaces.cli.parameters import Only, Prune, Timeout
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from controller.surfaces.cli.plan_file import SavedPlan, Scope
     from controller.surfaces.cli.progress import Progress
     from controller.wiring.outcome import Preview, Summary
     from controller.wiring.workspace import Workspace
+    from resources.meta import Key
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Apply(Command):
                 refuse_moved(saved, preview)
             show_plan(app, preview)
             refuse_unusable(workspace, preview)
-            self._ask(app, preview)
+            ask(app, preview, yes=self.yes, way_out="add --yes, or keep what has left with --no-prune")
             summary = self._converge(app, workspace, scope, progress, len(preview.plans))
         return report(app, preview, summary, sound=not problems)
 
@@ -108,22 +111,38 @@ class Apply(Command):
         within = frozenset(key for key, found in workspace.declared().items() if found.origin.file in files)
         return Scope(source, within | (only or frozenset()), prune=False)
 
-    def _ask(self, app: App, preview: Preview) -> None:
-        question = destruction(preview)
-        if not question or self.yes:
-            return
-        if not app.console.asks:
-            raise Refused(f"cannot {question} without being told: add --yes, or keep what has left with --no-prune")
-        if not app.console.ask(f"{question}?".capitalize()):
-            raise Refused("cannot go on without your consent; nothing was changed")
-
     def _converge(self, app: App, workspace: Workspace, scope: Scope, progress: Progress, actions: int) -> Summary:
-        with app.stoppable() as cancelled:
-            progress.begin(actions)
-            try:
-                return workspace.converge(scope.only, prune=scope.prune, timeout=self.timeout, cancelled=cancelled)
-            finally:
-                progress.end()
+        return converge(app, workspace, progress, actions, only=scope.only, prune=scope.prune, timeout=self.timeout)
+
+
+def converge(
+    app: App,
+    workspace: Workspace,
+    progress: Progress,
+    actions: int,
+    *,
+    only: Collection[Key] | None = None,
+    prune: bool = True,
+    timeout: float,
+) -> Summary:
+    """Works until all is settled, with its progress shown. Ctrl-C stops it, after what is under way."""
+    with app.stoppable() as cancelled:
+        progress.begin(actions)
+        try:
+            return workspace.converge(only, prune=prune, timeout=timeout, cancelled=cancelled)
+        finally:
+            progress.end()
+
+
+def ask(app: App, preview: Preview, *, yes: bool, way_out: str) -> None:
+    """Has a person agree to what would be gone. Raises Refused when nobody does; `way_out` is what to do where nobody can."""
+    question = destruction(preview)
+    if not question or yes:
+        return
+    if not app.console.asks:
+        raise Refused(f"cannot {question} without being told: {way_out}")
+    if not app.console.ask(f"{question}?".capitalize()):
+        raise Refused("cannot go on without your consent; nothing was changed")
 
 
 def refuse_moved(saved: SavedPlan, preview: Preview) -> None:

@@ -28,6 +28,7 @@ class Diff(Command):
       p2 diff                              what differs from ./state
       p2 diff --only container/web -v      one resource, with the fields of what would be created
       p2 diff -o json > plan.json          a plan to be applied later: p2 apply --plan plan.json
+      p2 diff --revision 12                what would change if the files were as in revision 12
     """
 
     name = "diff"
@@ -41,13 +42,17 @@ class Diff(Command):
     output: Annotated[
         Literal["text", "wide", "json"], Option("-o", "--output", help="wide shows the fields of creates, too.")
     ] = "text"
+    revision: Annotated[
+        int | None,
+        Option("--revision", metavar="N", min=1, help="As if the files were as in this one; see p2 history."),
+    ] = None
     verbose: Annotated[bool, Option("-v", "--verbose", help="The same as -o wide.")] = False
 
     def run(self, app: App) -> Exit:
         from controller.surfaces.cli.progress import waiting
 
         with app.open(self.path, read_only=True) as workspace:
-            problems = load(app, workspace, keep_going=self.keep_going)
+            problems = load(app, workspace, keep_going=self.keep_going, revision=self.revision)
             only = chosen(self.only, workspace)
             with waiting(app.console, "looking at the machine"):
                 preview = workspace.preview(only, prune=self.prune)

@@ -30,12 +30,14 @@ GROUPS: dict[str, dict[str, str]] = {
         "delete": "delete:Delete",
         "suspend": "suspend:Suspend",
         "resume": "suspend:Resume",
+        "rollback": "rollback:Rollback",
     },
     "See how it is": {
         "get": "get:Get",
         "describe": "describe:Describe",
         "events": "events:Events",
         "audit": "audit:Audit",
+        "history": "history:History",
         "health": "health:Health",
     },
     "Write the files": {

@@ -19,9 +19,10 @@ from controller.surfaces.cli.wire import Frame, Line
 
 # What a controller carries out for others. Watching (-w) and help stay in the client's process.
 SENT = frozenset(
-    {"apply", "audit", "confirm", "delete", "describe", "diff", "events", "get", "health", "resume", "suspend"}
+    ["apply", "audit", "confirm", "delete", "describe", "diff", "events", "get", "health", "history", "resume"]
+    + ["rollback", "suspend"]
 )
-_READING = frozenset({"audit", "describe", "diff", "events", "get", "health"})  # done as well here
+_READING = frozenset({"audit", "describe", "diff", "events", "get", "health", "history"})  # done as well here
 _STAYS = frozenset({"-h", "--help", "-w", "--watch"})
 _STARTING = 3.0  # seconds that a controller takes from its lock to its socket, at most
 _AGAIN = 0.05

@@ -1,0 +1,138 @@
+"""The texts of a source, read for the history: its YAML files, and the files within it that its resources refer to.
+
+Implements `engine.history.Texts`. What lies outside of the source's directory (links lead there, or a spec does) is not the
+source's own and is left out, and so is the content of what may hold secrets or is too long: of those a digest is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from controller.engine.history import Kept, Text
+from controller.engine.revision import Revision
+from controller.sources.contents import MAX_SIZE
+from controller.sources.git import head_commit
+from resources.meta import Declared
+
+
+def digest_of(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).digest()
+
+
+def base_of(root: Path) -> Path:
+    """The directory that paths in a source are relative to."""
+    return root.parent if root.is_file() else root
+
+
+class FilesTexts:
+    """`root` is the source, `keyed` makes a digest that says nothing without the home's key."""
+
+    def __init__(self, root: Path, keyed: Callable[[bytes], bytes]) -> None:
+        self._root = root
+        self._base = str(base_of(root)).rstrip("/") + "/"
+        self._keyed = keyed
+        self._inputs: dict[str, dict[str, bool]] = {}  # file -> its inputs, and whether they are confidential
+        self._users: dict[str, set[str]] = {}  # input -> files whose resources refer to it
+        self._places: dict[str, str] = {}  # input -> its path within the source, empty outside
+
+    def changed(self, revision: Revision, known: Mapping[str, Kept]) -> list[Text]:
+        sound = [file for file in revision.documents if file not in revision.problems]
+        unused = self._note_inputs(revision)
+        wanted = {path: (file, False) for file in sound if (path := self._within(file))}
+        for file, confidential in self._inputs_of(sound).items():
+            if path := self._places[file]:
+                wanted[path] = file, confidential
+        found = []
+        for path, (file, confidential) in wanted.items():
+            text = self._text(path, file, confidential, revision.digests.get(file), known.get(path))
+            if text and Kept(text.digest, text.content is not None) != known.get(path):
+                found.append(text)
+        return [*found, *(Text(path) for path in self._gone(revision, known, unused) if path not in wanted)]
+
+    def _text(self, path: str, file: str, confidential: bool, digest: bytes | None, known: Kept | None) -> Text | None:
+        """The text at a path; None if it can't be read, or was recorded with this digest of the source's before."""
+        if digest and known and known.digest == (self._keyed(digest) if confidential else digest):
+            return None
+        text = _read(file, path)
+        return Text(path, self._keyed(text.digest)) if text and confidential else text
+
+    def commit(self) -> str:
+        return head_commit(Path(self._base))
+
+    def dirty(self) -> bool | None:
+        from controller.sources.worktree import is_dirty  # a command that records nothing need not load it
+
+        return is_dirty(self._root)
+
+    def _note_inputs(self, revision: Revision) -> set[str]:
+        """Takes in what the files of a revision refer to. Returns the inputs that are so no longer."""
+        before = dict.fromkeys(revision.gone, ())
+        if revision.whole:
+            there = revision.documents.keys() | revision.problems.keys()
+            before |= dict.fromkeys(self._inputs.keys() - there, ())
+        lost = set()
+        for file, documents in {**before, **revision.documents}.items():
+            if file not in revision.problems:
+                lost |= self._use(file, dict(_inputs(documents)))
+        return {path for path in lost if path not in self._users}
+
+    def _use(self, file: str, inputs: dict[str, bool]) -> set[str]:
+        lost = self._inputs.pop(file, {}).keys() - inputs.keys()
+        for path in lost:
+            self._users[path].discard(file)
+            if not self._users[path]:
+                del self._users[path]
+        for path in inputs:
+            self._users.setdefault(path, set()).add(file)
+            self._places[path] = self._within(os.path.realpath(path))
+        if inputs:
+            self._inputs[file] = inputs
+        return set(lost)
+
+    def _inputs_of(self, files: Iterable[str]) -> dict[str, bool]:
+        """The inputs of these files; confidential is what anybody holds for it."""
+        paths = {path for file in files for path in self._inputs.get(file, ())}
+        return {path: any(self._inputs[user][path] for user in self._users[path]) for path in paths}
+
+    def _gone(self, revision: Revision, known: Mapping[str, Kept], unused: Iterable[str]) -> Iterator[str]:
+        if not revision.whole:
+            left = [*map(self._within, revision.gone), *(self._places.get(path, "") for path in unused)]
+            yield from (path for path in left if path in known)
+            return
+        used = {self._places[path] for path in self._users}
+        there = {self._base + path for path in used} | revision.documents.keys() | revision.problems.keys()
+        for path in known:
+            place = self._base + path
+            # With a file that can't be read it is not known what else belongs to the source.
+            if place not in there and not (revision.problems and os.path.exists(place)):
+                yield path
+
+    def _within(self, file: str) -> str:
+        """The path of a file within the source; empty for what lies outside of it."""
+        return file[len(self._base) :] if file.startswith(self._base) else ""
+
+
+def _inputs(documents: Iterable[Declared]) -> Iterator[tuple[str, bool]]:
+    for declared in documents:
+        confidential = {str(path) for path in declared.resource.confidential()}
+        for path in declared.resource.inputs():
+            yield str(path), str(path) in confidential
+
+
+def _read(file: str, path: str) -> Text | None:
+    """The text of a file; None if it can't be read."""
+    try:
+        found = os.stat(file)
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        with open(file, "rb") as opened:
+            if found.st_size > MAX_SIZE:
+                return Text(path, hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=16)).digest())
+            content = opened.read()
+    except OSError:
+        return None
+    return Text(path, digest_of(content), content)
