@@ -12,9 +12,9 @@ import pytest
 
 from controller.engine.agent import Context, Done, Health, Step
 from controller.engine.clock import Clock
+from controller.engine.manager import Manager
 from controller.engine.passes import Pass, Verdict
 from controller.engine.patience import APPLIES, ASK_AGAIN, Patience, Refusal
-from controller.engine.reconcile import Reconciler
 from controller.engine.revision import Revision
 from controller.engine.stores import Record
 from controller.engine.trial import SETTLING
@@ -55,7 +55,7 @@ class Passes:
     def __init__(self, times: Times, agent: GadgetAgent, stores: Any) -> None:
         self.times, self.agent, self.stores = times, agent, stores
         self.loop = Loop(agent, stores, clock=times.clock())
-        self._reconciler = Reconciler(self.loop.parts)
+        self._reconciler = Manager(self.loop.parts).reconciler
 
     def again(self) -> Passes:
         """As after a crash and a start, of the machine perhaps: monotonic time begins anew, the desired state is the same."""

@@ -18,11 +18,9 @@ from controller import __version__
 from controller.surfaces.cli.wire import Frame, Line
 
 # What a controller carries out for others. Watching (-w) and help stay in the client's process.
-SENT = frozenset(
-    ["apply", "audit", "confirm", "delete", "describe", "diff", "events", "get", "health", "history", "resume"]
-    + ["rollback", "suspend"]
-)
 _READING = frozenset({"audit", "describe", "diff", "events", "get", "health", "history"})  # done as well here
+_CHANGING = frozenset({"apply", "confirm", "delete", "resume", "rollback", "suspend"})
+SENT = _READING | _CHANGING
 _STAYS = frozenset({"-h", "--help", "-w", "--watch"})
 _STARTING = 3.0  # seconds that a controller takes from its lock to its socket, at most
 _AGAIN = 0.05
@@ -35,7 +33,7 @@ def carried_out(words: Sequence[str], at: Path) -> int | None:
     if not words or words[0] not in SENT or not _STAYS.isdisjoint(words):
         return None
     line = _connected(at)
-    if line is None and words[0] not in _READING:
+    if line is None and words[0] in _CHANGING:
         line = _connected_when_it_has_started(at)
     if line is None:
         return None
