@@ -58,7 +58,7 @@ def _below(directory: Path) -> list[Path]:
     """All files, also where links lead; each directory once, for links may go in a circle."""
     found, seen = [], set()
     for place, inner, names in os.walk(directory, onerror=_unreadable, followlinks=True):
-        real = os.path.realpath(place)  # noqa: PTH: as text, for it is only compared
+        real = os.path.realpath(place)  # as text, for it is only compared
         if real in seen:
             inner.clear()
             continue

@@ -19,6 +19,7 @@ from controller.store.schema import NEVER_PRUNED
 from controller.store.stores import open_stores
 from controller.surfaces.cli.audit import beginning
 from controller.surfaces.cli.command import Refused
+from controller.surfaces.cli.person import person
 from controller.surfaces.cli.recording import without_secrets
 from tests.cli.story import Story
 from tests.cli.test_processes import PLUGIN, oven
@@ -182,6 +183,29 @@ def test_a_controller_is_told_when_it_starts_when_it_heals_and_when_it_ends(
         ("run", "done", None),
     ]
     assert [each["user"] for each in found[1:3]] == ["controller", "controller"]
+
+
+def test_what_the_controller_does_for_somebody_is_told_of_them_and_once(
+    story: Story, home: Path, controller: Controller
+) -> None:
+    story.write("a.yaml", story.file("web", deletionPolicy="Retain"), story.file("other"))
+    controller.start()
+    eventually(lambda: len(audited(story, "file")) == 2, "both are made")
+    eventually((home / "run/p2.sock").exists, "it takes commands")
+    story.write("a.yaml", story.file("other"))
+    eventually(lambda: "Retained" in story.p2("get", "file/web").out, "it has noticed")
+    for words in (["suspend", "file/other"], ["delete", "file/nothing", "--yes"], ["delete", "file/web", "--yes"]):
+        story.start(*words).communicate(timeout=20)
+    assert not (story.world / "web").exists()
+    found = [(each["action"], each["outcome"], each["user"], each["command"]) for each in audited(story)[-4:]]
+    assert found == [
+        ("suspend", "done", person(), "p2 suspend file/other"),
+        ("delete", "refused", person(), "p2 delete file/nothing --yes"),
+        ("delete", "done", person(), "p2 delete file/web --yes"),
+        ("delete", "done", person(), "p2 delete file/web --yes"),
+    ]
+    assert controller.end() == 0
+    assert outcomes(story)[-1] == ("run", None, "done")
 
 
 def test_a_controller_forgets_what_is_older_than_its_setting_says(
