@@ -88,9 +88,11 @@ def test_edit_that_is_ill_is_taken_back_when_its_time_is_over(story: Story, yard
     proven(story, yard, controller, "web")
     declare(story, yard, "web", command=["sleep", "2000"], **ILL)
     eventually(lambda: reason(story, yard, "web") == "Unhealthy", "it was made, and found ill")
+    assert "  on trial     since " in story.p2("describe", f"container/{yard.name('web')}").out
     eventually(lambda: back(story, yard, "web"), "the edit was taken back")
     assert "not Ready within 3s (Unhealthy: its healthcheck fails: no luck)" in message(story, yard, "web")
     assert happened(story, Reason.ROLLED_BACK) == [yard.name("web")]
+    assert "on trial" not in story.p2("describe", f"container/{yard.name('web')}").out
     declare(story, yard, "web")
     eventually(lambda: ready(story, yard, "web"), "an edit back to what is in force was Ready")
     assert happened(story, "Replaced") == [yard.name("web")] * 2, "nothing was made anew for it"
