@@ -120,20 +120,20 @@ def test_edit_without_a_controller_is_taken_back_by_apply(story: Story, yard: Ya
     declare(story, yard, "web")
     assert story.p2("apply").code == 0
     time.sleep(READY_TIMEOUT)  # so long it must have been Ready; nobody looks meanwhile
-    declare(story, yard, "web", command=CRASHING)
+    declare(story, yard, "web", command=["sleep", "2000"], **ILL)
     shown = story.p2("apply", "--timeout", "60")
     assert (shown.code, command(yard, "web")) == (1, GOOD)
     assert "RolledBack" in shown.out
-    assert "exited with code 3" in shown.out
+    assert "no luck" in shown.out
     for _ in range(2):
         again = story.p2("diff")
         assert again.code == 1
         assert again.out.startswith(f"= Container/{yard.name('web')}")
-        assert "note: gave up generation 2 (command)" in again.out
+        assert "note: gave up generation 2 (command, healthcheck" in again.out
         plan = json.loads(story.p2("diff", "-o", "json").out)
         assert plan["actions"] == plan["unknown"] == []
         assert [each["key"] for each in plan["reported"]] == [f"Container/default/{yard.name('web')}"]
-        assert "exited with code 3" in plan["reported"][0]["notes"][0]
+        assert "no luck" in plan["reported"][0]["notes"][0]
         assert story.p2("apply").code == 1
     assert yard.names() == ["web"]
 
