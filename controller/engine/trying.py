@@ -22,6 +22,9 @@ from resources.meta import Key, Resource
 from resources.notation import duration_text
 from resources.plan import Action
 
+# What is said of a thing that differs from its spec, and not of what is wrong with it.
+_ONLY_DIFFERS = frozenset({Reason.CONVERGED, Reason.APPLY_FAILED, Reason.CONTESTED, Reason.DIFF_PERSISTS})
+
 
 @dataclass(slots=True)
 class _Watch:
@@ -184,12 +187,11 @@ class Trials:
         """Why it is not Ready, from this pass, or from the last one that knew; without advice, for it is of no use any more."""
         reason, message = each.reason, each.message
         health = each.seen.health.message if each.seen else ""
-        if each.verdict is Verdict.WORK or reason == Reason.DIFF_PERSISTS:
-            status = self._board.status(each.key)
-            if status and not status.ready and status.digest == each.digest and status.reason != Reason.APPLY_FAILED:
-                reason, message = status.reason, status.message
-            else:
-                return _difference(each, health.partition("; ")[0])
+        status = self._board.status(each.key)
+        if each.verdict is Verdict.WORK and status and status.digest == each.digest:
+            reason, message = status.reason, status.message
+        if reason in _ONLY_DIFFERS:
+            return _difference(each, health.partition("; ")[0])
         if message != health:
             message = message.partition("; ")[0]
         return f"{reason}: {message}" if message else reason

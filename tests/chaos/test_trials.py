@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from controller.store.home import Home
+from controller.store.stores import open_stores
 from resources.conditions import Reason
 from tests.chaos.test_containers import message, ready, reason, removed
 from tests.chaos.yard import Yard
@@ -37,7 +41,15 @@ def proven(story: Story, yard: Yard, controller: Controller, *shorts: str, **spe
     declare(story, yard, *shorts, **spec)
     controller.start()
     eventually(lambda: ready(story, yard, *shorts), "all were Ready")
-    time.sleep(READY_TIMEOUT + 0.5)  # being Ready for a while is what makes it good; nothing tells of it
+    eventually(lambda: all_good(len(shorts)), "all had been Ready for long enough")
+
+
+def all_good(count: int) -> bool:
+    """Whether what was applied last counts as good, of all that is owned."""
+    with open_stores(Home(Path(os.environ["PEGASUS2_HOME"]), None, read_only=True)) as stores:
+        inventory = stores.inventory
+        records = [record for source in inventory.sources() for record in inventory.records(source).values()]
+    return len(records) == count and all(record.good_digest == record.digest for record in records)
 
 
 def back(story: Story, yard: Yard, *shorts: str) -> bool:
@@ -76,9 +88,11 @@ def test_edit_that_is_ill_is_taken_back_when_its_time_is_over(story: Story, yard
     proven(story, yard, controller, "web")
     declare(story, yard, "web", command=["sleep", "2000"], **ILL)
     eventually(lambda: reason(story, yard, "web") == "Unhealthy", "it was made, and found ill")
+    assert "  on trial     since " in story.p2("describe", f"container/{yard.name('web')}").out
     eventually(lambda: back(story, yard, "web"), "the edit was taken back")
     assert "not Ready within 3s (Unhealthy: its healthcheck fails: no luck)" in message(story, yard, "web")
     assert happened(story, Reason.ROLLED_BACK) == [yard.name("web")]
+    assert "on trial" not in story.p2("describe", f"container/{yard.name('web')}").out
     declare(story, yard, "web")
     eventually(lambda: ready(story, yard, "web"), "an edit back to what is in force was Ready")
     assert happened(story, "Replaced") == [yard.name("web")] * 2, "nothing was made anew for it"
@@ -105,17 +119,21 @@ def test_edit_that_may_have_changed_data_stays_until_its_owner_says_otherwise(
 def test_edit_without_a_controller_is_taken_back_by_apply(story: Story, yard: Yard) -> None:
     declare(story, yard, "web")
     assert story.p2("apply").code == 0
-    time.sleep(READY_TIMEOUT)
-    declare(story, yard, "web", command=CRASHING)
+    time.sleep(READY_TIMEOUT)  # so long it must have been Ready; nobody looks meanwhile
+    declare(story, yard, "web", command=["sleep", "2000"], **ILL)
     shown = story.p2("apply", "--timeout", "60")
     assert (shown.code, command(yard, "web")) == (1, GOOD)
     assert "RolledBack" in shown.out
-    assert "exited with code 3" in shown.out
+    assert "no luck" in shown.out
     for _ in range(2):
         again = story.p2("diff")
         assert again.code == 1
         assert again.out.startswith(f"= Container/{yard.name('web')}")
-        assert "note: gave up generation 2 (command)" in again.out
+        assert "note: gave up generation 2 (command, healthcheck" in again.out
+        plan = json.loads(story.p2("diff", "-o", "json").out)
+        assert plan["actions"] == plan["unknown"] == []
+        assert [each["key"] for each in plan["reported"]] == [f"Container/default/{yard.name('web')}"]
+        assert "no luck" in plan["reported"][0]["notes"][0]
         assert story.p2("apply").code == 1
     assert yard.names() == ["web"]
 

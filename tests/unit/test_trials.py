@@ -14,7 +14,7 @@ from controller.engine.agent import Context, Done, Health, Step
 from controller.engine.clock import Clock
 from controller.engine.manager import Manager
 from controller.engine.passes import Pass, Verdict
-from controller.engine.patience import APPLIES, ASK_AGAIN, Patience, Refusal
+from controller.engine.patience import APPLIES, ASK_AGAIN, HEALS, Patience, Refusal
 from controller.engine.revision import Revision
 from controller.engine.stores import Record
 from controller.engine.trial import SETTLING
@@ -273,7 +273,7 @@ def test_an_edit_that_falls_ill_again_and_again_goes_back(world: Passes) -> None
 def test_an_edit_that_does_not_last_goes_back_and_says_what_was_found(world: Passes) -> None:
     world.good(a("red"))
     world.declare(a("blue"))
-    for seconds in (5, DEADLINE):
+    for seconds in (*[5] * HEALS, DEADLINE):
         world.agent.world["a"].color = "pink"
         world.look(after=seconds)
     assert (world.color, world.status.reason) == ("red", Reason.ROLLED_BACK)

@@ -101,6 +101,8 @@ def _facts(each: Description, now: float) -> Iterator[str]:
         yield f"  stands for   {', '.join(key.short for key in each.children)}"
     if listed.record and listed.record.adopted:
         yield "  adopted      was there before Pegasus2"
+    if listed.record and listed.record.good and listed.declared and listed.record.tried == listed.declared.digest:
+        yield f"  on trial     since {age(listed.record.tried_at, now)}; what was Ready before is kept in case it fails"
     if listed.suspended:
         yield f"  suspended    p2 resume {listed.key.short} takes it up again"
     if listed.status and listed.status.at:
