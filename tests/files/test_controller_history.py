@@ -85,6 +85,26 @@ def test_a_crash_leaves_the_entry_and_the_next_process_says_it_was_interrupted(s
     assert history(story)[1]["message"] == "the process ended before all was done"
 
 
+def test_an_apply_that_is_stopped_by_its_user_was_interrupted(story: Story) -> None:
+    ovens = [
+        f"apiVersion: pegasus2.dev/v1\nkind: Oven\nmetadata: {{name: {name}}}\n"
+        f"spec: {{directory: {story.world}, dependsOn: {needs}}}\n"
+        for name, needs in (("first", "[]"), ("second", "[Oven/first]"))
+    ]
+    story.write("a.yaml", *ovens)
+    process = story.start("apply", env=PLUGIN)
+    eventually((story.world / "first.begun").exists, "it bakes")
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    assert any("stopping" in line for line in process.stderr)
+    (story.world / "first.door").touch()
+    process.communicate()
+    assert process.returncode == 130
+    [entry] = history(story)
+    assert (entry["outcome"], entry["message"]) == ("interrupted", "stopped before all was done")
+    assert [(each["key"], each["outcome"]) for each in entry["changes"]] == [("Oven/default/first", "done")]
+
+
 @contextmanager
 def controlled(story: Story) -> Iterator[Workspace]:
     """A controller in this process."""
