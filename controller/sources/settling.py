@@ -77,6 +77,13 @@ class Settling:
             ready |= self._held.keys()
         return self._release(ready, since) if ready else None
 
+    def spoil(self, files: Iterable[str]) -> None:
+        """Files that can't be used now. What was told of them stays: that they were empty for a moment before does not count."""
+        for file in files:
+            if file in self._held:
+                del self._held[file]
+                self._see(file, self._told.get(file))
+
     def _see(self, file: str, documents: Documents | None) -> None:
         for declared in self._seen.pop(file, ()):
             self._keys[declared.key] -= 1

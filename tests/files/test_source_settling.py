@@ -66,6 +66,19 @@ def test_half_a_file_that_is_then_complete_removes_nothing() -> None:
     assert watch.due is None
 
 
+def test_a_file_that_was_empty_for_a_moment_and_then_has_a_mistake_removes_nothing() -> None:
+    """As an editor writes it in place, and is read in between."""
+    watch = settling()
+    assert watch.settle({"a": ()}, now=10, since=10) is None
+    watch.spoil(["a"])
+    assert watch.settle({}, now=12, since=12) is None
+    assert watch.settle({}, now=60, since=60) is None
+    assert watch.due is None and not watch.leaving
+    corrected = declare("a", "one", "two", edition=2)
+    release = watch.settle({"a": corrected}, now=61, since=61)
+    assert release and release.documents == {"a": corrected}
+
+
 def test_a_file_replaced_by_an_editor_is_edited_once() -> None:
     watch = settling()
     assert watch.settle({"a": None}, now=10, since=10) is None
