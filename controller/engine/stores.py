@@ -48,7 +48,7 @@ class Record:
     tried_at: float = 0.0  # seconds since the epoch when that was first applied
     given_up: str = ""  # digest of a desired state that did not become Ready, and was rolled back
     intended: str = (
-        ""  # what an open intent is putting in another place, as JSON, if the thing itself can't tell whose it is
+        ""  # what an open intent is making in place of `applied`, as JSON; only of things that carry no mark
     )
 
 
