@@ -63,11 +63,7 @@ class Settling:
 
         `since`: when the first of these changes was noticed.
         """
-        was_empty = not self._keys
-        for file, documents in changed.items():
-            self._see(file, documents)
-        if was_empty and self._keys:
-            self._last, self._held = now, dict.fromkeys(self._held, now)
+        self._see_all(changed, now)
         ready = {*changed, *self._related(changed)}
         if self._leaving(ready):
             self._held = {**dict.fromkeys(ready, since), **self._held}
@@ -77,12 +73,17 @@ class Settling:
             ready |= self._held.keys()
         return self._release(ready, since) if ready else None
 
-    def spoil(self, files: Iterable[str]) -> None:
+    def spoil(self, files: Iterable[str], now: float) -> None:
         """Files that can't be used now. What was told of them stays: that they were empty for a moment before does not count."""
-        for file in files:
-            if file in self._held:
-                del self._held[file]
-                self._see(file, self._told.get(file))
+        spoilt = [file for file in files if self._held.pop(file, None) is not None]
+        self._see_all({file: self._told.get(file) for file in spoilt}, now)
+
+    def _see_all(self, changed: Mapping[str, Documents | None], now: float) -> None:
+        was_empty = not self._keys
+        for file, documents in changed.items():
+            self._see(file, documents)
+        if was_empty and self._keys:
+            self._last, self._held = now, dict.fromkeys(self._held, now)
 
     def _see(self, file: str, documents: Documents | None) -> None:
         for declared in self._seen.pop(file, ()):
