@@ -51,8 +51,7 @@ class Record:
     tried_at: float = 0.0  # seconds since the epoch when that was first applied
     given_up: str = ""  # digest of a desired state that did not become Ready; `generation` counts it then
     given_up_why: str = ""  # for people
-    # What an open intent is putting in another place, as JSON, if the thing itself can't tell whose it is.
-    intended: str = ""
+    intended: str = ""  # what an open intent makes in place of `applied`, as JSON; only of things that carry no mark
 
 
 class Inventory(Protocol):

@@ -174,6 +174,7 @@ class _Watch:
 
     def _act(self, look: Look, now: float, since: float) -> Revision | None:
         contents, release = self._contents, None
+        self._settling.spoil(look.problems, now)
         if contents.condition in (Condition.OK, Condition.EMPTY):
             release = self._settling.settle(look.documents, now, since, hurry=self._hurried)
         if contents.condition is not Condition.OK:

@@ -70,11 +70,7 @@ class Settling:
 
         `since`: when the first of these changes was noticed. With `hurry` nothing is held, unless it is all there is.
         """
-        was_empty = not self._keys
-        for file, documents in changed.items():
-            self._see(file, documents)
-        if was_empty and self._keys:
-            self._last, self._held = now, dict.fromkeys(self._held, now)
+        self._see_all(changed, now)
         ready = {*changed, *self._related(changed)}
         if self._leaving(ready):
             self._held = {**dict.fromkeys(ready, since), **self._held}
@@ -83,6 +79,18 @@ class Settling:
         if self.due is not None and (hurry or now >= self.due):
             ready |= self._held.keys()
         return self._release(ready, since) if ready else None
+
+    def spoil(self, files: Iterable[str], now: float) -> None:
+        """Files that can't be used now. What was told of them stays: that they were empty for a moment before does not count."""
+        spoilt = [file for file in files if self._held.pop(file, None) is not None]
+        self._see_all({file: self._told.get(file) for file in spoilt}, now)
+
+    def _see_all(self, changed: Mapping[str, Documents | None], now: float) -> None:
+        was_empty = not self._keys
+        for file, documents in changed.items():
+            self._see(file, documents)
+        if was_empty and self._keys:
+            self._last, self._held = now, dict.fromkeys(self._held, now)
 
     def _see(self, file: str, documents: Documents | None) -> None:
         for declared in self._seen.pop(file, ()):

@@ -66,6 +66,19 @@ def test_half_a_file_that_is_then_complete_removes_nothing() -> None:
     assert watch.due is None
 
 
+def test_a_file_that_was_empty_for_a_moment_and_then_has_a_mistake_removes_nothing() -> None:
+    """As an editor writes it in place, and is read in between."""
+    watch = settling()
+    assert watch.settle({"a": ()}, now=10, since=10) is None
+    watch.spoil(["a"], now=10.1)
+    assert watch.settle({}, now=12, since=12) is None
+    assert watch.settle({}, now=60, since=60) is None
+    assert watch.due is None and not watch.leaving
+    corrected = declare("a", "one", "two", edition=2)
+    release = watch.settle({"a": corrected}, now=61, since=61)
+    assert release and release.documents == {"a": corrected}
+
+
 def test_a_file_replaced_by_an_editor_is_edited_once() -> None:
     watch = settling()
     assert watch.settle({"a": None}, now=10, since=10) is None
@@ -172,6 +185,20 @@ class Settles(RuleBasedStateMachine):
         else:
             self.disk[file] = documents
         self.settle({file: documents})
+
+    @rule(file=st.sampled_from(sorted({file for file, _, _ in SHEETS})), passed=st.sampled_from([0.1, 5.0]))
+    def spoil(self, file: str, passed: float) -> None:
+        """A mistake in a file leaves in force what was told of it."""
+        self.now += passed
+        if not any(self.disk.values()):
+            self.changed_at = self.now
+        self.watch.spoil([file], self.now)
+        if file in self.told:
+            self.disk[file] = self.told[file]
+        else:
+            self.disk.pop(file, None)
+        self.settle({})
+        assert self.told.get(file) == self.disk.get(file)
 
     @rule(passed=st.sampled_from([0.5, 2.0]))
     def wait(self, passed: float) -> None:

@@ -184,6 +184,18 @@ def test_half_a_file_then_the_whole_is_recovered_from(state: Path, watching: Wat
     assert edited(watching.next()) == ["a.yaml"]
 
 
+def test_a_file_read_while_it_is_empty_and_then_with_a_mistake_removes_nothing(state: Path, watching: Watching) -> None:
+    write(state / "a.yaml", "")
+    assert watching.nothing(QUIET / 2)
+    write(state / "a.yaml", "kind: [")
+    broken = watching.next()
+    assert broken.problems.keys() == {str(state / "a.yaml")} and not broken.gone and not broken.documents
+    assert watching.nothing(3 * QUIET)
+    text = sheet("a", "b", content="new")
+    write(state / "a.yaml", text)
+    assert edited(watching.next()) == ["a.yaml"]
+
+
 def test_half_a_file_that_is_valid_removes_nothing(state: Path, watching: Watching) -> None:
     write(state / "a.yaml", sheet("a"))
     assert watching.nothing(QUIET / 2)
