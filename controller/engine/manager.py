@@ -16,6 +16,7 @@ from threading import Event as Flag
 from typing import Any
 
 from controller.engine.agent import Relist, Retry, Watches
+from controller.engine.brakes import put_on, released
 from controller.engine.errand import Errand
 from controller.engine.index import Edits
 from controller.engine.lane import Lane
@@ -27,7 +28,7 @@ from controller.engine.queue import Priority, Queue
 from controller.engine.reconcile import Reconciler
 from controller.engine.revision import Source
 from controller.engine.scope import LiveScope
-from controller.engine.stores import Hold, Level, NotKept
+from controller.engine.stores import Brake, Hold, Level, NotKept
 from resources.conditions import Reason
 from resources.meta import Key
 from resources.plan import Action
@@ -61,7 +62,7 @@ class Manager:
         self._errands: list[Errand] = []
         self._blocked: set[Key] = set()
         self._latencies = Latencies(parts.listener)
-        self._running = False  # whether the first revision, which says what was applied before, is taken in
+        self.begun = Flag()  # the first revision, which says what was applied before, is taken in
         self._threads: list[Thread] = []
         self._untold: deque[Hold] = deque()
         self._told: frozenset[str] = frozenset()  # what is wrong with the source, as recorded last
@@ -120,7 +121,7 @@ class Manager:
             with self._taking:
                 edits = self._index.take(revision)
                 self._take(edits, revision.at)
-                self._running = True
+                self.begun.set()
             if not watched:  # the first reading stays: the collector need not visit it again and again
                 gc.collect()
                 gc.freeze()
@@ -128,7 +129,6 @@ class Manager:
                 watched.add(kind)
                 if (agent := self._agent_of(kind)) and isinstance(agent, Watches):
                     self._start(f"{kind}-watch", self._watch, kind, agent, stop)
-        self._parts.context.cancelled.set()
         self.stop()
 
     def _start(self, name: str, work: Callable[..., None], *arguments: Any) -> None:
@@ -143,12 +143,16 @@ class Manager:
             parts |= {f"{lane.name}-look": lane.alive for lane in self._lanes.values()}
         return ", ".join(sorted(name for name, alive in parts.items() if not alive))
 
+    def stuck(self, seconds: float) -> str:
+        """Which lanes have had due keys for so long and taken none; empty while all move."""
+        return ", ".join(self._queue.stuck(seconds))
+
     def _take(self, edits: Edits, at: float) -> None:
         self.pruner.note(edits)
         self.prune()
         for key in edits.edited:
             self._queue.reset(key)
-            if self._running or not self._applied(key):
+            if self.begun.is_set() or not self._applied(key):
                 self._latencies.edited(key, at)
         self._add(edits.edited, Priority.EDIT)
         self._add(edits.touched, Priority.EDIT)
@@ -191,11 +195,12 @@ class Manager:
         self._told = frozenset(problems)
 
     def _obey(self, pokes: Iterable[None]) -> None:
-        """What the user says (suspend, resume, confirm) while the controller runs."""
-        before = self._overrides.suspended()
+        """What the user says (suspend, resume, confirm, pause, unpause) while the controller runs."""
+        before, braked = self._overrides.suspended(), self._parts.stores.brakes.all()
         for _ in pokes:
             try:
                 before = self._take_overrides(before)
+                braked = self._take_brakes(braked)
             except NotKept as error:
                 log.warning("what the user said could not be read", extra={"cause": str(error)})
 
@@ -205,6 +210,23 @@ class Manager:
             self._take(self._index.give_up(confirmed), self._clock.monotonic())
             self._add((before ^ suspended) | confirmed, Priority.EDIT)
         return suspended
+
+    def _take_brakes(self, before: Sequence[Brake]) -> Sequence[Brake]:
+        """Looks at everything again when a brake was put on or taken off. Who did it has recorded the event."""
+        now = self._parts.stores.brakes.all()
+        if now != before:
+            for brake in now:
+                if brake not in before:
+                    self._listener.recorded(put_on(brake))
+            if not now:
+                self._listener.recorded(released(before, "", self._clock.wall()))
+            with self._taking:
+                self.prune()
+                everything = list(self._index.entries())
+                for key in everything:
+                    self._queue.reset(key)
+                self._add(everything, Priority.EDIT)
+        return now
 
     def _watch(self, kind: str, agent: Watches, stop: Flag) -> None:
         scope, connected = LiveScope(self._index, kind), False

@@ -64,4 +64,25 @@ _RECOVERY_AND_TRIALS: Migration = (
     "ALTER TABLE inventory ADD COLUMN given_up TEXT NOT NULL DEFAULT ''",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _RECOVERY_AND_TRIALS)
+_BRAKES: Migration = (
+    """
+    CREATE TABLE brake (
+        reason TEXT PRIMARY KEY,
+        who TEXT NOT NULL,
+        why TEXT NOT NULL,
+        at REAL NOT NULL
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE start (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        at REAL NOT NULL,
+        boot TEXT NOT NULL,
+        uptime REAL NOT NULL,
+        pid INTEGER NOT NULL,
+        ended INTEGER NOT NULL -- in good order, as ordered, or forgiven
+    )
+    """,
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _RECOVERY_AND_TRIALS, _BRAKES)

@@ -7,12 +7,14 @@ from types import TracebackType
 from typing import Self
 
 from controller.engine.stores import Stores
+from controller.store.brakes import SqliteBrakes
 from controller.store.database import Database, open_database
 from controller.store.events import SqliteEvents
 from controller.store.holds import SqliteHolds
 from controller.store.home import Home
 from controller.store.inventory import SqliteInventory
 from controller.store.overrides import SqliteOverrides
+from controller.store.starts import SqliteStarts
 from controller.store.statuses import SqliteStatuses
 
 
@@ -53,5 +55,7 @@ def _stores_on(database: Database) -> OpenStores:
         events=SqliteEvents(database),
         overrides=SqliteOverrides(database),
         holds=SqliteHolds(database),
+        brakes=SqliteBrakes(database),
+        starts=SqliteStarts(database),
         database=database,
     )

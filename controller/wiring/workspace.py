@@ -29,7 +29,7 @@ from controller.engine.passes import Pass, Verdict
 from controller.engine.prune import Pruning
 from controller.engine.requests import Request, Requests
 from controller.engine.revision import Condition as SourceCondition
-from controller.engine.stores import Listener, Silent, Stores
+from controller.engine.stores import Level, Listener, Silent, Stores
 from controller.sources.files import FilesSource
 from controller.store.home import Home
 from controller.store.secrets import HomeSecrets
@@ -234,6 +234,23 @@ class Workspace:
         with self._home.pokes() as pokes:
             self._manager.run(self.source, stop, pokes)
 
+    @property
+    def begun(self) -> Flag:
+        """Set when a running controller has taken in its first revision."""
+        return self._manager.begun
+
+    def cancel(self) -> None:
+        """Asks the agents to break off what they are doing, as far as they can."""
+        self._parts.context.cancelled.set()
+
+    def changing(self) -> frozenset[Key]:
+        """What is being changed just now."""
+        return self._manager.reconciler.changing()
+
+    def record(self, level: Level, reason: str, message: str) -> None:
+        """An event about no resource in particular."""
+        self._parts.board.record(None, level, reason, message)
+
     def agents(self) -> Mapping[str, AgentHealth]:
         """Health of the system behind every declared kind, by the system's name (docker, environment)."""
         health: dict[str, AgentHealth] = {}
@@ -249,6 +266,10 @@ class Workspace:
     def died(self) -> str:
         """Which part of a running controller has died; empty while all live."""
         return self._manager.died()
+
+    def stuck(self, seconds: float) -> str:
+        """Which systems' lanes have had work for so long and begun none of it; empty while all move."""
+        return self._manager.stuck(seconds)
 
     def reached(self) -> Mapping[str, bool]:
         """Whether each system that work was done on answered when last asked, by its name. Asks nobody."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from controller.surfaces.cli.app import App, chosen, load, refuse_unusable
+from controller.surfaces.cli.braking import note_braked
 from controller.surfaces.cli.command import Command, Exit
 from controller.surfaces.cli.parameters import Only, Prune, SourcePath
 
@@ -54,6 +55,7 @@ class Diff(Command):
             with waiting(app.console, "looking at the machine"):
                 preview = workspace.preview(only, prune=self.prune)
             self._show(app, workspace, preview, only, problems)
+            note_braked(app, workspace.stores)
             refuse_unusable(workspace, preview)
         if preview.failures or problems:
             return Exit.REFUSED

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from controller.surfaces.cli.app import App
+from controller.surfaces.cli.braking import note_braked
 from controller.surfaces.cli.command import Command, Exit, Refused
 from controller.surfaces.cli.keys import Selection, complete_kinds_and_keys, selected
 from controller.surfaces.cli.parameters import SourceOption
@@ -126,4 +127,6 @@ def look(app: App, path: Path, selection: Selection, *, quiet: bool = False) -> 
         problems = workspace.load()
         if problems and not quiet:
             app.console.note(f"the source has {counted(len(problems), 'problem')}, see: p2 validate {path}")
+        if not quiet:
+            note_braked(app, workspace.stores)
         return listed(workspace, selection)

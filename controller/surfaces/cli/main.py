@@ -34,6 +34,9 @@ _GROUPS: dict[str, dict[str, str]] = {
         "delete": "delete:Delete",
         "suspend": "suspend:Suspend",
         "resume": "suspend:Resume",
+        "pause": "pause:Pause",
+        "unpause": "pause:Unpause",
+        "stop": "stop:Stop",
     },
     "See how it is": {
         "get": "get:Get",
@@ -47,6 +50,7 @@ _GROUPS: dict[str, dict[str, str]] = {
         "schema": "explain:Schema",
     },
     "The program": {
+        "install-service": "service:InstallService",
         "completion": "completion:Completion",
         "version": "version:Version",
     },
