@@ -35,5 +35,5 @@ def put_on(brake: Brake) -> Event:
 
 def released(brakes: Sequence[Brake], by: str, at: float) -> Event:
     what = ", ".join(state(brake) for brake in brakes)
-    message = f"changes are made again{f': {by} has ended that' if by else ', after'} it was {what}"
+    message = f"changes are made again{f', says {by}' if by else ''}; this machine was {what}"
     return Event(at, None, Level.NORMAL, RELEASED, message, first=at)

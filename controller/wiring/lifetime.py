@@ -66,9 +66,10 @@ class Lifetime:
     def end(self) -> None:
         """It ends in good order, or because it was told to. Safe to be called again, and from any thread."""
         self._over.set()
-        with self._lock:
+        with self._lock:  # held while it is written, so that whoever ends the process waits for that
             number, self._number = self._number, 0
-        if number:
+            if not number:
+                return
             try:
                 self._stores.starts.end(number)
             except NotKept as error:

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+STOP_TIMEOUT = 25.0  # seconds that a controller that is told to stop has for finishing what is under way
+
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment says: `PEGASUS2_HOME`, `PEGASUS2_AGENT_TIMEOUT` (seconds), `PEGASUS2_AGENTS_CONFIG`."""
+    """What the environment says: `PEGASUS2_HOME`, `PEGASUS2_AGENT_TIMEOUT` (seconds), `PEGASUS2_AGENTS_CONFIG`,
+    `PEGASUS2_STOP_TIMEOUT` (seconds)."""
 
     home: Path
     agent_timeout: float = 60.0
     agents_config: Path | None = None
+    stop_timeout: float = STOP_TIMEOUT
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -24,6 +28,7 @@ class Settings:
             home=Path(os.environ.get("PEGASUS2_HOME") or "~/.pegasus2").expanduser().absolute(),
             agent_timeout=_environment_float("PEGASUS2_AGENT_TIMEOUT", 60.0),
             agents_config=Path(config).expanduser() if config else None,
+            stop_timeout=_environment_float("PEGASUS2_STOP_TIMEOUT", STOP_TIMEOUT),
         )
 
 

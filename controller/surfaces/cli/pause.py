@@ -24,9 +24,9 @@ class Pause(Command):
 
     name = "pause"
 
-    reason: Annotated[
-        str, typer.Option("-r", "--reason", metavar="TEXT", help="Why; shown to whoever is refused.")
-    ] = ""
+    reason: Annotated[str, typer.Option("-r", "--reason", metavar="TEXT", help="Why; shown to whoever is refused.")] = (
+        ""
+    )
 
     def run(self, app: App) -> Exit:
         from controller.engine.brakes import put_on

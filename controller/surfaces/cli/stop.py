@@ -31,25 +31,28 @@ class Stop(Command):
 
     name = "stop"
 
-    reason: Annotated[
-        str, typer.Option("-r", "--reason", metavar="TEXT", help="Why; shown to whoever is refused.")
-    ] = ""
+    reason: Annotated[str, typer.Option("-r", "--reason", metavar="TEXT", help="Why; shown to whoever is refused.")] = (
+        ""
+    )
     timeout: Annotated[
         float,
-        typer.Option("--timeout", metavar="TIME", parser=duration, help="How long to wait for it to end (default 10s)."),
+        typer.Option(
+            "--timeout", metavar="TIME", parser=duration, help="How long to wait for it to end (default 10s)."
+        ),
     ] = 10.0
 
     def run(self, app: App) -> Exit:
-        from controller.engine.stores import NotKept
+        from controller.store.errors import HomeError
 
-        with app.kept(read_only=False) as kept:
-            try:
+        try:
+            with app.kept(read_only=False) as kept:
                 self._put_on(app, kept)
-                durable = True
-            except NotKept as error:
-                # What is at work is ended all the same: that is what an emergency needs first.
-                app.console.note(f"cannot write down that nothing may be changed any more: {error}")
-                durable = False
+            durable = True
+        except HomeError as error:
+            # What is at work is ended all the same: that is what an emergency needs first.
+            app.console.note(f"not written down that nothing may be changed any more: {error}")
+            durable = False
+        with app.kept(read_only=True) as kept:
             ended = self._end_holder(app, kept)
         return Exit.OK if durable and ended else Exit.DIFFERENT
 
