@@ -54,7 +54,7 @@ class Controller:
 
     @property
     def log(self) -> str:
-        return self._log.read_text()
+        return self._log.read_text() if self._log.exists() else ""
 
     def signal(self, number: signal.Signals) -> None:
         self._running.send_signal(number)

@@ -133,7 +133,7 @@ class Running:
         """What was on before this controller started is no event, but worth a line."""
         from controller.engine.brakes import withheld
 
-        for brake in self._ask(lambda workspace: workspace.stores.brakes.all(), ())[:1]:
+        for brake in self.workspace.stores.brakes.all()[:1] if self.workspace else ():
             log.warning("observing only", extra={"reason": brake.reason, "detail": withheld(brake)})
 
     def dead(self) -> str:
