@@ -144,8 +144,10 @@ class Manager:
         return ", ".join(sorted(name for name, alive in parts.items() if not alive))
 
     def stuck(self, seconds: float) -> str:
-        """Which lanes have had due keys for so long and taken none; empty while all move."""
-        return ", ".join(self._queue.stuck(seconds))
+        """Which lanes have looked at the same keys, or left due ones lying, for longer than this; empty while all move."""
+        with self._lock:
+            looking = {lane.name for lane in self._lanes.values() if lane.looking() > seconds}
+        return ", ".join(sorted(looking | set(self._queue.stuck(seconds))))
 
     def _take(self, edits: Edits, at: float) -> None:
         self.pruner.note(edits)

@@ -268,7 +268,7 @@ class Workspace:
         return self._manager.died()
 
     def stuck(self, seconds: float) -> str:
-        """Which systems' lanes have had work for so long and begun none of it; empty while all move."""
+        """Which systems' lanes have not got on with their work for so long; empty while all move."""
         return self._manager.stuck(seconds)
 
     def reached(self) -> Mapping[str, bool]:

@@ -35,7 +35,7 @@ def running(story: Story, controller: Controller) -> Controller:
 def test_paused_controller_shows_differences_and_corrects_them_all_at_once_when_released(
     story: Story, running: Controller
 ) -> None:
-    assert story.p2("pause", "--reason", "holiday").out.startswith("paused: nothing is changed from now on")
+    assert story.p2("pause", "--reason", "holiday").out.startswith("paused: nothing is changed")
     (story.world / "one").write_text("vandal")
     eventually(lambda: reason(story, "one") == "Paused", "drift was seen")
     story.write("a.yaml", story.file("one"), story.file("new"))
@@ -192,9 +192,10 @@ def manager(tmp_path: Path) -> Iterator[ServiceManager]:
 
 @pytest.fixture
 def bakery(story: Story, manager: ServiceManager) -> Iterator[Controller]:
-    """A controller with an oven, with 0.5 s for its end, under a service manager."""
+    """A controller with an oven, with 0.5 s for its end and 1.5 s for a look, under a service manager."""
     story.write("a.yaml", oven(story, "loaf"))
-    made = Controller(story, {**PLUGIN, **manager.environment, "PEGASUS2_STOP_TIMEOUT": "0.5"})
+    hurried = {"PEGASUS2_STOP_TIMEOUT": "0.5", "PEGASUS2_AGENT_TIMEOUT": "0.3"}
+    made = Controller(story, {**PLUGIN, **manager.environment, **hurried})
     yield made
     made.kill()
 
@@ -257,6 +258,19 @@ def test_controller_under_a_service_manager_gives_signs_of_life_until_a_part_of_
     assert manager.silence("WATCHDOG=1", 2.0)
     assert bakery.alive
     assert "no sign of life is given to the service manager" in bakery.log
+
+
+def test_look_that_never_ends_stops_the_signs_of_life_until_it_does(
+    story: Story, bakery: Controller, manager: ServiceManager
+) -> None:
+    (story.world / "loaf.door").touch()
+    (story.world / "loaf.fog").touch()
+    bakery.start()
+    manager.wait_for("STATUS=cannot go on: a part of the loop does not move: oven")
+    assert manager.silence("WATCHDOG=1", 1.5)
+    (story.world / "loaf.fog").unlink()
+    manager.wait_for("WATCHDOG=1")
+    eventually((story.world / "loaf").exists, "it baked")
 
 
 def test_controller_that_nobody_watches_over_has_no_thread_for_it(story: Story, running: Controller) -> None:

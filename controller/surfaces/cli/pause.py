@@ -32,7 +32,6 @@ class Pause(Command):
         from controller.engine.brakes import put_on
         from controller.engine.stores import Brake
         from controller.surfaces.cli.braking import told
-        from controller.surfaces.cli.suspend import effect
         from resources.conditions import Reason
 
         brake = Brake(Reason.PAUSED, app.user, " ".join(self.reason.split()), app.now())
@@ -41,10 +40,9 @@ class Pause(Command):
             if new:
                 kept.stores.events.record(put_on(brake))
                 kept.home.poke()
-            when = effect(kept)
             before = next(each for each in kept.stores.brakes.all() if each.reason == Reason.PAUSED)
         if new:
-            app.console.print(f"paused: nothing is changed {when}; p2 unpause ends that")
+            app.console.print("paused: nothing is changed on this machine from now on; p2 unpause ends that")
         else:
             app.console.print(f"nothing to do: {told(before, app.now())}")
         return Exit.OK

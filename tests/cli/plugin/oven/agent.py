@@ -23,7 +23,8 @@ class Loaf:
 class OvenAgent(SingleAgent[Oven, Loaf]):
     """Bakes one loaf at a time. `<loaf>.begun` says that it began; it ends when `<loaf>.door` is there.
 
-    With `<loaf>.knob` there, it can be cancelled. Whoever looks while there is a `<loaf>.fire` does not survive it.
+    With `<loaf>.knob` there, it can be cancelled. Whoever looks while there is a `<loaf>.fire` does not survive it, and
+    nobody sees anything while there is a `<loaf>.fog`.
     """
 
     model = Oven
@@ -36,6 +37,8 @@ class OvenAgent(SingleAgent[Oven, Loaf]):
     def observe(self, resources: Sequence[Oven], ctx: Context) -> Mapping[Key, Seen[Loaf] | Stalled]:
         if any(Path(f"{each.loaf}.fire").exists() for each in resources):
             raise SystemExit
+        while any(Path(f"{each.loaf}.fog").exists() for each in resources):
+            time.sleep(_LOOK)
         return {
             each.key: Seen(Loaf(each.spec.directory) if Path(each.loaf).exists() else None, each.loaf)
             for each in resources
