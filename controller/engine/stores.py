@@ -150,6 +150,9 @@ class Brakes(Protocol):
     def release(self) -> Sequence[Brake]:
         """Takes all of them off. Returns what was on."""
 
+    def lapse(self, reason: str) -> None:
+        """Takes off one that could not be written, and so is on in this process only."""
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -173,8 +176,8 @@ class Starts(Protocol):
     def end(self, number: int) -> None:
         """An orderly end, or one that was ordered."""
 
-    def forget(self, but: int = 0) -> None:
-        """None of them counts any more, except the one of the process `but`."""
+    def forget(self, but: int = 0) -> int:
+        """None of them counts any more, except the one of the process `but`. Returns how many did."""
 
 
 @dataclass(frozen=True, slots=True)

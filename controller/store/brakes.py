@@ -43,3 +43,6 @@ class SqliteBrakes:
                 connection.execute("DELETE FROM brake")
             self._unwritten.clear()
         return found
+
+    def lapse(self, reason: str) -> None:
+        self._unwritten.pop(reason, None)

@@ -35,11 +35,11 @@ class SqliteStarts:
         with self._database.write() as connection:
             connection.execute("UPDATE start SET ended = 1 WHERE number = ?", (number,))
 
-    def forget(self, but: int = 0) -> None:
+    def forget(self, but: int = 0) -> int:
         with self._database.write() as connection:
             # Of several with that process id the last one is meant: ids come again.
-            connection.execute(
+            return connection.execute(
                 "UPDATE start SET ended = 1 WHERE NOT ended "
                 "AND number IS NOT (SELECT max(number) FROM start WHERE pid = ? AND NOT ended)",
                 (but,),
-            )
+            ).rowcount

@@ -18,6 +18,7 @@ from threading import Lock, Thread
 from controller.engine.brakes import put_on
 from controller.engine.crashes import MANY, WITHIN, recent
 from controller.engine.stores import Brake, Level, NotKept, Start, Stores
+from controller.store.errors import HomeError
 from resources.conditions import Reason
 
 log = logging.getLogger(__name__)
@@ -40,11 +41,21 @@ def this_start() -> Start:
 
 
 class Lifetime:
-    """`record` keeps an event. To be begun once the home's lock is held: a start that never got it is none."""
+    """`record` keeps an event, `poke` has the loop look at the brakes again.
 
-    def __init__(self, stores: Stores, record: Record, now: Callable[[], Start] = this_start) -> None:
+    To be begun once the home's lock is held: a start that never got it is none.
+    """
+
+    def __init__(
+        self,
+        stores: Stores,
+        record: Record,
+        poke: Callable[[], None] = lambda: None,
+        now: Callable[[], Start] = this_start,
+    ) -> None:
         self._stores = stores
         self._record = record
+        self._poke = poke
         self._start = now()
         self._lock = Lock()
         self._number = 0  # under which the start is written down; 0: not yet
@@ -83,6 +94,10 @@ class Lifetime:
     def _written(self) -> bool:
         """Whether all is written: the start, and the brake with its event. The brake is in force even if not."""
         try:
+            if self._untold and len(recent(self._stores.starts.unended(), self._start)) < MANY:
+                self._stores.brakes.lapse(self._untold.reason)  # somebody has ended it before it could be written
+                self._poke()
+                self._untold = None
             if brake := self._untold:
                 if self._stores.brakes.put_on(brake):
                     told = put_on(brake)
@@ -91,7 +106,7 @@ class Lifetime:
             with self._lock:
                 if not self._number and not self._over.is_set():
                     self._number = self._stores.starts.begin(self._start)
-        except NotKept as error:
+        except (NotKept, HomeError) as error:
             log.warning("the start could not be written down", extra={"cause": str(error)})
             return False
         return True

@@ -247,6 +247,10 @@ class Workspace:
         """What is being changed just now."""
         return self._manager.reconciler.changing()
 
+    def poke(self) -> None:
+        """Has the loop look again at what the user has said."""
+        self._home.poke()
+
     def record(self, level: Level, reason: str, message: str) -> None:
         """An event about no resource in particular."""
         self._parts.board.record(None, level, reason, message)

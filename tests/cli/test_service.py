@@ -46,7 +46,8 @@ def test_user_unit_runs_this_program_over_this_source_with_this_home(story: Stor
     assert found["ExecStart"] == f'"{P2}" run "{story.root / "state"}"'
     assert found["Environment"] == f'"PEGASUS2_HOME={home}"'
     assert found["WantedBy"] == "default.target"
-    assert [line.strip().split("  ")[0] for line in shown.out.splitlines()[1:]] == [
+    assert shown.out.splitlines()[1] == f"it runs {P2} over {story.root / 'state'}, with its home in {home}"
+    assert [line.strip().split("  ")[0] for line in shown.out.splitlines()[2:]] == [
         "now run:",
         "systemctl --user daemon-reload",
         f"systemctl --user enable --now {NAME}",

@@ -235,14 +235,20 @@ def test_across_a_reboot_the_clock_tells_in_either_direction() -> None:
 class Controller:
     """Starts of a controller in one home, a minute apart."""
 
-    def __init__(self, stores: OpenStores) -> None:
-        self.stores = stores
+    def __init__(self, stores: OpenStores, home: Home) -> None:
+        self.stores, self.home = stores, home
         self.clock = 0.0
         self.events: list[str] = []
+        self.pokes: list[float] = []
 
     def start(self, after: float = 60.0) -> Lifetime:
         self.clock += after
-        made = Lifetime(self.stores, self.record, lambda: Start(self.clock, "b1", self.clock, 1))
+        made = Lifetime(
+            self.stores,
+            self.record,
+            lambda: self.pokes.append(self.clock),
+            lambda: Start(self.clock, "b1", self.clock, 1),
+        )
         made.begin()
         return made
 
@@ -256,8 +262,8 @@ class Controller:
 
 
 @pytest.fixture
-def controller(stores: OpenStores) -> Controller:
-    return Controller(stores)
+def controller(stores: OpenStores, home: Path) -> Controller:
+    return Controller(stores, Home(home))
 
 
 def test_the_start_after_three_crashes_is_in_safe_mode_and_says_so(controller: Controller) -> None:
@@ -315,6 +321,22 @@ def test_unwritable_database_keeps_no_controller_from_starting_and_loses_no_coun
     assert controller.braked == [Reason.SAFE_MODE] and len(controller.events) == 1
     running.end()
     assert len(controller.stores.starts.unended()) == MANY
+
+
+def test_safe_mode_that_was_ended_before_it_could_be_written_is_over(
+    controller: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controller.wiring.lifetime.TRY_AGAIN", 0.2)
+    for _ in range(MANY):
+        controller.start()
+    unwritable(controller.stores)
+    running = controller.start()
+    writable(controller.stores)
+    with open_stores(controller.home) as elsewhere:  # p2 unpause
+        assert (list(elsewhere.brakes.release()), elsewhere.starts.forget()) == ([], MANY)
+    eventually(lambda: controller.pokes, "the loop was told")
+    assert controller.braked == [] and controller.events == []
+    running.end()
 
 
 def test_only_the_last_hundred_starts_are_kept(controller: Controller) -> None:

@@ -68,11 +68,13 @@ class Unpause(Command):
         with app.kept(read_only=False) as kept:
             holder = kept.home.holder()
             was_on = kept.stores.brakes.release()
-            kept.stores.starts.forget(but=holder.pid if holder else 0)
+            crashes = kept.stores.starts.forget(but=holder.pid if holder else 0)
             if was_on:
                 kept.stores.events.record(released(was_on, app.user, app.now()))
                 kept.home.poke()
-        if not was_on:
+        if not was_on and crashes:
+            app.console.print("not paused; crashes of the controller that were counted are forgotten")
+        elif not was_on:
             app.console.print("nothing to do: this machine was neither paused, stopped nor in safe mode")
         elif holder:
             app.console.print(f"it was {names_of(was_on)}: changes are made again from now on")

@@ -67,7 +67,7 @@ class Run(Command):
             listener = Listeners(logs.EventLog(), metrics)
             workspace = closing.enter_context(app.open(self.path, read_only=False, listener=listener))
             running.workspace = workspace
-            lifetime = Lifetime(workspace.stores, workspace.record)
+            lifetime = Lifetime(workspace.stores, workspace.record, workspace.poke)
             notifier = Notifier.from_environment(os.environ)
             closing.callback(notifier.close)
             deadline = Deadline(settings.stop_timeout, workspace.cancel, workspace.changing)

@@ -57,7 +57,11 @@ class InstallService(Command):
         if self.user and self.system:
             raise Refused("cannot write a unit of the user and of the machine at once: choose --user or --system")
         system = self.system or (not self.user and os.geteuid() == 0)
-        text = self._text(system)
+        service = self._service(system)
+        try:
+            text = unit_text(service)
+        except ValueError as error:
+            raise Refused(str(error)) from error
         if self.print:
             app.console.print(text.rstrip("\n"))
             return Exit.OK
@@ -75,10 +79,11 @@ class InstallService(Command):
             app.console.print(f"{'changed' if before is not None else 'wrote'} {target}")
             if before is not None:
                 app.console.note(changed_lines(before, text))
+        app.console.print(f"it runs {service.program} over {service.source}, with its home in {service.home}")
         app.console.print(next_steps(system=system, again=before is not None))
         return Exit.OK
 
-    def _text(self, system: bool) -> str:
+    def _service(self, system: bool) -> Service:
         from controller.wiring.settings import Settings
 
         source = self.path.absolute()
@@ -87,9 +92,9 @@ class InstallService(Command):
         try:
             settings = Settings.from_environment()
             carried = {name: value for name in _CARRIED if (value := os.environ.get(name))}
-            return unit_text(Service(program(), source, settings.home, system, settings.stop_timeout, carried))
         except ValueError as error:
             raise Refused(str(error)) from error
+        return Service(program(), source, settings.home, system, settings.stop_timeout, carried)
 
 
 def program() -> Path:
