@@ -14,6 +14,8 @@ from tests.cli.story import P2, Story
 
 # Tenths of systemd's own scale from 0 to 10; docs/service.md says what the rest is for, and how to tighten it.
 EXPOSURE = {"system": 45, "user": 67}
+TIGHTENED = 27
+SERVICE_PAGE = Path(__file__).parents[2] / "docs" / "service.md"
 
 
 @pytest.fixture
@@ -169,8 +171,20 @@ def test_exposure_stays_below_the_documented_one(tmp_path: Path, where: str) -> 
     # Offline there is no manager to ask, and so no difference between a user's and the machine's.
     checked = analyse(unit, "security", "--offline=yes", f"--threshold={EXPOSURE[where]}", system=True)
     assert checked.returncode == 0, checked.stdout
-    documented = (Path(__file__).parents[2] / "docs" / "service.md").read_text()
-    assert f"{EXPOSURE[where] / 10:.1f}" in documented
+    assert f"{EXPOSURE[where] / 10:.1f}" in SERVICE_PAGE.read_text()
+
+
+@pytest.mark.systemd
+def test_documented_drop_in_is_valid_and_tightens(tmp_path: Path) -> None:
+    unit, drop_in = tmp_path / NAME, tmp_path / f"{NAME}.d" / "override.conf"
+    unit.write_text(unit_text(sample(tmp_path, system=True)))
+    drop_in.parent.mkdir()
+    drop_in.write_text(SERVICE_PAGE.read_text().split("```ini\n")[1].split("```")[0])
+    checked = analyse(unit, "verify", system=True)
+    assert (checked.returncode, NAME in checked.stderr) == (0, False), checked.stderr
+    exposure = analyse(unit, "security", "--offline=yes", f"--threshold={TIGHTENED}", system=True)
+    assert exposure.returncode == 0, exposure.stdout
+    assert f"{TIGHTENED / 10:.1f}" in SERVICE_PAGE.read_text()
 
 
 def test_path_with_a_line_break_is_refused(tmp_path: Path) -> None:
