@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,9 @@ def _environment_float(name: str, default: float) -> float:
     """A number of seconds from the environment. Raises ValueError naming the variable."""
     text = os.environ.get(name, "")
     try:
-        return float(text) if text else default
+        seconds = float(text) if text else default
     except ValueError:
-        raise ValueError(f'cannot read {name}="{text}": write a number of seconds') from None
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f'cannot read {name}="{text}": write a number of seconds')
+    return seconds

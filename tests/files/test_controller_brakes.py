@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -142,23 +143,27 @@ def test_orderly_ends_and_starts_that_never_got_the_lock_are_no_crashes(story: S
     assert told(story, "SafeMode") == []
 
 
-def test_metrics_tell_of_brakes_and_suspensions(story: Story, controller: Controller) -> None:
+def test_metrics_tell_of_brakes_and_suspensions(story: Story) -> None:
     story.write("a.yaml", story.file("one"))
-    own = Controller(story, {"PEGASUS2_METRICS_PORT": "19461"})
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    own = Controller(story, {"PEGASUS2_METRICS_PORT": str(port)})
     own.start()
     try:
         eventually(lambda: all_ready(story, ["one"]), "it was made")
-        assert metric('pegasus2_brake{reason="Paused"}') == metric("pegasus2_suspended") == 0
+        assert metric(port, 'pegasus2_brake{reason="Paused"}') == metric(port, "pegasus2_suspended") == 0
         story.p2("pause")
         story.p2("suspend", "file/one")
-        assert metric('pegasus2_brake{reason="Paused"}') == metric("pegasus2_suspended") == 1
-        assert metric('pegasus2_brake{reason="SafeMode"}') == metric('pegasus2_brake{reason="Stopped"}') == 0
+        assert metric(port, 'pegasus2_brake{reason="Paused"}') == metric(port, "pegasus2_suspended") == 1
+        assert (
+            metric(port, 'pegasus2_brake{reason="SafeMode"}') == metric(port, 'pegasus2_brake{reason="Stopped"}') == 0
+        )
     finally:
         own.kill()
 
 
-def metric(series: str) -> float:
-    with urllib.request.urlopen("http://127.0.0.1:19461/metrics", timeout=10) as page:
+def metric(port: int, series: str) -> float:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
         found = re.search(rf"^{re.escape(series)} (\S+)$", page.read().decode(), re.MULTILINE)
     assert found, f"{series} is not there"
     return float(found[1])
