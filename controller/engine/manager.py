@@ -11,6 +11,7 @@ import gc
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from threading import Condition, Lock, Thread
 from threading import Event as Flag
 from typing import Any
@@ -26,7 +27,7 @@ from controller.engine.passes import Pass, Verdict, ended
 from controller.engine.pruner import Pruner
 from controller.engine.queue import Priority, Queue
 from controller.engine.reconcile import Reconciler
-from controller.engine.revision import Source
+from controller.engine.revision import Revision, Source
 from controller.engine.scope import LiveScope
 from controller.engine.stores import Brake, Hold, Level, NotKept
 from resources.conditions import Reason
@@ -61,6 +62,7 @@ class Manager:
         self._cancel = Flag()  # of a one-off run
         self._errands: list[Errand] = []
         self._blocked: set[Key] = set()
+        self._ended = False
         self._latencies = Latencies(parts.listener)
         self.begun = Flag()  # the first revision, which says what was applied before, is taken in
         self._threads: list[Thread] = []
@@ -85,7 +87,10 @@ class Manager:
         return settled
 
     def attend(self, errand: Errand, timeout: float) -> bool:
-        """As `converge`, beside whatever else is done: the loop goes on. What failed before is tried anew, and at once."""
+        """As `converge`, beside whatever else is done: the loop goes on. What failed before is tried anew, and at once.
+
+        Ends when the loop does.
+        """
         give_up = self._clock.monotonic() + timeout
         with self._lock:
             self._errands.append(errand)
@@ -95,7 +100,7 @@ class Manager:
             self._add(errand.begun(), Priority.EDIT)
             with self._lock:
                 while self._unsettled(errand) and not (
-                    errand.not_kept or errand.cancelled.is_set() or self._clock.monotonic() >= give_up
+                    self._ended or errand.not_kept or errand.cancelled.is_set() or self._clock.monotonic() >= give_up
                 ):
                     # The cancelling flag is set by a signal, which does not notify; so look at it now and then.
                     self._lock.wait(min(0.2, max(0.0, give_up - self._clock.monotonic())))
@@ -118,10 +123,8 @@ class Manager:
         self._start("pokes", self._obey, pokes)
         watched: set[str] = set()
         for revision in source.watch(stop):
-            with self._taking:
-                edits = self._index.take(revision)
-                self._take(edits, revision.at)
-                self.begun.set()
+            edits = self.take(revision)
+            self.begun.set()
             if not watched:  # the first reading stays: the collector need not visit it again and again
                 gc.collect()
                 gc.freeze()
@@ -148,6 +151,22 @@ class Manager:
         with self._lock:
             looking = {lane.name for lane in self._lanes.values() if lane.looking() > seconds}
         return ", ".join(sorted(looking | set(self._queue.stuck(seconds))))
+
+    def take(self, revision: Revision, *, partly: bool = False) -> Edits:
+        """Makes `revision` what is desired, and queues what that changes; `partly` as in `Index.take`."""
+        with self._taking:
+            edits = self._index.take(revision, partly=partly)
+            self._take(edits, revision.at)
+        return edits
+
+    def unchanging(self) -> AbstractContextManager[Any]:
+        """What is desired stays as it is while the body runs."""
+        return self._taking
+
+    def prune_again(self) -> None:
+        """Decides anew what may go: something was removed by other hands."""
+        with self._taking:
+            self.prune()
 
     def _take(self, edits: Edits, at: float) -> None:
         self.pruner.note(edits)
@@ -292,8 +311,16 @@ class Manager:
     def stop(self) -> None:
         """Finishes what is in flight, begins nothing new."""
         self._queue.close()
+        with self._lock:
+            self._ended = True
+            self._lock.notify_all()
         for lane in self._lanes.values():
             lane.stop()
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was stopped."""
+        return self._ended
 
     def depth(self) -> int:
         return self._queue.depth()

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-import typer
-
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit
+from controller.surfaces.cli.command import Command, Exit, Option
 
 
 @dataclass(frozen=True)
@@ -24,9 +22,7 @@ class Pause(Command):
 
     name = "pause"
 
-    reason: Annotated[str, typer.Option("-r", "--reason", metavar="TEXT", help="Why; shown to whoever is refused.")] = (
-        ""
-    )
+    reason: Annotated[str, Option("-r", "--reason", metavar="TEXT", help="Why; shown to whoever is refused.")] = ""
 
     def run(self, app: App) -> Exit:
         from controller.engine.brakes import put_on

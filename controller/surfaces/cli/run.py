@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from controller import __version__
 from controller.store.errors import HomeError
-from controller.surfaces.cli.app import App
+from controller.surfaces.cli.app import App, settings
 from controller.surfaces.cli.command import Command, Exit, Refused
 from controller.surfaces.cli.parameters import SourcePath
 from controller.surfaces.cli.words import place
@@ -20,7 +20,9 @@ from controller.surfaces.cli.words import place
 if TYPE_CHECKING:
     from controller.engine.stores import Brake, Hold
     from controller.surfaces.metrics import Gauges
+    from controller.wiring.lifetime import Lifetime
     from controller.wiring.workspace import Workspace
+    from resources.meta import Key
 
 Value = TypeVar("Value")
 
@@ -51,47 +53,57 @@ class Run(Command):
 
     def run(self, app: App) -> Exit:
         from controller.surfaces import logs, probes
+        from controller.surfaces.cli.serving import Server
         from controller.surfaces.cli.stopping import stoppable
         from controller.surfaces.deadline import Deadline
-        from controller.surfaces.listeners import Listeners
         from controller.surfaces.metrics import Metrics
         from controller.surfaces.notify import Notifier
+        from controller.wiring.host import Host
         from controller.wiring.lifetime import Lifetime
-        from controller.wiring.settings import Settings
+        from controller.wiring.listeners import Listeners
 
         logs.configure(app.console.err, setting(logs.level_from))
-        port, settings = setting(probes.port_from), setting(lambda _: Settings.from_environment())
-        running = Running(settings.agent_timeout * LOOKS)
+        port, found = setting(probes.port_from), settings()
+        running = Running(found.agent_timeout * LOOKS)
         metrics = Metrics(__version__, running.gauges())
+        notifier = Notifier.from_environment(os.environ)
+        deadline = Deadline(found.stop_timeout, running.cancel, running.changing)
+
+        def stopping() -> None:
+            deadline.begin()
+            log.info("stopping after what is under way")
+            notifier.stopping()
+            running.ordered()
+
         with ExitStack() as closing:
-            listener = Listeners(logs.EventLog(), metrics)
-            workspace = closing.enter_context(app.open(self.path, read_only=False, listener=listener))
-            running.workspace = workspace
-            lifetime = Lifetime(workspace.stores, workspace.record, workspace.poke)
-            notifier = Notifier.from_environment(os.environ)
-            closing.callback(notifier.close)
-            deadline = Deadline(settings.stop_timeout, workspace.cancel, workspace.changing)
-
-            def stopping() -> None:
-                deadline.begin()
-                log.info("stopping after what is under way")
-                notifier.stopping()
-                lifetime.end()
-
             stop = closing.enter_context(stoppable(stopping))
-            lifetime.begin()
+            listeners = Listeners(logs.EventLog(), metrics)
+            workspace = closing.enter_context(app.open(self.path, read_only=False, listener=listeners))
+            running.workspace = workspace
+            running.lifetime = Lifetime(workspace.stores, workspace.record, workspace.poke)
+            closing.enter_context(written_down(running.lifetime))
+            server = Server(Host(workspace, listeners, found))
+            closing.callback(server.close)
+            if page := probes.serve(port, metrics.page, alive=running.dead, ready=running.unready):
+                closing.callback(page.stop)
+            closing.callback(notifier.close)
             notifier.start(workspace.begun, running.dead, running.status)
-            if server := probes.serve(port, metrics.page, alive=running.dead, ready=running.unready):
-                closing.callback(server.stop)
             log.info("watching; Ctrl-C stops", extra={"source": place(workspace.source.name)})
             running.log_brakes()
-            try:
-                workspace.run(stop)
-            except HomeError:  # no crash: it says what a person is to do
-                lifetime.end()
-                raise
-            lifetime.end()
+            workspace.run(stop)
         return deadline.met()
+
+
+@contextmanager
+def written_down(lifetime: Lifetime) -> Iterator[None]:
+    """What the body does is one run of the controller. An error that says what a person is to do is no crash."""
+    lifetime.begin()
+    try:
+        yield
+    except (HomeError, Refused):
+        lifetime.end()
+        raise
+    lifetime.end()
 
 
 def setting(read: Callable[[Mapping[str, str]], Value]) -> Value:
@@ -103,11 +115,15 @@ def setting(read: Callable[[Mapping[str, str]], Value]) -> Value:
 
 
 class Running:
-    """What metrics and probes ask of the controller. They are made before it, for it tells the metrics what it does."""
+    """What metrics, probes and the service manager ask of the controller, and what ends it.
+
+    They are made before it, for it tells the metrics what it does.
+    """
 
     def __init__(self, patience: float) -> None:
         """`patience`: seconds for which a lane may have work and begin none of it."""
         self.workspace: Workspace | None = None
+        self.lifetime: Lifetime | None = None
         self._patience = patience
 
     def gauges(self) -> Gauges:
@@ -128,6 +144,20 @@ class Running:
             brakes=lambda: self._ask(brakes, ()),
             suspended=lambda: self._ask(lambda workspace: len(workspace.stores.overrides.suspended()), 0),
         )
+
+    def ordered(self) -> None:
+        """It was told to stop: whatever comes now is no crash."""
+        if self.lifetime:
+            self.lifetime.end()
+
+    def cancel(self) -> None:
+        """Asks the agents to break off what they are doing."""
+        if self.workspace:
+            self.workspace.cancel()
+
+    def changing(self) -> frozenset[Key]:
+        """What is being changed just now."""
+        return self._ask(lambda workspace: workspace.changing(), frozenset())
 
     def log_brakes(self) -> None:
         """What was on before this controller started is no event, but worth a line."""

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit, Refused
+from controller.surfaces.cli.command import Command, Exit, Option, Refused
 from controller.surfaces.cli.parameters import SourcePath
 from controller.surfaces.unit import FIRST_LINE, NAME, Service, unit_text
 
@@ -48,10 +46,10 @@ class InstallService(Command):
     name = "install-service"
 
     path: SourcePath = Path("state")
-    user: Annotated[bool, typer.Option("--user", help="A unit of this user.")] = False
-    system: Annotated[bool, typer.Option("--system", help="A unit of the machine; needs root.")] = False
-    print: Annotated[bool, typer.Option("--print", help="Print it; write nothing.")] = False
-    force: Annotated[bool, typer.Option("--force", help="Replace a unit that p2 did not write.")] = False
+    user: Annotated[bool, Option("--user", help="A unit of this user.")] = False
+    system: Annotated[bool, Option("--system", help="A unit of the machine; needs root.")] = False
+    print: Annotated[bool, Option("--print", help="Print it; write nothing.")] = False
+    force: Annotated[bool, Option("--force", help="Replace a unit that p2 did not write.")] = False
 
     def run(self, app: App) -> Exit:
         if self.user and self.system:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit
+from controller.surfaces.cli.command import Command, Exit, Option
 from controller.surfaces.cli.parameters import duration
 
 if TYPE_CHECKING:
@@ -31,14 +29,10 @@ class Stop(Command):
 
     name = "stop"
 
-    reason: Annotated[str, typer.Option("-r", "--reason", metavar="TEXT", help="Why; shown to whoever is refused.")] = (
-        ""
-    )
+    reason: Annotated[str, Option("-r", "--reason", metavar="TEXT", help="Why; shown to whoever is refused.")] = ""
     timeout: Annotated[
         float,
-        typer.Option(
-            "--timeout", metavar="TIME", parser=duration, help="How long to wait for it to end (default 10s)."
-        ),
+        Option("--timeout", metavar="TIME", parser=duration, help="How long to wait for it to end (default 10s)."),
     ] = 10.0
 
     def run(self, app: App) -> Exit:
