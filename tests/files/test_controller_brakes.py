@@ -52,6 +52,23 @@ def test_paused_controller_shows_differences_and_corrects_them_all_at_once_when_
     assert at_rest(running)
 
 
+def test_commands_that_the_controller_carries_out_heed_and_lift_the_brake(story: Story, running: Controller) -> None:
+    def sent(*words: str) -> tuple[int, str]:
+        process = story.start(*words)
+        out, err = process.communicate(timeout=20)
+        return process.returncode, out + err
+
+    assert sent("pause", "--reason", "holiday")[0] == 0
+    (story.world / "one").unlink()
+    code, said = sent("apply")
+    assert code == 2 and "this machine is paused by" in said and "holiday" in said
+    code, said = sent("diff")
+    assert code == 1 and "nothing is changed now: this machine is paused" in said
+    assert not (story.world / "one").exists()
+    assert "changes are made again from now on" in sent("unpause")[1]
+    eventually((story.world / "one").exists, "it was made again")
+
+
 def test_pause_stops_work_that_is_queued_already(story: Story, controller: Controller) -> None:
     names = [f"n{number}" for number in range(3000)]
     story.write("many.yaml", *[story.file(name) for name in names])
