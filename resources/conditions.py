@@ -31,6 +31,9 @@ class Reason(StrEnum):
     PENDING = "Pending"  # not looked at yet
     PROGRESSING = "Progressing"  # applied, not healthy yet
     SUSPENDED = "Suspended"  # observed only
+    PAUSED = "Paused"  # as all of the machine is: p2 pause
+    SAFE_MODE = "SafeMode"  # likewise, because the controller kept crashing
+    STOPPED = "Stopped"  # likewise: p2 stop
     DRIFTED = "Drifted"  # differs, and driftPolicy is Report
     DEPENDENCY_NOT_READY = "DependencyNotReady"
     DEPENDENCY_MISSING = "DependencyMissing"

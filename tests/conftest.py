@@ -34,10 +34,15 @@ def _registry_missing() -> str:
     return "" if shutil.which("docker-registry") else "no docker-registry on the PATH (Debian package docker-registry)"
 
 
+def _systemd_missing() -> str:
+    return "" if shutil.which("systemd-analyze") else "no systemd-analyze on the PATH (Debian package systemd)"
+
+
 SYSTEMS: dict[str, Callable[[], str]] = {
     "docker": cache(_docker_missing),
     "promtool": _promtool_missing,
     "registry": _registry_missing,
+    "systemd": _systemd_missing,
 }
 
 

@@ -67,6 +67,7 @@ class Lane:
         self._desk = desk
         self._clock = parts.clock
         self._context = parts.context
+        self._began: float | None = None  # when the look that is under way began
         self._stopped = Flag()
         self._nudged = Flag()
         self._pool = ThreadPoolExecutor(agent.workers, f"{self.name}-apply")
@@ -79,6 +80,11 @@ class Lane:
     @property
     def alive(self) -> bool:
         return self._thread.is_alive()
+
+    def looking(self) -> float:
+        """Seconds for which the look that is under way has lasted; 0 between looks."""
+        began = self._began
+        return 0.0 if began is None else self._clock.monotonic() - began
 
     def stop(self) -> None:
         """Ends after what is in flight; the queue must be closed already."""
@@ -102,10 +108,12 @@ class Lane:
             taken = self._queue.take(self.name, 1 if self.breaker.open else LOOK_AT_ONCE)
             if not taken:
                 return
+            self._began = self._clock.monotonic()
             try:
                 self._look(taken)
             except Exception as error:  # a lane that dies would leave its whole system unwatched
                 self._fail([key for key, _ in taken], error)
+            self._began = None
 
     def _look(self, taken: Sequence[tuple[Key, Priority]]) -> None:
         passes = self._reconciler.look([key for key, _ in taken], self._context)

@@ -17,6 +17,7 @@ from threading import Event as Flag
 from typing import Any, overload
 
 from controller.engine.agent import Relist, Retry, Watches
+from controller.engine.brakes import put_on, released
 from controller.engine.chronicle import Chronicle
 from controller.engine.errand import Errand
 from controller.engine.history import Ending
@@ -30,7 +31,7 @@ from controller.engine.queue import Priority, Queue
 from controller.engine.reconcile import Reconciler
 from controller.engine.revision import Revision, Source
 from controller.engine.scope import LiveScope
-from controller.engine.stores import Hold, Level, NotKept
+from controller.engine.stores import Brake, Hold, Level, NotKept
 from resources.conditions import Reason
 from resources.meta import Key
 from resources.plan import Action
@@ -66,7 +67,7 @@ class Manager:
         self._blocked: set[Key] = set()
         self._ended = False
         self._latencies = Latencies(parts.listener)
-        self._running = False  # whether the first revision, which says what was applied before, is taken in
+        self.begun = Flag()  # the first revision, which says what was applied before, is taken in
         self._threads: list[Thread] = []
         self._untold: deque[Hold] = deque()
         self._told: frozenset[str] = frozenset()  # what is wrong with the source, as recorded last
@@ -135,7 +136,7 @@ class Manager:
         watched: set[str] = set()
         for revision in source.watch(stop):
             edits = self.take(revision)
-            self._running = True
+            self.begun.set()
             if not watched:  # the first reading stays: the collector need not visit it again and again
                 gc.collect()
                 gc.freeze()
@@ -143,13 +144,12 @@ class Manager:
                 watched.add(kind)
                 if (agent := self._agent_of(kind)) and isinstance(agent, Watches):
                     self._start(f"{kind}-watch", self._watch, kind, agent, stop)
-        self._parts.context.cancelled.set()
         self.stop()
         self.chronicle.end(Ending.INTERRUPTED, "the controller was stopped")
 
     def _write_down(self, revision: Revision, edits: Edits) -> None:
         """The history knows of a revision before anybody works on it."""
-        new = edits.edited if self._running else {key for key in edits.edited if not self._applied(key)}
+        new = edits.edited if self.begun.is_set() else {key for key in edits.edited if not self._applied(key)}
         try:
             self.chronicle.read(revision)
             self.chronicle.take(new | edits.removed)
@@ -167,6 +167,12 @@ class Manager:
         with self._lock:
             parts |= {f"{lane.name}-look": lane.alive for lane in self._lanes.values()}
         return ", ".join(sorted(name for name, alive in parts.items() if not alive))
+
+    def stuck(self, seconds: float) -> str:
+        """Which lanes have looked at the same keys, or left due ones lying, for longer than this; empty while all move."""
+        with self._lock:
+            looking = {lane.name for lane in self._lanes.values() if lane.looking() > seconds}
+        return ", ".join(sorted(looking | set(self._queue.stuck(seconds))))
 
     def take(self, revision: Revision, *, partly: bool = False) -> Edits:
         """Makes `revision` what is desired, and queues what that changes; `partly` as in `Index.take`."""
@@ -190,7 +196,7 @@ class Manager:
         self.prune()
         for key in edits.edited:
             self._queue.reset(key)
-            if self._running or not self._applied(key):
+            if self.begun.is_set() or not self._applied(key):
                 self._latencies.edited(key, at)
         self._add(edits.edited, Priority.EDIT)
         self._add(edits.touched, Priority.EDIT)
@@ -233,11 +239,12 @@ class Manager:
         self._told = frozenset(problems)
 
     def _obey(self, pokes: Iterable[None]) -> None:
-        """What the user says (suspend, resume, confirm) while the controller runs."""
-        before = self._overrides.suspended()
+        """What the user says (suspend, resume, confirm, pause, unpause) while the controller runs."""
+        before, braked = self._overrides.suspended(), self._parts.stores.brakes.all()
         for _ in pokes:
             try:
                 before = self._take_overrides(before)
+                braked = self._take_brakes(braked)
             except NotKept as error:
                 log.warning("what the user said could not be read", extra={"cause": str(error)})
 
@@ -247,6 +254,23 @@ class Manager:
             self._take(self._index.give_up(confirmed), self._clock.monotonic())
             self._add((before ^ suspended) | confirmed, Priority.EDIT)
         return suspended
+
+    def _take_brakes(self, before: Sequence[Brake]) -> Sequence[Brake]:
+        """Looks at everything again when a brake was put on or taken off. Who did it has recorded the event."""
+        now = self._parts.stores.brakes.all()
+        if now != before:
+            for brake in now:
+                if brake not in before:
+                    self._listener.recorded(put_on(brake))
+            if not now:
+                self._listener.recorded(released(before, "", self._clock.wall()))
+            with self._taking:
+                self.prune()
+                everything = list(self._index.entries())
+                for key in everything:
+                    self._queue.reset(key)
+                self._add(everything, Priority.EDIT)
+        return now
 
     def _watch(self, kind: str, agent: Watches, stop: Flag) -> None:
         scope, connected = LiveScope(self._index, kind), False

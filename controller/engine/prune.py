@@ -92,7 +92,10 @@ def _common_hold(going: int, owned: int, source: SourceHealth) -> tuple[str, str
         )
     if source.broken:
         file = min(source.broken)
-        return Reason.SOURCE_INVALID, f"{file} can't be used, and may be where it is declared now; correct that file"
+        return (
+            Reason.SOURCE_INVALID,
+            f"{file} can't be used, and may be where it is declared now; correct that file, or 'p2 confirm' deletes all the same",
+        )
     if going > MANY and going > owned * LARGE_PART:
         return Reason.TOO_MANY_DELETES, f"{going} of {owned} would go at once; 'p2 confirm' lets them"
     return None

@@ -42,6 +42,7 @@ class _Lane:
     delayed: list[tuple[float, int, Key]] = field(default_factory=list)
     working: set[Key] = field(default_factory=set)
     again: dict[Key, tuple[Priority, float]] = field(default_factory=dict)  # added while worked
+    took: float = 0.0  # when keys were handed out last
 
 
 class Queue:
@@ -80,6 +81,7 @@ class Queue:
                 now = self._clock()
                 self._ripen(own, now)
                 if taken := self._hand_out(own, limit):
+                    own.took = now
                     return taken
                 wake = min((due for due in (self._next_due(own), give_up) if due is not None), default=None)
                 if give_up is not None and now >= give_up:
@@ -126,6 +128,16 @@ class Queue:
             now = self._clock()
             ready = sum(waiting.due <= now for lane in self._lanes.values() for waiting in lane.waiting.values())
             return ready + sum(len(lane.working) for lane in self._lanes.values())
+
+    def stuck(self, seconds: float) -> list[str]:
+        """Lanes that have had a key due for longer than this and taken none meanwhile."""
+        with self._changed:
+            before = self._clock() - seconds
+            return [
+                name
+                for name, lane in sorted(self._lanes.items())
+                if lane.took < before and any(waiting.due < before for waiting in lane.waiting.values())
+            ]
 
     # -- under the lock ----------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from typing import Any, assert_never
 
 from controller.engine.agent import Agent, Context, Done, Failure, Mark, Outcome, Retry, Seen, Stalled, Started, Step
 from controller.engine.asking import apply, observe, tidy
+from controller.engine.brakes import withheld
 from controller.engine.chronicle import Chronicle
 from controller.engine.index import Entry
 from controller.engine.ledger import Ledger, applied, being_made, recorded
@@ -25,7 +26,7 @@ from controller.engine.prune import Pruning
 from controller.engine.resuming import resumed
 from controller.engine.revision import Condition
 from controller.engine.rolled_back import told
-from controller.engine.stores import Record
+from controller.engine.stores import Brake, Record
 from controller.engine.trying import Trials
 from resources.conditions import Reason
 from resources.meta import DriftPolicy, Key, Problem
@@ -77,8 +78,8 @@ class Reconciler:
 
     def look(self, keys: Iterable[Key], ctx: Context, *, preview: bool = False) -> list[Pass]:
         """Observes and plans; one pass for each key. With `preview`, dependencies hold nothing back, nothing is written."""
-        overrides = self._stores.overrides
-        view = _View(overrides.suspended(), overrides.confirmed(), preview)
+        overrides, brake = self._stores.overrides, None if preview else self._brake()
+        view = _View(overrides.suspended(), overrides.confirmed(), brake, preview)
         passes: list[Pass] = []
         subjects: dict[str, list[Subject]] = {}
         for key in keys:
@@ -149,7 +150,7 @@ class Reconciler:
             hold = next((hold for hold in self._pruning.holds if key in hold.keys), None)
             reason, message = (hold.reason, hold.message) if hold else (Reason.PENDING, "it has left the desired state")
             return ended(key, Verdict.HELD, reason, message)
-        if (waiting_for := self.deletion_waits_for(key)) and not view.preview:
+        if (waiting_for := self.deletion_waits_for(key)) and not (view.preview or view.brake):
             return ended(key, Verdict.BLOCKED, Reason.DELETING, f"waits until {waiting_for.short} is deleted")
         resource = recorded(record)
         if resource is None:
@@ -179,26 +180,31 @@ class Reconciler:
         if isinstance(seen, Retry | Stalled):
             return _failed(subject, seen)
         if subject.entry is None:
-            each = self._judge_deletion(subject, seen)
+            each = self._judge_deletion(subject, seen, view)
         else:
             each = self._judge_desired(subject, seen, view)
         return replace(each, step=self._step(subject, each.plan, seen)) if each.verdict is Verdict.WORK else each
 
-    def _judge_deletion(self, subject: Subject, seen: Seen[Any]) -> Pass:
+    def _judge_deletion(self, subject: Subject, seen: Seen[Any], view: _View) -> Pass:
         owner = belonging(subject, seen, self._identity.installation).owner
         # What an adoption put aside is put back even if the thing itself is gone already.
         to_put_back = owner is Owner.NOBODY and subject.record is not None and subject.record.kept
         if owner is not Owner.OURS and not to_put_back:  # already gone, or somebody else has the name now
             return concluded(subject, Verdict.GONE, seen=seen)
         plan = Plan(subject.key, Action.DELETE, disruption=Disruption.DELETE, loses_data=_holds_data(subject))
+        if view.brake:
+            return _withheld(subject, Verdict.HELD, plan, view.brake, seen)
         return concluded(subject, Verdict.WORK, plan, seen=seen)
 
     def _judge_desired(self, subject: Subject, seen: Seen[Any], view: _View) -> Pass:
         key, spec = subject.key, subject.resource.spec
         where = belonging(subject, seen, self._identity.installation)
         if where.owner is Owner.OTHER_KEY and Key.parse(where.whose) in self._pruning.deletes:
+            anew = subject.agent.diff(subject.resource, None, None)
             if view.preview:
-                return concluded(subject, Verdict.WORK, subject.agent.diff(subject.resource, None, None), seen=seen)
+                return concluded(subject, Verdict.WORK, anew, seen=seen)
+            if view.brake:
+                return _withheld(subject, Verdict.SUSPENDED, anew, view.brake, seen)
             why = f"waits until {where.whose} is deleted"
             return concluded(subject, Verdict.BLOCKED, None, Reason.DELETING, why, seen, SOON)
         plan = _plan(subject, seen)
@@ -218,7 +224,7 @@ class Reconciler:
         return self._work(subject, plan, seen, view)
 
     def _work(self, subject: Subject, plan: Plan, seen: Seen[Any], view: _View) -> Pass:
-        """The guards before changing anything: data, policy, dependencies, and patience with what does not help."""
+        """The guards before changing anything: data, policy, brakes, dependencies, and patience with what does not help."""
         key, policy = subject.key, subject.resource.spec.driftPolicy
         if _loses_data(subject, plan) and key not in view.confirmed:
             return concluded(subject, Verdict.STALLED, plan, Reason.IMMUTABLE, _immutable(key, plan), seen)
@@ -227,20 +233,31 @@ class Reconciler:
             return concluded(subject, Verdict.REPORTED, plan, Reason.DRIFTED, why, seen)
         if view.preview:
             return concluded(subject, Verdict.WORK, plan, seen=seen)
+        if view.brake:
+            return self._vain(subject, plan, seen, view) or _withheld(
+                subject, Verdict.SUSPENDED, plan, view.brake, seen
+            )
         if subject.edited and not subject.going_back and (waiting_for := self.waits_for(key)):
             why = f"waits for {waiting_for.short} to be Ready"
             return concluded(subject, Verdict.BLOCKED, plan, Reason.DEPENDENCY_NOT_READY, why, seen)
         if around := self._changing_around(key):
             return _waiting(concluded(subject, Verdict.WORK, plan, seen=seen), around)
+        if vain := self._vain(subject, plan, seen, view):
+            return vain
+        if not subject.edited and (pause := self._patience.pause(key)):
+            return concluded(subject, Verdict.RETRY, plan, Reason.CONTESTED, _contested(_fields(plan)), seen, pause)
+        return concluded(subject, Verdict.WORK, plan, seen=seen)
+
+    def _vain(self, subject: Subject, plan: Plan, seen: Seen[Any], view: _View) -> Pass | None:
+        """What was refused, or did not help, is not tried again until something is edited."""
+        key = subject.key
         refusal = self._patience.refusal(key, subject.digest, plan, failed=subject.going_back)
         if refusal and key not in view.confirmed:
             return concluded(subject, Verdict.STALLED, plan, refusal.reason, refusal.message, seen)
         if why := self._patience.persists(key, subject.digest, plan):
             why = f"{why} ({seen.health.message})" if seen.health.message else why
             return concluded(subject, Verdict.STALLED, plan, Reason.DIFF_PERSISTS, why, seen)
-        if not subject.edited and (pause := self._patience.pause(key)):
-            return concluded(subject, Verdict.RETRY, plan, Reason.CONTESTED, _contested(_fields(plan)), seen, pause)
-        return concluded(subject, Verdict.WORK, plan, seen=seen)
+        return None
 
     def _healthy(self, subject: Subject, seen: Seen[Any], plan: Plan) -> Pass:
         """A thing that is as declared; whether it also works, and whether all is well around it."""
@@ -295,8 +312,10 @@ class Reconciler:
 
         A step that waited for its turn while the desired state changed is not carried out: its key is looked at again.
         Nor is one whose neighbour is being changed just now: a network that is made anew disconnects its containers.
+        With a brake on, none is.
         """
-        overtaken = [each for each in passes if self._overtaken(subject_of(each))]
+        braked = self._brake() is not None
+        overtaken = [each for each in passes if braked or self._overtaken(subject_of(each))]
         current = [each for each in passes if each not in overtaken]
         with self._lock:
             around = {each.key: found for each in current if (found := self._changing_around(each.key))}
@@ -309,6 +328,15 @@ class Reconciler:
                 self._changing.difference_update(each.key for each in current)
         waiting = [_waiting(each, around[each.key]) for each in passes if each.key in around]
         return [*done, *waiting, *(replace(each, verdict=Verdict.AGAIN, step=None) for each in overtaken)]
+
+    def _brake(self) -> Brake | None:
+        """The gravest brake that is on."""
+        return next(iter(self._stores.brakes.all()), None)
+
+    def changing(self) -> frozenset[Key]:
+        """What is being changed just now."""
+        with self._lock:
+            return frozenset(self._changing)
 
     def _changing_around(self, key: Key) -> set[Key]:
         """What it depends on, or depends on it, and is being changed just now."""
@@ -382,6 +410,7 @@ class _View:
 
     suspended: frozenset[Key]
     confirmed: frozenset[Key]
+    brake: Brake | None
     preview: bool
 
 
@@ -389,6 +418,11 @@ def _failed(subject: Subject, failure: Failure, plan: Plan | None = None) -> Pas
     if isinstance(failure, Stalled):
         return concluded(subject, Verdict.STALLED, plan, failure.reason, failure.message)
     return concluded(subject, Verdict.RETRY, plan, failure.reason, failure.message, after=failure.after)
+
+
+def _withheld(subject: Subject, verdict: Verdict, plan: Plan, brake: Brake, seen: Seen[Any]) -> Pass:
+    """There is something to do, and a brake is on."""
+    return concluded(subject, verdict, plan, brake.reason, withheld(brake), seen)
 
 
 def _waiting(each: Pass, around: Collection[Key]) -> Pass:

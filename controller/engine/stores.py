@@ -134,6 +134,58 @@ class Overrides(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Brake:
+    """While one is on, everything on this machine is looked at and nothing is changed."""
+
+    reason: str  # Stopped, SafeMode or Paused
+    by: str  # who put it on
+    why: str = ""
+    at: float = 0.0  # seconds since the epoch
+
+
+class Brakes(Protocol):
+    """What holds the whole home, all sources. There may be one of each reason."""
+
+    def all(self) -> Sequence[Brake]:
+        """Those that are on, the gravest first."""
+
+    def put_on(self, brake: Brake) -> bool:
+        """Whether it was off before; one that is on stays as it is. In force in this process even if NotKept is raised."""
+
+    def release(self) -> Sequence[Brake]:
+        """Takes all of them off. Returns what was on."""
+
+    def lapse(self, reason: str) -> None:
+        """Takes off one that could not be written, and so is on in this process only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A start of the controller. Seconds within one `boot` of the machine are right even when somebody sets the clock."""
+
+    at: float  # seconds since the epoch
+    boot: str  # names the time between two starts of the machine
+    uptime: float  # seconds since the machine was started
+    pid: int = 0
+
+
+class Starts(Protocol):
+    """The controller's own starts, for telling when it keeps crashing."""
+
+    def unended(self) -> Sequence[Start]:
+        """Those that never came to an orderly end, and the running one; oldest first."""
+
+    def begin(self, start: Start) -> int:
+        """Writes it down. Returns its number."""
+
+    def end(self, number: int) -> None:
+        """An orderly end, or one that was ordered."""
+
+    def forget(self, but: int = 0) -> int:
+        """None of them counts any more, except the one of the process `but`. Returns how many did."""
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """Deletions that are held back, and why. Shown until released or no longer needed."""
 
@@ -230,3 +282,5 @@ class Stores:
     audit: Audit
     together: Callable[[], AbstractContextManager[None]]  # what is kept within is kept all or not at all
     history: History
+    brakes: Brakes
+    starts: Starts

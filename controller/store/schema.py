@@ -156,4 +156,25 @@ _HISTORY: Migration = (
     "CREATE TABLE blob (digest BLOB PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID -- zlib",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _RECOVERY_AND_TRIALS, _AUDIT, _HISTORY)
+_BRAKES: Migration = (
+    """
+    CREATE TABLE brake (
+        reason TEXT PRIMARY KEY,
+        who TEXT NOT NULL,
+        why TEXT NOT NULL,
+        at REAL NOT NULL
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE start (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        at REAL NOT NULL,
+        boot TEXT NOT NULL,
+        uptime REAL NOT NULL,
+        pid INTEGER NOT NULL,
+        ended INTEGER NOT NULL -- in good order, as ordered, or forgiven
+    )
+    """,
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _RECOVERY_AND_TRIALS, _AUDIT, _HISTORY, _BRAKES)

@@ -9,6 +9,7 @@ from typing import Self
 
 from controller.engine.stores import Stores
 from controller.store.audit import SqliteAudit
+from controller.store.brakes import SqliteBrakes
 from controller.store.database import Database, open_database
 from controller.store.errors import HomeError
 from controller.store.events import SqliteEvents
@@ -18,6 +19,7 @@ from controller.store.home import Home
 from controller.store.inventory import SqliteInventory
 from controller.store.journal import Journal
 from controller.store.overrides import SqliteOverrides
+from controller.store.starts import SqliteStarts
 from controller.store.statuses import SqliteStatuses
 
 
@@ -80,6 +82,8 @@ def _stores_on(database: Database, socket: Path | None, keep: int = KEEP) -> Ope
         audit=SqliteAudit(database, journal),
         together=database.together,
         history=SqliteHistory(database, keep),
+        brakes=SqliteBrakes(database),
+        starts=SqliteStarts(database),
         database=database,
         journal=journal,
     )

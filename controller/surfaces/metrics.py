@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from controller.engine.stores import Event, Hold, Silent
-from resources.conditions import Status, Truth, Type
+from controller.engine.stores import Brake, Event, Hold, Silent
+from resources.conditions import Reason, Status, Truth, Type
 from resources.meta import Key
 from resources.plan import Plan
 
@@ -31,6 +31,8 @@ class Gauges:
     agents: Callable[[], Mapping[str, bool]]  # whether each agent's system was reached when last asked
     holds: Callable[[], Sequence[Hold]]
     source_ok: Callable[[], bool]
+    brakes: Callable[[], Sequence[Brake]] = tuple  # those that are on
+    suspended: Callable[[], int] = int  # resources that p2 suspend leaves alone
 
 
 class Metrics(Silent):
@@ -134,4 +136,11 @@ class _AtScrape:
         for hold in self._gauges.holds():
             holds.add_metric((hold.reason,), len(hold.keys))
         yield holds
+        brakes = Gauge("pegasus2_brake", "1 while nothing is changed for this reason.", labels=("reason",))
+        on = {brake.reason for brake in self._gauges.brakes()}
+        for reason in (Reason.PAUSED, Reason.SAFE_MODE, Reason.STOPPED):
+            brakes.add_metric((reason,), reason in on)
+        yield brakes
+        suspended = self._gauges.suspended()
+        yield Gauge("pegasus2_suspended", "Resources that p2 suspend leaves alone.", suspended)
         yield Gauge("pegasus2_source_ok", "1 when the source can be read.", self._gauges.source_ok())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,18 +11,20 @@ from typing import Self
 from controller.wiring.place import home_path
 
 JOURNAL = "/run/systemd/journal/socket"  # of systemd: https://systemd.io/JOURNAL_NATIVE_PROTOCOL/
+STOP_TIMEOUT = 25.0  # seconds that a controller that is told to stop has for finishing what is under way
 
 
 @dataclass(frozen=True)
 class Settings:
     """What the environment says: `PEGASUS2_HOME`, `PEGASUS2_AGENT_TIMEOUT` (seconds), `PEGASUS2_AGENTS_CONFIG`,
-    `PEGASUS2_JOURNAL` (the journal's socket, or "none").
+    `PEGASUS2_JOURNAL` (the journal's socket, or "none"), `PEGASUS2_STOP_TIMEOUT` (seconds).
     """
 
     home: Path
     agent_timeout: float = 60.0
     agents_config: Path | None = None
     journal: Path | None = None
+    stop_timeout: float = STOP_TIMEOUT
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -32,6 +35,7 @@ class Settings:
             agent_timeout=_environment_float("PEGASUS2_AGENT_TIMEOUT", 60.0),
             agents_config=Path(config).expanduser() if config else None,
             journal=_journal(os.environ.get("PEGASUS2_JOURNAL") or JOURNAL),
+            stop_timeout=_environment_float("PEGASUS2_STOP_TIMEOUT", STOP_TIMEOUT),
         )
 
 
@@ -43,6 +47,9 @@ def _environment_float(name: str, default: float) -> float:
     """A number of seconds from the environment. Raises ValueError naming the variable."""
     text = os.environ.get(name, "")
     try:
-        return float(text) if text else default
+        seconds = float(text) if text else default
     except ValueError:
-        raise ValueError(f'cannot read {name}="{text}": write a number of seconds') from None
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f'cannot read {name}="{text}": write a number of seconds')
+    return seconds

@@ -31,7 +31,7 @@ from controller.engine.prune import Pruning
 from controller.engine.requests import Request, Requests
 from controller.engine.revision import Condition as SourceCondition
 from controller.engine.revision import Revision
-from controller.engine.stores import Listener, Silent, Stores
+from controller.engine.stores import Level, Listener, Silent, Stores
 from controller.sources.files import FilesSource
 from controller.sources.texts import FilesTexts
 from controller.store.home import Home
@@ -276,6 +276,27 @@ class Workspace:
         with self.home.pokes() as pokes, retention.kept(stop):
             self.manager.run(self.source, stop, pokes)
 
+    @property
+    def begun(self) -> Flag:
+        """Set when a running controller has taken in its first revision."""
+        return self.manager.begun
+
+    def cancel(self) -> None:
+        """Asks the agents to break off what they are doing, as far as they can."""
+        self.parts.context.cancelled.set()
+
+    def changing(self) -> frozenset[Key]:
+        """What is being changed just now."""
+        return self.manager.reconciler.changing()
+
+    def poke(self) -> None:
+        """Has the loop look again at what the user has said."""
+        self.home.poke()
+
+    def record(self, level: Level, reason: str, message: str) -> None:
+        """An event about no resource in particular."""
+        self.parts.board.record(None, level, reason, message)
+
     def agents(self) -> Mapping[str, AgentHealth]:
         """Health of the system behind every declared kind, by the system's name (docker, environment)."""
         health: dict[str, AgentHealth] = {}
@@ -291,6 +312,10 @@ class Workspace:
     def died(self) -> str:
         """Which part of a running controller has died; empty while all live."""
         return self.manager.died()
+
+    def stuck(self, seconds: float) -> str:
+        """Which systems' lanes have not got on with their work for so long; empty while all move."""
+        return self.manager.stuck(seconds)
 
     def reached(self) -> Mapping[str, bool]:
         """Whether each system that work was done on answered when last asked, by its name. Asks nobody."""

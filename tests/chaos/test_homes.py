@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.story import Story
-from tests.support import Controller, all_ready, at_rest, eventually
+from tests.support import Controller, all_ready, at_rest, eventually, told
 
 SIZE = 16 * 1024 * 1024  # bytes of the disk
 
@@ -85,6 +85,39 @@ def test_controller_with_a_full_home_does_not_die_of_it(story: Story, disk: Disk
     disk.make_room()
     eventually(lambda: all_ready(story, ["one", *names]), "it went on when there was room", seconds=60)
     assert at_rest(controller)
+
+
+def test_controller_that_crashes_with_a_full_home_ends_in_safe_mode_all_the_same(
+    story: Story, disk: Disk, controller: Controller
+) -> None:
+    story.write("a.yaml", story.file("one"))
+    for crashes in range(1, 4):
+        controller.start()
+        eventually(lambda: controller.log.count("watching; Ctrl-C stops") == crashes, "it ran")  # noqa: B023
+        controller.kill()
+    (story.world / "one").unlink(missing_ok=True)
+    disk.fill()
+    controller.start()
+    eventually(lambda: '"message": "observing only"' in controller.log, "it is in safe mode")
+    disk.make_room()
+    eventually(lambda: told(story, "SafeMode"), "that was written down when there was room")
+    assert not (story.world / "one").exists()
+    story.p2("unpause")
+    eventually(lambda: all_ready(story, ["one"]), "it went on")
+
+
+def test_stop_with_a_full_home_ends_the_controller_and_says_what_it_could_not_do(
+    story: Story, disk: Disk, controller: Controller
+) -> None:
+    story.write("a.yaml", story.file("one"))
+    controller.start()
+    eventually(lambda: all_ready(story, ["one"]), "it was made")
+    disk.fill()
+    shown = story.p2("stop")
+    assert shown.code == 1
+    assert shown.err.startswith("not written down that nothing may be changed any more: cannot write")
+    assert f"process {controller.pid} (p2 run) has ended" in shown.out
+    assert not controller.alive
 
 
 def test_read_only_home_can_be_read_and_refuses_the_rest(story: Story, disk: Disk) -> None:

@@ -137,6 +137,7 @@ def test_health_names_every_part_and_passes_when_all_is_well(applied: Story) -> 
     assert found == {
         "home": "ok",
         "database": "ok",
+        "brakes": "ok",
         "controller": "note",
         "source": "ok",
         "environment": "ok",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.story import Story
-from tests.support import Controller, all_ready, at_rest, eventually, fingerprint, happened
+from tests.support import Controller, all_ready, at_rest, eventually, fingerprint, forgiven, happened
 
 # Files that change while the controller is frozen: more than the 16,384 events that the kernel keeps for a watch.
 STORM = int(os.environ.get("P2_TEST_STORM", "20000"))
@@ -49,6 +49,7 @@ def test_killed_controller_goes_on_where_it_was(story: Story, controller: Contro
         eventually(lambda: any(holds(story.world / name, f"round {round}") for name in names), "it was at work")  # noqa: B023
         time.sleep(0.02 * round)  # the moment is the point
         controller.kill()
+        forgiven(story)
     controller.start()
     eventually(lambda: all_ready(story, names), "all was ready")
     assert sorted(path.name for path in story.world.iterdir()) == sorted(names)

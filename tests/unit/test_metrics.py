@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from controller.engine.stores import Event, Hold, Level
+from controller.engine.stores import Brake, Event, Hold, Level
 from controller.store.stores import open_stores
 from controller.surfaces.metrics import Gauges, Metrics
 from controller.surfaces.probes import DEFAULT_PORT, ProbeServer, port_from, serve
@@ -36,6 +36,8 @@ def gauges() -> Gauges:
         agents=lambda: {"docker": False, "environment": True},
         holds=lambda: [Hold(Reason.TOO_MANY_DELETES, "", frozenset({WEB, Key("File", "default", "a")}))],
         source_ok=lambda: True,
+        brakes=lambda: [Brake(Reason.SAFE_MODE, "")],
+        suspended=lambda: 4,
     )
 
 
@@ -90,6 +92,9 @@ def test_page_shows_what_is_asked_at_the_scrape(metrics: Metrics) -> None:
     assert value(metrics, "pegasus2_agent_up", agent="environment") == 1
     assert value(metrics, "pegasus2_holds", reason="TooManyDeletes") == 2
     assert value(metrics, "pegasus2_source_ok") == 1
+    assert value(metrics, "pegasus2_brake", reason="SafeMode") == 1
+    assert value(metrics, "pegasus2_brake", reason="Paused") == value(metrics, "pegasus2_brake", reason="Stopped") == 0
+    assert value(metrics, "pegasus2_suspended") == 4
     assert value(metrics, "pegasus2_build_info", version="1.2.3") == 1
     assert value(metrics, "process_resident_memory_bytes") > 1_000_000
 

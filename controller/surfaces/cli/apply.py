@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from controller.surfaces.cli.app import App, chosen, load, refuse_unusable
+from controller.surfaces.cli.braking import refuse_braked
 from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
 from controller.surfaces.cli.parameters import Only, Prune, Timeout
 
@@ -61,6 +62,8 @@ class Apply(Command):
 
         saved = self._saved_plan()
         progress = progress_on(app.console)
+        with app.kept(read_only=True) as kept:  # before the lock: it says more than who holds that
+            refuse_braked(app, kept.stores, "apply anything")
         with app.open(self._source(saved), read_only=False, listener=progress, request=app.request()) as workspace:
             problems = load(app, workspace, keep_going=self.keep_going)
             scope = saved.scope if saved else self._scope(workspace)

@@ -55,6 +55,8 @@ class Exit(IntEnum):
     OK = 0
     DIFFERENT = 1  # differences, not converged, not healthy
     REFUSED = 2  # a wrong command line or source, or something that could not be found out
+    BROKEN_OFF = 3  # p2 run was told to stop, and broke off what took longer than its deadline
+    ABANDONED = 4  # likewise, and that did not help: it ended with work under way
     INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 

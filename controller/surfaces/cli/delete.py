@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from controller.surfaces.cli.app import App
+from controller.surfaces.cli.braking import refuse_braked
 from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
 from controller.surfaces.cli.keys import complete_keys
 from controller.surfaces.cli.parameters import Timeout
@@ -85,6 +86,7 @@ def owned(app: App, keys: Collection[Key]) -> dict[str, frozenset[Key]]:
     """The sources that own `keys`, with which of them. Raises Refused for a key that nobody owns."""
     by_source: dict[str, frozenset[Key]] = {}
     with app.kept(read_only=True) as kept:
+        refuse_braked(app, kept.stores, "delete anything")
         inventory = kept.stores.inventory
         for key in keys:
             record = inventory.find(key)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from controller.surfaces.cli.app import App
+from controller.surfaces.cli.braking import note_braked
 from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
 from controller.surfaces.cli.keys import Selection, complete_kinds_and_keys, selected
 from controller.surfaces.cli.parameters import SourceOption
@@ -43,6 +44,7 @@ class Describe(Command):
             raise Refused("cannot tell what is meant: name a KIND or KIND/NAME; p2 get lists them")
         with app.open(self.path, read_only=True) as workspace:
             workspace.load()
+            note_braked(app, workspace.stores)
             everything = listed(workspace, Selection(frozenset(), frozenset()))
             found = [
                 Description.of(each, everything, workspace.stores.events.since(0.0, each.key, _EVENTS))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from controller.surfaces.cli.app import App, chosen, load, refuse_unusable
+from controller.surfaces.cli.braking import note_braked
 from controller.surfaces.cli.command import Command, Exit, Option
 from controller.surfaces.cli.parameters import Only, Prune, SourcePath
 
@@ -57,6 +58,7 @@ class Diff(Command):
             with waiting(app.console, "looking at the machine"):
                 preview = workspace.preview(only, prune=self.prune)
             self._show(app, workspace, preview, only, problems)
+            note_braked(app, workspace.stores)
             refuse_unusable(workspace, preview)
         if preview.failures or problems:
             return Exit.REFUSED

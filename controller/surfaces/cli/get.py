@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from controller.surfaces.cli.app import App
+from controller.surfaces.cli.braking import note_braked
 from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
 from controller.surfaces.cli.keys import Selection, complete_kinds_and_keys, selected
 from controller.surfaces.cli.parameters import SourceOption
@@ -124,4 +125,6 @@ def look(app: App, path: Path, selection: Selection, *, quiet: bool = False) -> 
         problems = workspace.load()
         if problems and not quiet:
             app.console.note(f"the source has {counted(len(problems), 'problem')}, see: p2 validate {path}")
+        if not quiet:
+            note_braked(app, workspace.stores)
         return listed(workspace, selection)

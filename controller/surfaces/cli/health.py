@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from controller.surfaces.cli.app import App
 from controller.surfaces.cli.command import Command, Exit, Option
 from controller.surfaces.cli.parameters import SourcePath
-from controller.surfaces.cli.words import counted, place
+from controller.surfaces.cli.words import counted, moment, names, place
 
 if TYPE_CHECKING:
     from controller.surfaces.cli.app import Kept
@@ -89,8 +90,26 @@ def _home(kept: Kept) -> Iterator[Finding]:
         owned = sum(len(kept.stores.inventory.records(source)) for source in sources)
         message = f"{home.database.name}: {counted(owned, 'resource')} of {counted(len(sources), 'source')} owned"
         yield Finding(Mark.OK, "database", message)
+    yield from _brakes(kept)
     holder = home.holder()
     yield Finding(Mark.OK if holder else Mark.NOTE, "controller", str(holder or "not running; p2 run starts it"))
+
+
+def _brakes(kept: Kept) -> Iterator[Finding]:
+    """What keeps things from being changed because somebody, or the controller itself, has said so."""
+    from controller.engine.brakes import because, state
+    from resources.conditions import Reason
+
+    brakes = kept.stores.brakes.all()
+    for brake in brakes:
+        mark = Mark.FAIL if brake.reason == Reason.SAFE_MODE else Mark.NOTE
+        message = f"{state(brake)} since {moment(brake.at)}{because(brake)}; p2 unpause ends that"
+        yield Finding(mark, "brakes", message)
+    if not brakes:
+        yield Finding(Mark.OK, "brakes", "none is on")
+    if suspended := kept.stores.overrides.suspended():
+        message = f"{counted(len(suspended), 'resource')} left alone: {names(suspended)}; p2 resume takes them up again"
+        yield Finding(Mark.NOTE, "suspended", message)
 
 
 def _source(workspace: Workspace) -> Iterator[Finding]:
@@ -119,9 +138,12 @@ def _resources(workspace: Workspace) -> Iterator[Finding]:
     ready = sum(status.ready for status in statuses.values())
     mark = Mark.OK if ready == len(statuses) else Mark.NOTE
     yield Finding(mark, "resources", f"{ready} of {len(statuses)} ready at the last look; p2 get lists them")
-    if holds := workspace.stores.holds.all(workspace.source.name):
-        held = counted(sum(len(hold.keys) for hold in holds), "deletion")
-        yield Finding(Mark.NOTE, "holds", f"{held} held back; p2 confirm lists them")
+    held: Counter[str] = Counter()
+    for hold in workspace.stores.holds.all(workspace.source.name):
+        held[hold.reason] += len(hold.keys)
+    for reason, number in sorted(held.items()):
+        message = f"{counted(number, 'deletion')} held back ({reason}); p2 confirm lists what and why"
+        yield Finding(Mark.NOTE, "holds", message)
 
 
 def row(finding: Finding) -> list[Cell]:

@@ -31,6 +31,9 @@ GROUPS: dict[str, dict[str, str]] = {
         "suspend": "suspend:Suspend",
         "resume": "suspend:Resume",
         "rollback": "rollback:Rollback",
+        "pause": "pause:Pause",
+        "unpause": "pause:Unpause",
+        "stop": "stop:Stop",
     },
     "See how it is": {
         "get": "get:Get",
@@ -48,6 +51,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "The program": {
         "backup-state": "backup_state:BackupState",
         "restore-state": "restore_state:RestoreState",
+        "install-service": "service:InstallService",
         "completion": "completion:Completion",
         "version": "version:Version",
     },

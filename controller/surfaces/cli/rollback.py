@@ -33,6 +33,7 @@ class Rollback(Command):
     """
 
     name = "rollback"
+    changes = True
 
     revision: Annotated[int | None, Argument(metavar="N", min=1, help="Which revision; p2 history lists them.")] = None
     path: SourceOption = Path("state")
@@ -42,6 +43,7 @@ class Rollback(Command):
     def run(self, app: App) -> Exit:
         from controller.engine.requests import Cause
         from controller.surfaces.cli.apply import ask, converge, report
+        from controller.surfaces.cli.braking import refuse_braked
         from controller.surfaces.cli.progress import progress_on
 
         progress = progress_on(app.console)
@@ -50,6 +52,7 @@ class Rollback(Command):
             _restoring(app, past, number)  # refused before anybody is asked anything
             request = replace(app.request(Cause.ROLLBACK), revision=number)
             with app.open(self.path, read_only=False, listener=progress, request=request) as workspace:
+                refuse_braked(app, workspace.stores, "roll back anything")
                 preview = _preview(app, past, number)
                 ask(app, preview, yes=self.yes, way_out="add --yes")
                 with workspace.asking():

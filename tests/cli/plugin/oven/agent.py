@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.engine.agent import Context, Done, Seen, Setup, SingleAgent, Stalled, Step
+from controller.engine.agent import Context, Done, Retry, Seen, Setup, SingleAgent, Stalled, Step
 from oven.kind import Oven
 from resources.meta import Key
 
@@ -21,7 +21,11 @@ class Loaf:
 
 
 class OvenAgent(SingleAgent[Oven, Loaf]):
-    """Bakes one loaf at a time. `<loaf>.begun` says that it began; it ends when `<loaf>.door` is there."""
+    """Bakes one loaf at a time. `<loaf>.begun` says that it began; it ends when `<loaf>.door` is there.
+
+    With `<loaf>.knob` there, it can be cancelled. Whoever looks while there is a `<loaf>.fire` does not survive it, and
+    nobody sees anything while there is a `<loaf>.fog`.
+    """
 
     model = Oven
     system = "oven"
@@ -31,6 +35,10 @@ class OvenAgent(SingleAgent[Oven, Loaf]):
     def __init__(self, client: None, setup: Setup) -> None: ...
 
     def observe(self, resources: Sequence[Oven], ctx: Context) -> Mapping[Key, Seen[Loaf] | Stalled]:
+        if any(Path(f"{each.loaf}.fire").exists() for each in resources):
+            raise SystemExit
+        while any(Path(f"{each.loaf}.fog").exists() for each in resources):
+            time.sleep(_LOOK)
         return {
             each.key: Seen(Loaf(each.spec.directory) if Path(each.loaf).exists() else None, each.loaf)
             for each in resources
@@ -43,6 +51,8 @@ class OvenAgent(SingleAgent[Oven, Loaf]):
         ctx.progress(step.key, 0.5, "baking")
         give_up = time.monotonic() + _LONGEST
         while not Path(f"{loaf}.door").exists() and time.monotonic() < give_up:
+            if ctx.cancelled.is_set() and Path(f"{loaf}.knob").exists():
+                raise Retry("Cancelled", "cannot go on baking: cancelled")
             time.sleep(_LOOK)
         Path(loaf).write_text("bread")
         return Done(loaf)
