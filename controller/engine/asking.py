@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from controller.engine.agent import Agent, Context, Failure, Outcome, Retry, Seen, Stalled, Step
+from controller.engine.agent import Agent, Context, Failure, Lists, Outcome, Owned, Retry, Seen, Stalled, Step
 from resources.conditions import Reason
 from resources.meta import Key, Resource
 
@@ -37,6 +37,17 @@ def apply(agent: Agent[Any, Any], steps: Sequence[Step[Any, Any]], ctx: Context)
         return dict.fromkeys((step.key for step in steps), _mistake(error))
     missing = Retry(Reason.AGENT_ERROR, "cannot tell whether it was applied: the agent gave no outcome")
     return {step.key: outcomes.get(step.key, missing) for step in steps}
+
+
+def listed(agent: Lists, ctx: Context) -> Sequence[Owned] | Failure:
+    """`agent.owned`, or why it can't be said."""
+    try:
+        return list(agent.owned(ctx))
+    except (Retry, Stalled) as failure:
+        return failure
+    except Exception as error:  # as above
+        log.exception("agent failed to list what is ours")
+        return _mistake(error)
 
 
 def _mistake(error: Exception) -> Retry:

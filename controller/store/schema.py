@@ -64,4 +64,18 @@ _RECOVERY_AND_TRIALS: Migration = (
     "ALTER TABLE inventory ADD COLUMN given_up TEXT NOT NULL DEFAULT ''",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _RECOVERY_AND_TRIALS)
+# `row_seal` is seals.py's; the columns are the first ones of inventory.py.
+_IDENTITY_AND_SEALS: Migration = (
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    "INSERT INTO meta (name, value) VALUES ('seal', lower(hex(randomblob(8))))",
+    "ALTER TABLE inventory ADD COLUMN seal INTEGER NOT NULL DEFAULT 0",
+    """
+    UPDATE inventory SET seal = row_seal(
+        (SELECT value FROM meta WHERE name = 'seal'),
+        key, source, generation, digest, handle, applied, file, dependencies, owner, intent, retain, adopted, kept,
+        recovered
+    )
+    """,
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _RECOVERY_AND_TRIALS, _IDENTITY_AND_SEALS)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
-from controller.engine.stores import Stores
+from controller.engine.stores import Event, Level, Stores
 from controller.store.database import Database, open_database
 from controller.store.events import SqliteEvents
 from controller.store.holds import SqliteHolds
 from controller.store.home import Home
+from controller.store.identity import NOBODY, Identified, first_words, identify
 from controller.store.inventory import SqliteInventory
 from controller.store.overrides import SqliteOverrides
 from controller.store.statuses import SqliteStatuses
@@ -21,6 +23,8 @@ class OpenStores(Stores):
     """The stores with the database behind them, to be closed."""
 
     database: Database
+    installation: str = ""  # whose marks are ours
+    news: str = ""  # what was put right when they were opened, for the user
 
     def close(self) -> None:
         self.database.close()
@@ -34,19 +38,35 @@ class OpenStores(Stores):
         self.close()
 
 
-def open_stores(home: Home | None) -> OpenStores:
+def open_stores(home: Home | None, *, examined: bool = False) -> OpenStores:
     """The stores of a home, or with None stores in memory that are gone when closed.
 
-    A read-only home gives stores that can't write; what they read is empty where there is no database yet.
+    A read-only home gives stores that can't write; what they read is empty where there is no database yet. `examined`:
+    the database is looked through for damage before anything is done by what it says.
     Raises HomeError when home or database can't be used.
     """
     if home is None:
-        return _stores_on(open_database(None))
+        return stores_on(open_database(None))
     home.prepare()
-    return _stores_on(open_database(home.database, read_only=home.read_only))
+    first = {} if home.read_only or home.database.exists() else first_words(home)
+    database = open_database(home.database, read_only=home.read_only, first=first)
+    try:
+        if examined:
+            database.examine()
+        found = identify(home, database)
+        if first:
+            found = replace(found, news="")  # it was never there
+        stores = stores_on(database, found)
+        if found.news:
+            stores.events.record(Event(time.time(), None, Level.WARNING, "IdPutBack", found.news))
+    except BaseException:
+        database.close()
+        raise
+    home.installation = found.installation
+    return stores
 
 
-def _stores_on(database: Database) -> OpenStores:
+def stores_on(database: Database, found: Identified = NOBODY) -> OpenStores:
     return OpenStores(
         inventory=SqliteInventory(database),
         statuses=SqliteStatuses(database),
@@ -54,4 +74,6 @@ def _stores_on(database: Database) -> OpenStores:
         overrides=SqliteOverrides(database),
         holds=SqliteHolds(database),
         database=database,
+        installation=found.installation,
+        news=found.news,
     )

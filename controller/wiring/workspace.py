@@ -36,6 +36,7 @@ from controller.store.stores import open_stores
 from controller.wiring.agents import Agents
 from controller.wiring.outcome import Preview, Summary, digest_of
 from controller.wiring.past import Generations, Recall
+from controller.wiring.recovery import Rebuilt, rebuild, taken_back
 from controller.wiring.settings import Settings
 from resources.meta import Declared, Key, Problem
 from resources.plan import Action, Plan
@@ -57,6 +58,8 @@ class Workspace:
         self._manager = Manager(parts)
         self._looked: dict[Key, Pass] = {}
         self._looked_at = 0.0  # monotonic seconds
+        self.rebuilt = Rebuilt()  # what of the inventory had been lost
+        self.news: tuple[str, ...] = ()  # what was put right when it was opened, for the user
 
     @classmethod
     def open(
@@ -78,13 +81,16 @@ class Workspace:
         try:
             if not read_only:
                 closing.enter_context(home.lock())
-            stores = closing.enter_context(open_stores(home))
+            stores = closing.enter_context(open_stores(home, examined=not read_only))
             root, inside = _source_of(path, stores.inventory.sources())
             agents = Agents(_setup(home, settings), home, ahead or {})
             source = FilesSource(root, cache=None if read_only and not home.path.exists() else home.path / "cache")
             requests = Requests(request or Request())
             parts = _parts(home, stores, source, listener or Silent(), agents.find, requests)
-            return cls(parts, source, home, inside, closing)
+            workspace = cls(parts, source, home, inside, closing)
+            workspace.rebuilt = Rebuilt() if read_only else rebuild(stores, parts, agents)
+            workspace.news = tuple(news for news in (stores.news, workspace.rebuilt.news) if news)
+            return workspace
         except BaseException:
             closing.close()
             raise
@@ -150,6 +156,14 @@ class Workspace:
         unchanged = self._looked.keys() - planned.keys() - failures.keys() - {plan.key for plan in reported}
         plans = tuple(planned[key] for key in self._in_order(planned))
         return Preview(plans, tuple(sorted(unchanged)), failures, pruning.holds, digest_of(plans), reported)
+
+    def take_up(self) -> Preview:
+        """Looks at everything, writes down what is as declared, and changes nothing in the world."""
+        preview = self.preview()
+        self._looked = {key: taken_back(each) for key, each in self._looked.items()}
+        self._settle_unchanged(self._looked.keys())
+        self._parts.stores.holds.replace(self._parts.identity.source, preview.holds)
+        return preview
 
     def converge(
         self,

@@ -1,7 +1,8 @@
 """What adoptions have put aside, to be put back when the resource is deleted: `$PEGASUS2_HOME/kept`. Used by `file.py`.
 
 Each path has a directory there, named by a digest of the path, with the old content and a note of what was there. The
-note is written last: where it is, the rest is complete. An adoption that was interrupted finds what it has kept.
+note is written last: where it is, the rest is complete. An adoption that was interrupted finds what it has kept; of one
+that came to its end the note says so, for it outlives an inventory that is lost.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from controller.agents.environment.client import Entry, FileSystem, Permissions, WritableFileSystem
 from controller.engine.agent import Stalled
@@ -27,13 +29,17 @@ class Kept:
 
     def find(self, path: str) -> Entry | None:
         """What was at `path` before it was adopted, or None when nothing is kept of it."""
-        note = self._note(path)
-        if self._files.look(note) is None:
+        read = self._noted(path)
+        if not read:
             return None
-        read = json.loads(self._files.read(note))
         if read["type"] == "file" and self._files.look(self._content(path)) is None:
             return None
         return Entry(read["type"], int(read["mode"], 8), read["uid"], read["gid"], target=read["target"])
+
+    def _noted(self, path: str) -> dict[str, Any]:
+        note = self._note(path)
+        found: dict[str, Any] = json.loads(self._files.read(note)) if self._files.look(note) else {}
+        return found
 
     def put_aside(self, files: WritableFileSystem, path: str, entry: Entry) -> None:
         """Keeps what is at `path`, and leaves it there. Raises Stalled for what can't be kept."""
@@ -41,8 +47,29 @@ class Kept:
             raise Stalled(CANNOT_ADOPT, f"cannot adopt the {entry.type} at {path}: remove it, or change spec.path")
         if entry.type == "file":
             files.write(self._content(path), Path(path), _PRIVATE)
+        self._note_down(files, path, entry)
+
+    def _note_down(self, files: WritableFileSystem, path: str, entry: Entry, complete: bool = False) -> None:
         note = {"path": path, "type": entry.type, "mode": f"{entry.mode:04o}", "uid": entry.uid, "gid": entry.gid}
-        files.write(self._note(path), json.dumps(note | {"target": entry.target}).encode(), _PRIVATE)
+        note |= {"target": entry.target, "complete": complete}
+        files.write(self._note(path), json.dumps(note).encode(), _PRIVATE)
+
+    def is_complete(self, path: str) -> bool:
+        """Whether the adoption that has kept something of `path` came to its end."""
+        return bool(self._noted(path).get("complete"))
+
+    def complete(self, files: WritableFileSystem, path: str) -> None:
+        """The adoption has come to its end."""
+        entry = self.find(path)
+        if entry and not self.is_complete(path):
+            self._note_down(files, path, entry, complete=True)
+
+    def put_beside(self, files: WritableFileSystem, path: str, entry: Entry) -> None:
+        """Keeps a file's present content, too, for its owner to look at: it is never put back."""
+        if entry.type == "file":
+            content = Path(path)
+            digest = self._files.digest(path)[:16]
+            files.write(f"{self.place(path)}/later-{digest}", content, _PRIVATE)
 
     def put_back(self, files: WritableFileSystem, path: str, entry: Entry) -> None:
         """Puts at `path` what `find` has found, and keeps it no longer. The way must be clear: see `file.py`."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from controller.engine.stores import Listener, Stores
     from controller.store.home import Home
     from controller.wiring.outcome import Preview
+    from controller.wiring.recovery import Recovery
     from controller.wiring.settings import Settings
     from controller.wiring.workspace import Workspace
     from resources.meta import Key, Problem
@@ -63,6 +64,13 @@ def open_kept(*, read_only: bool) -> Iterator[Kept]:
         yield Kept(home, stores)
 
 
+def open_recovery() -> Recovery:
+    """The home of the environment, whatever state it is in. Raises Refused."""
+    from controller.wiring.recovery import Recovery
+
+    return Recovery(_settings())
+
+
 def _settings() -> Settings:
     from controller.wiring.settings import Settings
 
@@ -79,6 +87,7 @@ class App:
     console: Console
     open: Opener = open_workspace
     kept: Callable[..., AbstractContextManager[Kept]] = open_kept
+    recovery: Callable[[], Recovery] = open_recovery
     now: Callable[[], float] = time.time  # seconds since the epoch
     user: str = ""  # a login name
     typed: str = ""  # the command line: "p2 apply state"
@@ -90,8 +99,16 @@ class App:
         return Request(self.user, self.typed, cause)
 
 
+def tell_news(app: App, workspace: Workspace) -> None:
+    """Says what of the home was put right when the workspace was opened."""
+    from controller.surfaces.cli.console import Style
+
+    app.console.note(f"{app.console.paint_err('note:', Style.BOLD, Style.YELLOW)} {news}" for news in workspace.news)
+
+
 def load(app: App, workspace: Workspace, *, keep_going: bool) -> tuple[Problem, ...]:
     """Loads the source, shows and returns what is wrong with it. Raises Refused if it must be sound and is not."""
+    tell_news(app, workspace)
     problems = workspace.load(partly=keep_going)
     app.console.note(problem_line(problem) for problem in problems)
     if problems and not keep_going:

@@ -34,6 +34,7 @@ _GROUPS: dict[str, dict[str, str]] = {
         "delete": "delete:Delete",
         "suspend": "suspend:Suspend",
         "resume": "suspend:Resume",
+        "recover": "recover:Recover",
     },
     "See how it is": {
         "get": "get:Get",
