@@ -27,6 +27,7 @@ from controller.store.seals import row_seal
 BUSY_TIMEOUT = 10.0  # seconds to wait for another process's transaction
 
 _FULL = "cannot write {}: the disk is full; make room. What was kept before is still there"
+_LONG = 160  # characters of what SQLite says; it may quote the whole of a damaged text
 _ROOM = 64 * 1024  # bytes that SQLite needs beside the database, at least
 _REMEDY = "run 'p2 recover', or put it back from a backup"
 # What SQLite says when a table, or a text in it, is not what a sound database of this schema has.
@@ -42,7 +43,8 @@ class DamagedError(DatabaseError):
     """The database was damaged, and is left as it is until `p2 recover`."""
 
     def __init__(self, path: Path, how: object) -> None:
-        super().__init__(f"cannot use {path}: it is damaged ({how}); {_REMEDY}")
+        first_line = str(how).partition("\n")[0][:_LONG]
+        super().__init__(f"cannot use {path}: it is damaged ({first_line}); {_REMEDY}")
 
 
 class Database:
@@ -94,12 +96,16 @@ class Database:
             else:
                 connection.execute("DELETE FROM meta WHERE name = ?", (name,))
 
-    def examine(self) -> None:
-        """Looks for damage in the structure of the whole file: some milliseconds. Raises DatabaseError."""
+    def examine(self, *, whole: bool = False) -> None:
+        """Looks for damage in the structure of the whole file, some milliseconds; with `whole` in its indexes, too.
+
+        Raises DatabaseError.
+        """
         with self.read() as connection:
-            found: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            check = "integrity_check" if whole else "quick_check"
+            found: str = connection.execute(f"PRAGMA {check}(1)").fetchone()[0]
         if found != "ok":
-            raise DamagedError(self.path, found.partition("\n")[0])
+            raise DamagedError(self.path, found)
 
     def close(self) -> None:
         with self._lock:
@@ -247,6 +253,8 @@ def explained(path: Path | None) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _explained(path or Path(":memory:"), error) from error
+    except UnicodeDecodeError as error:  # the driver fails to say what is wrong, where that quotes a damaged text
+        raise DamagedError(path or Path(":memory:"), error) from error
 
 
 def _explained(path: Path, error: sqlite3.Error) -> DatabaseError:

@@ -63,7 +63,7 @@ def survey(home: Home) -> Survey:
 def _opened(path: Path) -> Iterator[Database]:
     database = open_database(path, read_only=True)
     try:
-        database.examine()
+        database.examine(whole=True)
         stores = stores_on(database)
         for source in stores.inventory.sources():
             stores.holds.all(source)

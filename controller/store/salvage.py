@@ -33,6 +33,8 @@ from resources.meta import Key
 Row = Mapping[str, Any]
 Found = TypeVar("Found")
 
+_LARGEST = 1 << 34  # bytes; a header that says more is damaged itself
+
 # What a column says in rows from before there was one.
 _BEFORE: Row = {"recovered": 0, "tried_at": 0.0}
 
@@ -62,9 +64,23 @@ def _salvage(path: Path, logs: Iterable[str]) -> Salvaged:
         for suffix in ("", *logs):
             with suppress(FileNotFoundError):
                 shutil.copyfile(path.with_name(path.name + suffix), copy.with_name(copy.name + suffix))
+        _complete(copy)
         with closing(sqlite3.connect(copy)) as connection:
+            connection.execute("PRAGMA writable_schema = ON")  # one table that makes no sense must not hide the others
             connection.text_factory = lambda text: text.decode(errors="replace")
             return _read(connection)
+
+
+def _complete(copy: Path) -> None:
+    """Makes a file that was cut as long as it says it is; SQLite would not read a page of a shorter one.
+
+    Page size and number of pages stand in the header: https://www.sqlite.org/fileformat.html#the_database_header
+    """
+    with copy.open("r+b") as file:
+        header = file.read(32)
+        size = (int.from_bytes(header[16:18]) or 1) * int.from_bytes(header[28:32])
+        if len(header) == 32 and copy.stat().st_size < size < _LARGEST:
+            file.truncate(size)
 
 
 def _read(connection: sqlite3.Connection) -> Salvaged:
@@ -85,7 +101,7 @@ def _read(connection: sqlite3.Connection) -> Salvaged:
 def _rows(connection: sqlite3.Connection, table: str, order: str = "rowid") -> Iterator[Row]:
     """From both ends; those that both reach come twice."""
     for direction in ("ASC", "DESC"):
-        with suppress(sqlite3.Error):
+        with suppress(sqlite3.Error, UnicodeDecodeError):
             cursor = connection.execute(f"SELECT * FROM {table} ORDER BY {order} {direction}")
             columns = [column[0] for column in cursor.description]
             for row in cursor:

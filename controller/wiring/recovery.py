@@ -70,8 +70,14 @@ def _every(kinds: Agents) -> Iterator[Agent[Any, Any]]:
 
 def taken_back(each: Pass) -> Pass:
     """A pass over what can't carry a mark and is as declared: taking it back is a matter of the inventory alone."""
-    equal = each.plan.action is Action.ADOPT and not each.plan.changes and each.verdict is Verdict.WORK
-    if not equal or each.subject is None or each.subject.agent.marks or each.subject.resource.spec.adopt:
+    equal = each.plan.action is Action.ADOPT and not each.plan.changes
+    if (
+        not equal
+        or each.verdict not in (Verdict.WORK, Verdict.SUSPENDED)
+        or each.subject is None
+        or each.subject.agent.marks
+        or each.subject.resource.spec.adopt
+    ):
         return each
     return replace(each, verdict=Verdict.READY, plan=replace(each.plan, action=Action.NONE), step=None)
 
