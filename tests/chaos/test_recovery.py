@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from random import Random
 
@@ -528,3 +529,96 @@ def test_recovery_that_was_killed_is_carried_out_by_the_next_one(
     assert story.p2("recover").code == 0
     assert story.p2("apply").code == 0
     assert fingerprint(story.world) == world
+
+
+# -- the first start -----------------------------------------------------------------------------------------------
+
+FIRST = [
+    *COMMANDS,
+    ("apply", "nowhere"),
+    ("apply", "broken"),
+    ("validate",),
+    ("recover",),
+    ("recover", "--id", "web"),
+    ("recover", "--id", "0123456789abcdef", "-s", "nowhere"),
+]
+
+
+@pytest.mark.parametrize("command", FIRST, ids=" ".join)
+def test_no_command_makes_half_a_home(story: Story, home: Path, command: tuple[str, ...]) -> None:
+    story.write("a.yaml", story.file("one"))
+    (story.root / "broken").mkdir()
+    (story.root / "broken" / "a.yaml").write_text("kind: [")
+    shown = story.p2(*command)
+    assert one_line(shown), shown
+    if home.exists():
+        assert {"id", "p2.db"} <= {path.name for path in home.iterdir()}
+    assert story.p2("apply").err.count("note:") == 0
+    assert told(story, "InventoryRebuilt") == []
+
+
+def test_first_apply_that_is_killed_at_any_moment_leaves_a_home_to_go_on_with(story: Story, home: Path) -> None:
+    random = Random(11)
+    story.write("a.yaml", *[story.file(name) for name in NAMES])
+    for _ in range(12):
+        process = story.start("apply")
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(random.uniform(0.1, 0.5))
+        process.kill()
+        process.communicate()
+        after = story.p2("apply")
+        assert (after.code, one_line(after)) == (0, True), after
+        assert all_ready(story, NAMES)
+        assert told(story, "InventoryRebuilt") == []
+        assert (home / "id").exists()
+        shutil.rmtree(home)
+        shutil.rmtree(story.world)
+        story.world.mkdir()
+
+
+# -- systems that are away, and what else is written meanwhile ------------------------------------------------------
+
+
+@pytest.mark.docker
+def test_what_an_engine_has_that_was_away_is_found_when_it_answers(
+    story: Story, home: Path, yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_yard(story, yard)
+    assert story.p2("apply").code == 0
+    before = identities(story, yard)
+    lose(home)
+    for file in ("net.yaml", "vol.yaml", "web.yaml", "old.yaml"):
+        story.remove(file)
+    with monkeypatch.context() as away:
+        away.setenv("DOCKER_HOST", f"unix://{story.root}/no-engine.sock")
+        applied = story.p2("apply", "--yes")
+        assert applied.code == 0, applied
+        assert "what docker has is found when it answers" in applied.err
+        assert story.p2("apply", "--yes").err == "", "told once"
+        recovered = story.p2("recover")
+        assert recovered.code == 1
+        assert "what docker has is found when it answers" in recovered.err
+    applied = story.p2("apply", "--yes")
+    assert "4 things found" in applied.err, applied
+    assert "held back (Recovered): 4 resources" in applied.out
+    assert story.p2("apply", "--yes").err == ""
+    assert identities(story, yard) == before
+
+
+@pytest.mark.docker
+def test_inventory_is_rebuilt_although_another_command_made_a_database_first(
+    story: Story, home: Path, yard: Yard
+) -> None:
+    write_yard(story, yard)
+    assert story.p2("apply").code == 0
+    before = identities(story, yard)
+    lose(home)
+    story.remove("old.yaml")
+    assert "p2.db is gone" in story.p2("health").out
+    refused = story.p2("delete", f"container/{yard.name('old')}", "--yes")
+    assert (refused.code, "'p2 recover' rebuilds it" in refused.err) == (2, True), refused
+    assert story.p2("suspend", "file/one").code == 0
+    applied = story.p2("apply", "--yes")
+    assert "held back (Recovered): 1 resource" in applied.out, applied
+    assert "Suspended" in story.p2("get", "file/one").out
+    assert identities(story, yard) == before
