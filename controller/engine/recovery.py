@@ -7,13 +7,15 @@ declares it, and until then held back from deletion (`prune.py`), for nobody kno
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from controller.engine.agent import Agent, Context, Failure, Lists, Owned
-from controller.engine.asking import listed
+from controller.engine.agent import Agent, Context, Failure, Lists, Owned, Seen
+from controller.engine.asking import listed, observe
+from controller.engine.ledger import recorded
+from controller.engine.parts import AgentOf
 from controller.engine.stores import Inventory, Record
-from resources.meta import DeletionPolicy, Key
+from resources.meta import DeletionPolicy, Key, Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,30 @@ def recover(inventory: Inventory, owned: Iterable[Owned], source: str, declared:
     if found:
         inventory.confirm(found)
     return sorted(record.key for record in found)
+
+
+def doubt(inventory: Inventory) -> None:
+    """Nothing that is recorded may go before somebody declares it again, or says so: the inventory is older than the world."""
+    records = (record for source in inventory.sources() for record in inventory.records(source).values())
+    if doubtful := [replace(record, recovered=True) for record in records if not record.recovered]:
+        inventory.confirm(doubtful)
+
+
+def forget_gone(inventory: Inventory, agent_of: AgentOf, ctx: Context) -> list[Key]:
+    """Forgets what is recorded as recovered and is not there any more. Returns its keys. Raises NotKept."""
+    by_kind: dict[str, dict[Key, Resource]] = {}
+    for record in (record for source in inventory.sources() for record in inventory.records(source).values()):
+        settled = record.recovered and not (record.intent or record.kept)
+        if settled and (resource := recorded(record)):
+            by_kind.setdefault(record.key.kind, {})[record.key] = resource
+    gone: list[Key] = []
+    for kind, resources in by_kind.items():
+        if agent := agent_of(kind):
+            seen = observe(agent, list(resources.values()), ctx)
+            gone += [key for key in resources if isinstance(found := seen[key], Seen) and found.value is None]
+    if gone:
+        inventory.forget(gone)
+    return sorted(gone)
 
 
 def _record(owned: Owned, source: str, recovered: bool) -> Record:

@@ -4,6 +4,7 @@
     id, digest.key, p2.db               written once, or by us alone
     secrets/<name>/<key>                written by the user, read by secrets.py
     run/lock, run/poke                  who is running, and how it is told that something changed
+    run/starts                          how often it was started: tells an older database that was put back (age.py)
 
 Everything is made when it is first needed, and nothing at all by a home that was opened read-only.
 """
@@ -131,6 +132,20 @@ class Home:
         from controller.store.lock import hold
 
         return hold(self._run_directory() / "lock")
+
+    def starts(self) -> str:
+        """What `keep_starts` has kept; empty when nothing can be read there."""
+        try:
+            return (self.path / "run" / "starts").read_text(errors="replace").strip()
+        except OSError:
+            return ""
+
+    def keep_starts(self, text: str) -> None:
+        """For `age.py`. Raises OSError."""
+        path = self._run_directory() / "starts"
+        draft = path.with_name(".starts")
+        draft.write_text(text + "\n")
+        draft.replace(path)
 
     def holder(self) -> Holder | None:
         """Who holds the lock now, or None."""

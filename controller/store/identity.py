@@ -15,7 +15,8 @@ from controller.store.home import Home
 
 INSTALLATION = "installation"  # in the table `meta`
 REBUILD = "rebuild"  # there, while the marks in the world are to be asked; else the systems that did not answer
-LOST, DOUBTED = "lost", "doubted"  # why: the inventory is gone, or it may lack something
+# Why: the inventory is gone; it is older than the world; it may lack something.
+LOST, OLDER, DOUBTED = "lost", "older", "doubted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from types import TracebackType
 from typing import Self
 
 from controller.engine.stores import Event, Level, Stores
+from controller.store.age import is_older
 from controller.store.database import Database, open_database
 from controller.store.events import SqliteEvents
 from controller.store.holds import SqliteHolds
 from controller.store.home import Home
-from controller.store.identity import NOBODY, Identified, first_words, identify
+from controller.store.identity import DOUBTED, LOST, NOBODY, OLDER, REBUILD, Identified, first_words, identify
 from controller.store.inventory import SqliteInventory
 from controller.store.overrides import SqliteOverrides
 from controller.store.statuses import SqliteStatuses
@@ -41,8 +42,8 @@ class OpenStores(Stores):
 def open_stores(home: Home | None, *, examined: bool = False) -> OpenStores:
     """The stores of a home, or with None stores in memory that are gone when closed.
 
-    A read-only home gives stores that can't write; what they read is empty where there is no database yet. `examined`:
-    the database is looked through for damage before anything is done by what it says.
+    A read-only home gives stores that can't write; what they read is empty where there is no database yet. `examined`,
+    by whoever holds the lock: the database is looked through before anything is done by what it says.
     Raises HomeError when home or database can't be used.
     """
     if home is None:
@@ -57,6 +58,8 @@ def open_stores(home: Home | None, *, examined: bool = False) -> OpenStores:
         if first:
             found = replace(found, news="")  # it was never there
         stores = stores_on(database, found)
+        if examined and is_older(home, database) and database.meta(REBUILD) not in (LOST, DOUBTED):
+            database.keep_meta(REBUILD, OLDER)
         if found.news:
             stores.events.record(Event(time.time(), None, Level.WARNING, "IdPutBack", found.news))
     except BaseException:

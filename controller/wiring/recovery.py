@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from controller.engine.agent import Agent, Context, Setup
 from controller.engine.parts import Parts
 from controller.engine.passes import Pass, Verdict
-from controller.engine.recovery import marks_in_the_world, recover
+from controller.engine.recovery import doubt, forget_gone, marks_in_the_world, recover
 from controller.engine.stores import Level
 from controller.store.home import Home
-from controller.store.identity import DOUBTED, LOST, REBUILD
-from controller.store.mending import Mended, Survey, mend, survey
+from controller.store.identity import DOUBTED, LOST, OLDER, REBUILD
 from controller.store.secrets import HomeSecrets
 from controller.store.stores import OpenStores
 from controller.wiring.agents import Agents
@@ -26,7 +25,16 @@ from resources.kinds import names
 from resources.meta import Key
 from resources.plan import Action
 
+if TYPE_CHECKING:
+    from controller.store.mending import Mended, Survey
+
 EVENT = "InventoryRebuilt"
+# What is said of why.
+_WHY = {
+    LOST: "the database was gone, so what was suspended or confirmed is to be so again",
+    OLDER: "the database is an older copy that was put back, so what it has and nobody declares is held back from deletion",
+    DOUBTED: "",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +51,26 @@ def rebuild(stores: OpenStores, parts: Parts, kinds: Agents) -> Rebuilt:
     wanted = stores.database.meta(REBUILD)
     if not wanted:
         return Rebuilt()
-    everybody = wanted in (LOST, DOUBTED)
+    if wanted == OLDER:
+        doubt(stores.inventory)
+    everybody = wanted in _WHY
     asked = [agent for agent in _every(kinds) if everybody or agent.system in wanted.split(",")]
     marks = marks_in_the_world(asked, parts.context)
     found = recover(stores.inventory, marks.owned, parts.identity.source)
     left = ",".join(sorted(marks.unanswered))
-    news = _news(found, marks.unanswered, wanted == LOST) if found or left != wanted else ""
+    forget_gone(stores.inventory, kinds.find, parts.context)
+    news = _news(found, marks.unanswered, _WHY.get(wanted, "")) if found or left != wanted else ""
     if news:
         parts.board.record(None, Level.WARNING, EVENT, news)
     stores.database.keep_meta(REBUILD, left)
     return Rebuilt(tuple(found), marks.unanswered, news)
 
 
-def _news(found: Sequence[Key], unanswered: Mapping[str, str], lost: bool) -> str:
+def _news(found: Sequence[Key], unanswered: Mapping[str, str], why: str) -> str:
     things = f"{len(found)} thing{'' if len(found) == 1 else 's'}"
     news = [f"the inventory was rebuilt from the marks in the world: {things} found that it did not have"]
-    if lost:
-        news.append("the database was gone, so what was suspended or confirmed is to be so again")
+    if why:
+        news.append(why)
     news += [f"what {system} has is found when it answers ({why})" for system, why in sorted(unanswered.items())]
     return "; ".join([*news, "nothing is recreated or deleted because of it"])
 
@@ -99,6 +110,8 @@ class Recovery:
 
     def survey(self) -> Survey:
         """What the home says of itself. Raises HomeError for what `p2 recover` does not put right."""
+        from controller.store.mending import survey  # a workspace, which only rebuilds, does without
+
         return survey(self._reading)
 
     def whose(self) -> Whose:
@@ -115,6 +128,8 @@ class Recovery:
 
     def mend(self, installation: str) -> Mended:
         """Makes the home whole under this id; opening a workspace then rebuilds. Raises HomeError, as while another holds it."""
+        from controller.store.mending import mend
+
         home = Home(self._settings.home, self._settings.agents_config)
         with home.lock():
             return mend(home, installation)

@@ -205,10 +205,32 @@ def test_an_older_copy_of_the_database_recreates_and_deletes_nothing(story: Stor
     for path in home.glob("p2.db*"):
         path.unlink()
     copy.rename(home / "p2.db")
+    (story.world / "n2").write_text("a stranger's by now")
+    world = fingerprint(story.world)
     applied = story.p2("apply", "--yes")
-    assert applied.code == 0, applied
+    assert "held back (Recovered): 1 resource" in applied.out, applied
+    assert "the database is an older copy that was put back" in applied.err
     assert fingerprint(story.world) == world
+    (story.world / "n2").unlink()
+    assert story.p2("recover").code == 0
+    applied = story.p2("apply", "--yes")
+    assert (applied.code, applied.err) == (0, ""), applied
     assert all_ready(story, {*NAMES, "new"} - {"n2"})
+
+
+def test_what_was_deleted_since_an_older_copy_is_forgotten(story: Story, home: Path) -> None:
+    write_files(story)
+    copy = story.root / "copy"
+    shutil.copyfile(home / "p2.db", copy)
+    story.remove("n2.yaml")
+    assert story.p2("apply", "--yes").code == 0
+    world = fingerprint(story.world)
+    lose(home)
+    copy.rename(home / "p2.db")
+    applied = story.p2("apply", "--yes")
+    assert (applied.code, "nothing to do" in applied.last) == (0, True), applied
+    assert fingerprint(story.world) == world
+    assert all_ready(story, set(NAMES) - {"n2"})
 
 
 # -- what carries marks --------------------------------------------------------------------------------------------
@@ -430,7 +452,7 @@ def test_home_whose_id_is_known_in_the_world_gets_no_other(story: Story, home: P
     write_yard(story, yard)
     assert story.p2("apply").code == 0
     kept = (home / "id").read_text()
-    for wish in ("0123456789abcdef", "new"):
+    for wish in ("5ca1ab1e0ddba11f", "new"):
         refused = story.p2("recover", "--id", wish)
         assert refused.code == 2
         assert "4 things in the world would be a stranger's" in refused.err
@@ -444,14 +466,14 @@ def test_id_and_database_of_two_homes_are_refused_until_it_is_said_which_is_righ
     write_files(story)
     world = fingerprint(story.world)
     in_database = (home / "id").read_text().strip()
-    (home / "id").write_text("0123456789abcdef\n")
+    (home / "id").write_text("5ca1ab1e0ddba11f\n")
     for command in COMMANDS:
         shown = story.p2(*command)
         said = shown.out if command[0] == "health" else shown.err
-        assert f"its file id says 0123456789abcdef and its database p2.db says {in_database}" in said, shown
+        assert f"its file id says 5ca1ab1e0ddba11f and its database p2.db says {in_database}" in said, shown
         assert one_line(shown)
     assert story.p2("recover").code == 2
-    chosen = "0123456789abcdef" if right == "the file's" else in_database
+    chosen = "5ca1ab1e0ddba11f" if right == "the file's" else in_database
     recovered = story.p2("recover", "--id", chosen)
     assert recovered.code == 0, recovered
     assert (home / "id").read_text().strip() == chosen
@@ -540,7 +562,7 @@ FIRST = [
     ("validate",),
     ("recover",),
     ("recover", "--id", "web"),
-    ("recover", "--id", "0123456789abcdef", "-s", "nowhere"),
+    ("recover", "--id", "5ca1ab1e0ddba11f", "-s", "nowhere"),
 ]
 
 

@@ -31,7 +31,7 @@ from tests.cli.story import Story
 from tests.support import Controller, eventually, fingerprint, listed
 
 DATABASES = sorted((Path(__file__).parent / "databases").glob("v*.sql"))
-INSTALLATION = "0123456789abcdef"
+INSTALLATION = "0ddba11f5ca1ab1e"
 
 MIGRATE = """
 import sys

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from controller.surfaces.cli.app import App, tell_news
+from controller.surfaces.cli.app import App, load
 from controller.surfaces.cli.command import Command, Exit, Refused
 from controller.surfaces.cli.parameters import SourceOption
 from controller.surfaces.cli.words import counted, names, place
@@ -56,8 +56,7 @@ class Recover(Command):
         mended = recovery.mend(installation)
         app.console.print(mended_lines(mended))
         with app.open(self.path, read_only=False, request=app.request()) as workspace:
-            tell_news(app, workspace)
-            workspace.load()
+            load(app, workspace, keep_going=True)
             preview = workspace.take_up()
             app.console.print(taken_up_lines(workspace, preview))
             return Exit.DIFFERENT if workspace.rebuilt.unanswered else Exit.OK

@@ -34,7 +34,7 @@ def write(target: Path, root: Path) -> None:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         text = "\n".join([*connection.iterdump(), f"PRAGMA user_version = {version};\n"])
     installation = (root / "home" / "id").read_text().strip()
-    text = text.replace(installation, "0123456789abcdef")
+    text = text.replace(installation, "0ddba11f5ca1ab1e")
     target.write_text(re.sub(r"@ROOT@/home/kept/[0-9a-f]{16}", "@KEPT@", text.replace(str(root), "@ROOT@")))
 
 
