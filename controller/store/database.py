@@ -43,7 +43,8 @@ class DamagedError(DatabaseError):
     """The database was damaged, and is left as it is until `p2 recover`."""
 
     def __init__(self, path: Path, how: object) -> None:
-        first_line = str(how).partition("\n")[0][:_LONG]
+        words = str(how)
+        first_line = "a text in it is not UTF-8" if "decode" in words else words.partition("\n")[0][:_LONG]
         super().__init__(f"cannot use {path}: it is damaged ({first_line}); {_REMEDY}")
 
 

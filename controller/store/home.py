@@ -85,8 +85,10 @@ class Home:
     def installation(self) -> str:
         """The id of this installation (16 hex digits), made at the first start and the same ever after.
 
-        Where there is a database, `identity.py` says what it is when the stores are opened.
+        Where there is a database, `identity.py` says what it is when the stores are opened. Raises HomeError.
         """
+        if not self.kept_id() and self.database.exists():
+            raise HomeError(f"cannot tell which installation this is: {self.path}/id is gone; run 'p2 recover'")
         return self._made_once("id", _ID)
 
     def kept_id(self) -> str:
@@ -183,7 +185,7 @@ class Home:
 
 def _inspect_part(path: Path) -> None:
     """Raises HomeError for a part of the home that is another's, or that others can change."""
-    found, is_run = path.lstat(), path.name == "run"
+    found, is_run = path.stat(), path.name == "run"
     if not (stat.S_ISDIR if is_run else stat.S_ISREG)(found.st_mode):
         what = "a directory" if is_run else "a file"
         raise HomeError(f"cannot use {path}: it is not {what}; move it away, Pegasus2 makes its own")

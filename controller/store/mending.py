@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from controller.store.age import STARTS
 from controller.store.aside import set_aside
 from controller.store.database import DamagedError, Database, drafted, open_database
 from controller.store.errors import HomeError, told
@@ -99,6 +100,7 @@ def _replaced(home: Home, installation: str, damage: str) -> Mended:
         try:
             database.keep_meta(INSTALLATION, installation)
             database.keep_meta(REBUILD, DOUBTED)
+            database.keep_meta(STARTS, home.starts())  # it is no older copy
             _fill(database, salvaged)
         finally:
             database.close()

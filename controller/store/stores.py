@@ -13,7 +13,7 @@ from controller.store.database import Database, open_database
 from controller.store.events import SqliteEvents
 from controller.store.holds import SqliteHolds
 from controller.store.home import Home
-from controller.store.identity import DOUBTED, LOST, NOBODY, OLDER, REBUILD, Identified, first_words, identify
+from controller.store.identity import LOST, NOBODY, OLDER, REBUILD, Identified, first_words, identify
 from controller.store.inventory import SqliteInventory
 from controller.store.overrides import SqliteOverrides
 from controller.store.statuses import SqliteStatuses
@@ -58,7 +58,7 @@ def open_stores(home: Home | None, *, examined: bool = False) -> OpenStores:
         if first:
             found = replace(found, news="")  # it was never there
         stores = stores_on(database, found)
-        if examined and is_older(home, database) and database.meta(REBUILD) not in (LOST, DOUBTED):
+        if examined and is_older(home, database) and database.meta(REBUILD) != LOST:
             database.keep_meta(REBUILD, OLDER)
         if found.news:
             stores.events.record(Event(time.time(), None, Level.WARNING, "IdPutBack", found.news))

@@ -218,6 +218,21 @@ def test_an_older_copy_of_the_database_recreates_and_deletes_nothing(story: Stor
     assert all_ready(story, {*NAMES, "new"} - {"n2"})
 
 
+def test_recovering_from_an_older_copy_holds_what_has_the_place_of_what_it_knows(story: Story, home: Path) -> None:
+    write_files(story)
+    copy = story.root / "copy"
+    shutil.copyfile(home / "p2.db", copy)
+    story.remove("n2.yaml")
+    assert story.p2("apply", "--yes").code == 0
+    (story.world / "n2").write_text("a stranger's by now")
+    lose(home)
+    copy.rename(home / "p2.db")
+    recovered = story.p2("recover")
+    assert "1 resource declared nowhere in state, held back: File/n2" in recovered.out, recovered
+    story.p2("apply", "--yes")
+    assert (story.world / "n2").read_text() == "a stranger's by now"
+
+
 def test_what_was_deleted_since_an_older_copy_is_forgotten(story: Story, home: Path) -> None:
     write_files(story)
     copy = story.root / "copy"
@@ -362,6 +377,24 @@ def test_another_source_that_declares_a_recovered_thing_takes_it_up(story: Story
     assert (applied.code, "3 ready" in applied.last) == (0, True), applied
     assert "held back" not in story.p2("apply").out
     assert identities(story, yard) == before
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("again", [True, False], ids=["adopt: true", "not adopted"])
+def test_adopted_container_carries_no_mark_and_is_taken_back_only_by_its_spec(
+    story: Story, home: Path, yard: Yard, again: bool
+) -> None:
+    yard.make_strangers("web")
+    spec = {"command": ["sleep", "2000"]}
+    story.write("web.yaml", yard.container("web", adopt=True, **spec))
+    assert story.p2("apply").code == 0
+    before = yard.fingerprint()
+    lose(home)
+    story.write("web.yaml", yard.container("web", adopt=again, **spec))
+    assert story.p2("recover").code == 0
+    story.p2("apply")
+    assert listed(story)[yard.name("web")]["reason"] == ("Converged" if again else "NotOwned")
+    assert yard.fingerprint() == before
 
 
 @pytest.mark.docker

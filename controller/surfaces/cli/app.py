@@ -50,6 +50,7 @@ class Kept:
 
     home: Home
     stores: Stores
+    examine: Callable[[], None] = lambda: None  # looks for damage in the whole database; raises HomeError
 
 
 @contextmanager
@@ -61,7 +62,7 @@ def open_kept(*, read_only: bool) -> Iterator[Kept]:
     settings = _settings()
     home = Home(settings.home, settings.agents_config, read_only=read_only)
     with open_stores(home) as stores:
-        yield Kept(home, stores)
+        yield Kept(home, stores, lambda: stores.database.examine(whole=True))
 
 
 def open_recovery() -> Recovery:

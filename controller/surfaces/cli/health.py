@@ -87,6 +87,7 @@ def _home(kept: Kept) -> Iterator[Finding]:
         return
     yield Finding(Mark.OK, "home", str(home.path))
     if home.database.exists():
+        kept.examine()
         sources = kept.stores.inventory.sources()
         owned = sum(len(kept.stores.inventory.records(source)) for source in sources)
         message = f"{home.database.name}: {counted(owned, 'resource')} of {counted(len(sources), 'source')} owned"

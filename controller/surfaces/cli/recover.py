@@ -49,6 +49,8 @@ class Recover(Command):
     path: SourceOption = Path("state")
 
     def run(self, app: App) -> Exit:
+        from controller.surfaces.cli.progress import waiting
+
         recovery = app.recovery()
         installation = self._installation(app, recovery)
         if not self.path.exists():
@@ -57,7 +59,8 @@ class Recover(Command):
         app.console.print(mended_lines(mended))
         with app.open(self.path, read_only=False, request=app.request()) as workspace:
             load(app, workspace, keep_going=True)
-            preview = workspace.take_up()
+            with waiting(app.console, "looking at the machine"):
+                preview = workspace.take_up()
             app.console.print(taken_up_lines(workspace, preview))
             return Exit.DIFFERENT if workspace.rebuilt.unanswered else Exit.OK
 
