@@ -34,11 +34,14 @@ def first_words(home: Home) -> dict[str, str]:
     """What a database says of itself that is made now. Beside an id it takes the place of one that was lost."""
     if kept := home.kept_id():
         return {INSTALLATION: kept, REBUILD: LOST}
-    return {INSTALLATION: os.urandom(8).hex()}
+    return {INSTALLATION: _made_up()}
 
 
-def identify(home: Home, database: Database) -> Identified:
-    """The id of a home whose database is open. Raises HomeError when it can't be told."""
+def identify(home: Home, database: Database, *, existed: bool) -> Identified:
+    """The id of a home whose database is open. Raises HomeError when it can't be told.
+
+    `existed`: there was a database before this one was opened; one that appeared since is another process's first.
+    """
     in_file, in_database = home.kept_id(), database.meta(INSTALLATION)
     if in_file and in_database and in_file != in_database:
         raise HomeError(_two_ids(home, in_file, in_database))
@@ -48,12 +51,16 @@ def identify(home: Home, database: Database) -> Identified:
         return Identified(in_file)
     if in_database:
         return Identified(in_database, _put_back(home, in_database))
-    if not home.database.exists():
-        return Identified(home.installation)  # read-only, where nothing was ever made
+    if not existed:
+        return Identified(_made_up())  # read-only, where nothing was ever made
     raise HomeError(
         f"cannot tell which installation this is: {home.path}/id is gone, and {home.database.name} does not have it either; "
         "put the file back from a backup, or run 'p2 recover', which finds out whose marks there are"
     )
+
+
+def _made_up() -> str:
+    return os.urandom(8).hex()
 
 
 def _two_ids(home: Home, in_file: str, in_database: str) -> str:

@@ -49,12 +49,13 @@ def open_stores(home: Home | None, *, examined: bool = False) -> OpenStores:
     if home is None:
         return stores_on(open_database(None))
     home.prepare()
-    first = {} if home.read_only or home.database.exists() else first_words(home)
+    existed = home.database.exists()
+    first = {} if home.read_only or existed else first_words(home)
     database = open_database(home.database, read_only=home.read_only, first=first)
     try:
         if examined:
             database.examine()
-        found = identify(home, database)
+        found = identify(home, database, existed=existed)
         if first:
             found = replace(found, news="")  # it was never there
         stores = stores_on(database, found)

@@ -84,6 +84,28 @@ def test_id_and_database_are_made_together_by_whoever_writes_first(home: Path) -
         assert stores.news == ""
 
 
+def test_readers_of_a_home_that_is_just_being_made_are_not_confused(home: Path) -> None:
+    for _ in range(20):
+        done, troubles = threading.Event(), list[HomeError]()
+
+        def read(done: threading.Event = done, troubles: list[HomeError] = troubles) -> None:
+            while not done.is_set():
+                try:
+                    open_stores(Home(home, read_only=True)).close()
+                except HomeError as trouble:
+                    troubles.append(trouble)
+
+        reading = [threading.Thread(target=read) for _ in range(2)]
+        for each in reading:
+            each.start()
+        open_stores(Home(home)).close()
+        done.set()
+        for each in reading:
+            each.join()
+        assert troubles == []
+        shutil.rmtree(home)
+
+
 def test_home_that_was_killed_between_database_and_id_gets_the_same_id(home: Path) -> None:
     with open_stores(Home(home)) as stores:
         first = stores.installation
