@@ -206,7 +206,8 @@ class Agent(ABC, Generic[R, O]):
     """Observes and changes resources of one kind. Methods block; the manager runs them in threads.
 
     Constructed by wiring as `AgentClass(client, setup)`, where `client` is what `connect(setup)` of the system's
-    `client.py` returned, one for all agents of the system. Neither may touch the system before the first call.
+    `client.py` returned, one for all agents of the system. Neither may touch the system before the first call. Fields of
+    agents/<system>.yaml are those that `client.SETTINGS` names.
     """
 
     model: ClassVar[type[Resource]]

@@ -1,7 +1,8 @@
 """The loop: takes what sources and watches say, keeps the queue, and settles what the lanes have done.
 
 `converge` works a set of keys until nothing more can be done about them (`p2 apply`); `run` goes on until it is told to stop
-(`p2 run`). Both are the same lanes over the same queue; they differ in who adds keys and when it ends.
+(`p2 run`). Both are the same lanes over the same queue; they differ in who adds keys and when it ends. A running one can be
+asked to `converge`, too: then it goes on afterwards.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import gc
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from threading import Condition, Lock, Thread
 from threading import Event as Flag
 from typing import Any
 
 from controller.engine.agent import Relist, Retry, Watches
+from controller.engine.errand import Errand
 from controller.engine.index import Edits
 from controller.engine.lane import Lane
 from controller.engine.latencies import Latencies
@@ -23,21 +26,18 @@ from controller.engine.passes import Pass, Verdict, ended
 from controller.engine.pruner import Pruner
 from controller.engine.queue import Priority, Queue
 from controller.engine.reconcile import Reconciler
-from controller.engine.revision import Source
+from controller.engine.revision import Revision, Source
 from controller.engine.scope import LiveScope
 from controller.engine.stores import Hold, Level, NotKept
 from resources.conditions import Reason
 from resources.meta import Key
-from resources.plan import Action, Plan
+from resources.plan import Action
 
 log = logging.getLogger(__name__)
 
-TRIES = 5  # failures of one key before a one-off run gives it up
+TRIES = 5  # failures of one key before who waits for it gives it up
 WATCH_AGAIN = 2.0  # seconds after a watch has broken
 UNREACHED = 1.0  # seconds until a key is tried again whose system could not be reached; the breaker makes it longer
-
-# What a one-off run has nothing more to do about.
-_FINAL = {Verdict.READY, Verdict.REPORTED, Verdict.SUSPENDED, Verdict.HELD, Verdict.STALLED, Verdict.GONE}
 
 
 class Manager:
@@ -57,55 +57,63 @@ class Manager:
         self._lanes: dict[str, Lane] = {}
         self._lock = Condition()
         self._taking = Lock()  # one at a time changes what is desired: the source, or the user
-        self._patient = True  # whether keys are tried for ever
+        self._patient = True  # whether keys are tried for ever: not in a one-off run
         self._cancel = Flag()  # of a one-off run
-        self._not_kept: NotKept | None = None  # what ended a one-off run
-        self._open: set[Key] = set()  # not settled for good, in a one-off run
+        self._errands: list[Errand] = []
         self._blocked: set[Key] = set()
-        self._shaken: set[str] = set()  # lanes whose system was lost after it had answered, in a one-off run
+        self._ended = False
         self._latencies = Latencies(parts.listener)
         self._running = False  # whether the first revision, which says what was applied before, is taken in
         self._threads: list[Thread] = []
         self._untold: deque[Hold] = deque()
         self._told: frozenset[str] = frozenset()  # what is wrong with the source, as recorded last
-        self.done: list[Plan] = []  # carried out, in order
 
-    # -- one-off -----------------------------------------------------------------------------------------------
+    # -- until it is done --------------------------------------------------------------------------------------
 
-    def converge(
-        self, keys: Collection[Key], timeout: float, cancelled: Flag, settled_before: Collection[Key] = ()
-    ) -> bool:
-        """Works until `keys` are settled. Returns whether they were, within `timeout` seconds and uncancelled.
+    def converge(self, errand: Errand, timeout: float) -> bool:
+        """Works until the keys of `errand` are settled. Returns whether they were, within `timeout` seconds and uncancelled.
 
-        When a system was lost meanwhile, all that it has is looked at again, `settled_before` included: it may have come
-        back as another one. Raises NotKept when what was done can't be kept: going on would only make it worse.
+        When a system was lost meanwhile, all that it has is looked at again, what was settled before included: it may have
+        come back as another one. Raises NotKept when what was done can't be kept: going on would only make it worse.
         """
-        self._patient, self._cancel = False, cancelled
-        self._open, everything = set(keys), {*keys, *settled_before}
-        give_up = self._clock.monotonic() + timeout
-        self._add(keys, Priority.EDIT)
-        with self._lock:
-            while self._unsettled(everything) and not (
-                self._not_kept or cancelled.is_set() or self._clock.monotonic() >= give_up
-            ):
-                # The cancelling flag is set by a signal, which does not notify; so look at it now and then.
-                self._lock.wait(min(0.2, max(0.0, give_up - self._clock.monotonic())))
-            settled = not self._unsettled(everything)
+        self._patient, self._cancel = False, errand.cancelled
+        settled = self.attend(errand, timeout)
         if not settled:
             self._parts.context.cancelled.set()  # what can be broken off half-way (a pull) is
         self.stop()
-        if self._not_kept:
-            raise self._not_kept
+        if errand.not_kept:
+            raise errand.not_kept
         return settled
 
-    def _unsettled(self, everything: Collection[Key]) -> bool:
-        """Whether more can come of waiting: keys that wait for one another alone will wait for ever."""
-        if not self._open - self._blocked and self._shaken:
-            shaken, self._shaken = self._shaken, set()
-            again = {key for key in everything if (lane := self._lane_of(key)) and lane.name in shaken}
-            self._open |= again
+    def attend(self, errand: Errand, timeout: float) -> bool:
+        """As `converge`, beside whatever else is done: the loop goes on. What failed before is tried anew, and at once.
+
+        Ends when the loop does.
+        """
+        give_up = self._clock.monotonic() + timeout
+        with self._lock:
+            self._errands.append(errand)
+        try:
+            for key in errand.everything:
+                self._queue.reset(key)
+            self._add(errand.begun(), Priority.EDIT)
+            with self._lock:
+                while self._unsettled(errand) and not (
+                    self._ended or errand.not_kept or errand.cancelled.is_set() or self._clock.monotonic() >= give_up
+                ):
+                    # The cancelling flag is set by a signal, which does not notify; so look at it now and then.
+                    self._lock.wait(min(0.2, max(0.0, give_up - self._clock.monotonic())))
+                return not self._unsettled(errand)
+        finally:
+            with self._lock:
+                self._errands.remove(errand)
+
+    def _unsettled(self, errand: Errand) -> bool:
+        if not errand.unsettled(self._blocked) and (shaken := errand.shaken()):
+            again = {key for key in errand.everything if (lane := self._lane_of(key)) and lane.name in shaken}
+            errand.reopen(again)
             self._add(again, Priority.DRIFT)
-        return bool(self._open - self._blocked)
+        return errand.unsettled(self._blocked)
 
     # -- for ever ----------------------------------------------------------------------------------------------
 
@@ -114,10 +122,8 @@ class Manager:
         self._start("pokes", self._obey, pokes)
         watched: set[str] = set()
         for revision in source.watch(stop):
-            with self._taking:
-                edits = self._index.take(revision)
-                self._take(edits, revision.at)
-                self._running = True
+            edits = self.take(revision)
+            self._running = True
             if not watched:  # the first reading stays: the collector need not visit it again and again
                 gc.collect()
                 gc.freeze()
@@ -139,6 +145,22 @@ class Manager:
         with self._lock:
             parts |= {f"{lane.name}-look": lane.alive for lane in self._lanes.values()}
         return ", ".join(sorted(name for name, alive in parts.items() if not alive))
+
+    def take(self, revision: Revision, *, partly: bool = False) -> Edits:
+        """Makes `revision` what is desired, and queues what that changes; `partly` as in `Index.take`."""
+        with self._taking:
+            edits = self._index.take(revision, partly=partly)
+            self._take(edits, revision.at)
+        return edits
+
+    def unchanging(self) -> AbstractContextManager[Any]:
+        """What is desired stays as it is while the body runs."""
+        return self._taking
+
+    def prune_again(self) -> None:
+        """Decides anew what may go: something was removed by other hands."""
+        with self._taking:
+            self.prune()
 
     def _take(self, edits: Edits, at: float) -> None:
         self.pruner.note(edits)
@@ -265,8 +287,16 @@ class Manager:
     def stop(self) -> None:
         """Finishes what is in flight, begins nothing new."""
         self._queue.close()
+        with self._lock:
+            self._ended = True
+            self._lock.notify_all()
         for lane in self._lanes.values():
             lane.stop()
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was stopped."""
+        return self._ended
 
     def depth(self) -> int:
         return self._queue.depth()
@@ -288,15 +318,17 @@ class Manager:
         failed = {Verdict.RETRY: "retry", Verdict.STALLED: "stalled"}.get(each.verdict, "done")
         outcome = failed if each.carried_out is Action.NONE else "done"  # done it is, whatever a second look says of it
         self._listener.finished(each.plan, outcome, seconds)
-        if outcome == "done" and not self._patient:
-            self.done.append(each.plan)
+        if outcome == "done":
+            with self._lock:
+                for errand in self._errands:
+                    errand.carried(each.plan)
 
     def not_kept(self, lane: str, error: NotKept) -> None:
         if self._patient:
             log.warning("a pass could not be kept", extra={"agent": lane, "cause": str(error)})
-            return
         with self._lock:
-            self._not_kept = error
+            for errand in self._errands:
+                errand.not_kept = error
             self._lock.notify_all()
 
     def lost(self, lane: str, message: str) -> None:
@@ -327,10 +359,8 @@ class Manager:
                 self._schedule(lane, each)
         with self._lock:
             for each in passes:
-                if self._final(each, lane):
-                    self._open.discard(each.key)
-                elif each.reason == Reason.AGENT_UNAVAILABLE:
-                    self._shaken.add(lane)
+                for errand in self._errands:
+                    errand.settle(each, lane, given_up=self._given_up(each, lane))
                 if each.verdict is Verdict.BLOCKED and each.after is None:
                     self._blocked.add(each.key)
                 else:
@@ -347,9 +377,8 @@ class Manager:
         """Whether a thing was made or changed while its resource left the desired state."""
         return each.carried_out not in (Action.NONE, Action.DELETE) and self._index.find(each.key) is None
 
-    def _final(self, each: Pass, lane: str) -> bool:
-        if each.verdict in _FINAL:
-            return True
+    def _given_up(self, each: Pass, lane: str) -> bool:
+        """Whether a failure is one that nobody should wait to see the end of."""
         if each.verdict is not Verdict.RETRY:
             return False
         if each.reason == Reason.AGENT_UNAVAILABLE:

@@ -18,6 +18,7 @@ from controller.sources.cache import ParseCache
 from controller.sources.contents import Contents, Look
 from controller.sources.git import GitLock
 from controller.sources.hints import Heard, Hints
+from controller.sources.inquiries import Inquiries
 from controller.sources.settling import QUIET, Release, Settling
 
 SURVEY = 30.0  # seconds between looks at everything: finds what no hint told
@@ -31,6 +32,7 @@ class FilesSource:
         self._path = path.resolve()
         self._cache = cache
         self._clock = clock
+        self._inquiries = Inquiries()
 
     @property
     def name(self) -> str:
@@ -51,7 +53,15 @@ class FilesSource:
         contents = Contents(self.name)
         first = self._read(contents, since)
         yield first
-        yield from _Watch(contents, first, git, self._clock).revisions(stop)
+        yield from _Watch(contents, first, git, self._clock).revisions(stop, self._inquiries)
+
+    def current(self, seconds: float) -> bool:
+        """Whether a running watch has handed out all that is in the files; it looks first. False if it says nothing."""
+        return self._inquiries.ask(seconds, hurry=False)
+
+    def hurry(self, seconds: float) -> bool:
+        """As `current`; and what leaves the source is handed out without waiting for quiet, for somebody means it."""
+        return self._inquiries.ask(seconds, hurry=True)
 
     def _read(self, contents: Contents, since: float) -> Revision:
         cache = ParseCache(self._cache, self.name) if self._cache else None
@@ -94,16 +104,29 @@ class _Watch:
         self._told = first.condition
         self._noticed: frozenset[str] = frozenset()  # not looked at yet
         self._everywhere = False  # everything is to be looked at
+        self._hurried = False  # nothing is to wait for quiet
         self._since: float | None = None  # when the first of that was noticed
         self._surveyed = clock()
         self._absent: float | None = None if first.condition is Condition.OK else first.at  # since when
 
-    def revisions(self, stop: Flag) -> Iterator[Revision]:
+    def revisions(self, stop: Flag, inquiries: Inquiries) -> Iterator[Revision]:
+        waking = inquiries.waking(stop)
         with Hints() as hints:
             while not stop.is_set():
-                heard = hints.wait(self._contents.directories(), self._patience(), stop)
+                heard = hints.wait(self._contents.directories(), self._patience(), waking)
+                asked = inquiries.take()
+                self._everywhere |= bool(asked)
+                self._hurried = any(each.hurry for each in asked)
                 if not stop.is_set() and (revision := self._hear(heard)):
                     yield revision
+                for each in asked:  # what was handed out has been taken in by now
+                    each.answer(self._current)
+
+    @property
+    def _current(self) -> bool:
+        """Whether all that is in the files is handed out, as far as is known."""
+        looked = not (self._noticed or self._everywhere) and self._contents.condition is Condition.OK
+        return looked and self._settling.told_all
 
     def _patience(self) -> float:
         """Seconds until something is to be done although nothing is heard."""
@@ -136,7 +159,7 @@ class _Watch:
     def _act(self, look: Look, now: float, since: float) -> Revision | None:
         contents, release = self._contents, None
         if contents.condition in (Condition.OK, Condition.EMPTY):
-            release = self._settling.settle(look.documents, now, since)
+            release = self._settling.settle(look.documents, now, since, hurry=self._hurried)
         if contents.condition is not Condition.OK:
             return self._absence(now)
         self._absent = None

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from watchfiles._rust_notify import RustNotify
 
+    from controller.sources.inquiries import Waking
+
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +52,7 @@ class Hints:
         self._watched: Set[str] = frozenset()
         self._warned = False
 
-    def wait(self, directories: Set[str], seconds: float, stop: Flag) -> Heard:
+    def wait(self, directories: Set[str], seconds: float, stop: Flag | Waking) -> Heard:
         """What is heard of `directories` within `seconds`; nothing if nothing is, or when `stop` is set."""
         if self._notify is None or directories != self._watched:
             if not self._open(directories):

@@ -44,6 +44,11 @@ class Settling:
         return dict(self._told)
 
     @property
+    def told_all(self) -> bool:
+        """Whether nothing is held."""
+        return not self._held
+
+    @property
     def leaving(self) -> frozenset[Key]:
         """What was given out and no file declares now; it still stands, until it may leave."""
         return frozenset(d.key for documents in self._told.values() for d in documents if not self._keys[d.key])
@@ -58,10 +63,12 @@ class Settling:
             return None
         return min(self._last + QUIET, min(self._held.values()) + AT_MOST)
 
-    def settle(self, changed: Mapping[str, Documents | None], now: float, since: float) -> Release | None:
+    def settle(
+        self, changed: Mapping[str, Documents | None], now: float, since: float, *, hurry: bool = False
+    ) -> Release | None:
         """Takes in files as they are now (None: gone). Returns what may be acted on, of these and of what was held.
 
-        `since`: when the first of these changes was noticed.
+        `since`: when the first of these changes was noticed. With `hurry` nothing is held, unless it is all there is.
         """
         was_empty = not self._keys
         for file, documents in changed.items():
@@ -73,7 +80,7 @@ class Settling:
             self._held = {**dict.fromkeys(ready, since), **self._held}
             self._last = now
             ready = set()
-        if self.due is not None and now >= self.due:
+        if self.due is not None and (hurry or now >= self.due):
             ready |= self._held.keys()
         return self._release(ready, since) if ready else None
 

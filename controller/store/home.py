@@ -3,7 +3,7 @@
     config.yaml, agents/<system>.yaml   written by the user
     id, digest.key, p2.db               written once, or by us alone
     secrets/<name>/<key>                written by the user, read by secrets.py
-    run/lock, run/poke                  who is running, and how it is told that something changed
+    run/lock, run/poke, run/p2.sock     who is running, and how it is told that something changed
     run/starts                          how often it was started: tells an older database that was put back (age.py)
 
 Everything is made when it is first needed, and nothing at all by a home that was opened read-only.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -53,6 +53,11 @@ class Home:
     def lacks_database(self) -> bool:
         """Whether there was one, and it has gone."""
         return bool(self.kept_id()) and not self.database.exists()
+
+    @property
+    def socket(self) -> Path:
+        """Where a running controller takes commands."""
+        return self.path / "run" / "p2.sock"
 
     @property
     def secrets(self) -> Path:
@@ -178,9 +183,14 @@ class Home:
         """`config.yaml`; empty when there is none. Raises HomeError naming file and line."""
         return _mapping(self.path / "config.yaml")
 
-    def agent_config(self, system: str) -> Mapping[str, Any]:
-        """`agents/<system>.yaml`; empty when there is none. Raises HomeError naming file and line."""
-        return _mapping(self._agents_config / f"{system}.yaml")
+    def agent_config(self, system: str, known: Collection[str]) -> Mapping[str, Any]:
+        """`agents/<system>.yaml`; empty when there is none. Raises HomeError naming file and line, or a field not `known`."""
+        path = self._agents_config / f"{system}.yaml"
+        found = _mapping(path)
+        if unknown := sorted(map(str, found.keys() - known)):
+            fields = f"write {' or '.join(sorted(known))}" if known else "it takes none"
+            raise HomeError(f"cannot use {path}: unknown field {unknown[0]}; {fields}")
+        return found
 
 
 def _inspect_part(path: Path) -> None:

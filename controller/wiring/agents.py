@@ -34,8 +34,9 @@ class Agents:
             return self._agents[kind]
 
     def _made(self, agent: type[Agent[Any, Any]]) -> Agent[Any, Any]:
-        system = agent.system
-        setup = replace(self._setup, config=self._home.agent_config(system), ahead=self._ahead.get(system))
+        system, client = agent.system, client_module(agent)
+        config = self._home.agent_config(system, getattr(client, "SETTINGS", frozenset()))
+        setup = replace(self._setup, config=config, ahead=self._ahead.get(system))
         if system not in self._clients:
-            self._clients[system] = client_module(agent).connect(setup)
+            self._clients[system] = client.connect(setup)
         return agent(self._clients[system], setup)  # type: ignore[call-arg]  # the contract of `Agent`, in its docstring

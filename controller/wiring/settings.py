@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from controller.wiring.place import home_path
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -21,7 +23,7 @@ class Settings:
         """Raises ValueError naming the variable that can't be read."""
         config = os.environ.get("PEGASUS2_AGENTS_CONFIG")
         return cls(
-            home=Path(os.environ.get("PEGASUS2_HOME") or "~/.pegasus2").expanduser().absolute(),
+            home=home_path(),
             agent_timeout=_environment_float("PEGASUS2_AGENT_TIMEOUT", 60.0),
             agents_config=Path(config).expanduser() if config else None,
         )

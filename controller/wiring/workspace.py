@@ -20,14 +20,16 @@ from typing import Any, Self
 from controller.engine.agent import AgentHealth, Context, Failure, ReportsHealth, Retry, Setup, Stalled
 from controller.engine.board import Board
 from controller.engine.clock import Clock
+from controller.engine.errand import Errand
 from controller.engine.graph import in_order
-from controller.engine.index import Index
+from controller.engine.index import Entry, Index
 from controller.engine.manager import Manager
 from controller.engine.parts import AgentOf, Identity, Parts
 from controller.engine.passes import Pass, Verdict
 from controller.engine.prune import Pruning
 from controller.engine.requests import Request, Requests
 from controller.engine.revision import Condition as SourceCondition
+from controller.engine.revision import Revision
 from controller.engine.stores import Listener, Silent, Stores
 from controller.sources.files import FilesSource
 from controller.store.home import Home
@@ -51,12 +53,12 @@ class Workspace:
     def __init__(self, parts: Parts, source: FilesSource, home: Home, only: Path | None, closing: ExitStack) -> None:
         self.stores: Stores = parts.stores
         self.source = source
-        self._parts = parts
-        self._home = home
+        self.home = home
+        self.parts = parts
+        self.manager = Manager(parts)
         self._inside = only  # a path within the source that this command is confined to
         self._closing = closing
-        self._manager = Manager(parts)
-        self._looked: dict[Key, Pass] = {}
+        self.looked: dict[Key, Pass] = {}
         self._looked_at = 0.0  # monotonic seconds
         self.rebuilt = Rebuilt()  # what of the inventory had been lost
         self.news: tuple[str, ...] = ()  # what was put right when it was opened, for the user
@@ -82,11 +84,11 @@ class Workspace:
             if not read_only:
                 closing.enter_context(home.lock())
             stores = closing.enter_context(open_stores(home, examined=not read_only))
-            root, inside = _source_of(path, stores.inventory.sources())
-            agents = Agents(_setup(home, settings), home, ahead or {})
+            root, inside = source_of(path, stores.inventory.sources())
+            agents = Agents(setup_of(home, settings), home, ahead or {})
             source = FilesSource(root, cache=None if read_only and not home.path.exists() else home.path / "cache")
             requests = Requests(request or Request())
-            parts = _parts(home, stores, source, listener or Silent(), agents.find, requests)
+            parts = parts_of(home, stores, source, listener or Silent(), agents.find, requests)
             workspace = cls(parts, source, home, inside, closing)
             workspace.rebuilt = Rebuilt() if read_only else rebuild(stores, parts, agents)
             workspace.news = tuple(news for news in (stores.news, workspace.rebuilt.news) if news)
@@ -104,7 +106,7 @@ class Workspace:
         self.close()
 
     def close(self) -> None:
-        self._manager.stop()
+        self.manager.stop()
         self._closing.close()
 
     # -- desired state -----------------------------------------------------------------------------------------
@@ -114,23 +116,30 @@ class Workspace:
 
         With `partly`, good documents count although others in their file are wrong.
         """
-        revision = self.source.read()
-        self._parts.index.take(revision, partly=partly)
-        problems = self._parts.index.problems()
-        return tuple(_located(problems)) if problems else ()
+        return self.take(self.source.read(), partly=partly)
+
+    def take(self, revision: Revision, *, partly: bool = False) -> tuple[Problem, ...]:
+        """Makes `revision` what is desired. Returns what is wrong with it."""
+        self.parts.index.take(revision, partly=partly)
+        problems = self.parts.index.problems()
+        return tuple(located(problems)) if problems else ()
 
     def declared(self) -> Mapping[Key, Declared]:
         """All resources in force, children of expanding ones included."""
-        return {key: entry.declared for key, entry in self._parts.index.entries().items()}
+        return {key: entry.declared for key, entry in self.entries().items()}
+
+    def entries(self) -> Mapping[Key, Entry]:
+        """What is desired."""
+        return self.parts.index.entries()
 
     def generation(self, key: Key) -> int:
         """The generation of a declared resource; 0 when it is not declared."""
-        entry = self._parts.index.find(key)
+        entry = self.parts.index.find(key)
         return entry.generation if entry else 0
 
-    def _selected(self, only: Collection[Key] | None) -> tuple[Collection[Key], bool]:
+    def selected(self, only: Collection[Key] | None) -> tuple[Collection[Key], bool]:
         """The keys a command is about, and whether they are the whole source."""
-        entries = self._parts.index.entries()
+        entries = self.entries()
         if only is not None:
             return only, False
         if self._inside is None:
@@ -142,27 +151,27 @@ class Workspace:
 
     def preview(self, only: Collection[Key] | None = None, *, prune: bool = True) -> Preview:
         """Looks at the world and plans. Changes nothing. With `only`: those keys and no pruning."""
-        keys, whole = self._selected(only)
-        pruning = self._prune(prune and whole)
-        passes = self._manager.reconciler.look([*keys, *pruning.deletes], self._parts.context, preview=True)
-        self._looked = {each.key: each for each in passes}
-        self._looked_at = self._parts.clock.monotonic()
+        keys, whole = self.selected(only)
+        pruning = self.decide(prune and whole)
+        passes = self.manager.reconciler.look([*keys, *pruning.deletes], self.parts.context, preview=True)
+        self.looked = {each.key: each for each in passes}
+        self._looked_at = self.parts.clock.monotonic()
         failures = {each.key: _failure(each) for each in passes if _unplanned(each)}
         planned = {each.key: each.plan for each in passes if not each.plan.empty and each.verdict is Verdict.WORK}
         shown = [
             each for each in passes if not each.plan.empty and each.verdict in (Verdict.SUSPENDED, Verdict.REPORTED)
         ]
         reported = tuple(replace(each.plan, notes=(*each.plan.notes, each.message)) for each in shown)
-        unchanged = self._looked.keys() - planned.keys() - failures.keys() - {plan.key for plan in reported}
+        unchanged = self.looked.keys() - planned.keys() - failures.keys() - {plan.key for plan in reported}
         plans = tuple(planned[key] for key in self._in_order(planned))
         return Preview(plans, tuple(sorted(unchanged)), failures, pruning.holds, digest_of(plans), reported)
 
     def take_up(self) -> Preview:
         """Looks at everything, writes down what is as declared, and changes nothing in the world."""
         preview = self.preview()
-        self._looked = {key: taken_back(each) for key, each in self._looked.items()}
-        self._settle_unchanged(self._looked.keys())
-        self._parts.stores.holds.replace(self._parts.identity.source, preview.holds)
+        self.looked = {key: taken_back(each) for key, each in self.looked.items()}
+        self._settle_unchanged(self.looked.keys())
+        self.parts.stores.holds.replace(self.parts.identity.source, preview.holds)
         return preview
 
     def converge(
@@ -178,58 +187,65 @@ class Workspace:
         What is under way when it is cancelled is finished, nothing new is begun.
         """
         cancelled = cancelled or Flag()
-        keys, whole = self._selected(only)
-        pruning = self._prune(prune and whole)
+        keys, whole = self.selected(only)
+        pruning = self.decide(prune and whole)
         if prune and whole:
-            self._parts.stores.holds.replace(self._parts.identity.source, pruning.holds)
+            self.parts.stores.holds.replace(self.parts.identity.source, pruning.holds)
         wanted = {*keys, *pruning.deletes}
         held = {key for hold in pruning.holds for key in hold.keys}
         self._settle_unchanged(wanted)
-        unchanged = self._looked.keys()
-        finished = self._manager.converge(wanted - unchanged | held, timeout, cancelled, settled_before=unchanged)
-        board = self._parts.board
+        unchanged = self.looked.keys()
+        errand = Errand(wanted - unchanged | held, cancelled, settled_before=unchanged)
+        finished = self.manager.converge(errand, timeout)
+        board = self.parts.board
         if whole:
             self._forget_ghosts()
         statuses = {key: status for key in wanted if (status := board.status(key))}
         stopped = cancelled.is_set()
-        return Summary(statuses, tuple(self._manager.done), pruning.holds, not finished and not stopped, stopped)
+        return Summary(statuses, tuple(errand.done), pruning.holds, not finished and not stopped, stopped)
 
     def _forget_ghosts(self) -> None:
         """Statuses of what was declared once and never came to be."""
-        entries, stores = self._parts.index.entries(), self._parts.stores
+        entries, stores = self.parts.index.entries(), self.parts.stores
         ghosts = [key for key in stores.statuses.all() if key not in entries and not stores.inventory.find(key)]
         if ghosts:
             stores.statuses.forget(ghosts)
 
+    @property
+    def still_true(self) -> bool:
+        """Whether what the preview has found is to be believed still."""
+        return self.parts.clock.monotonic() - self._looked_at <= STILL_TRUE
+
     def _settle_unchanged(self, wanted: Collection[Key]) -> None:
         """What a preview has just found as declared needs no second look, unless somebody took time to think about it."""
-        if self._parts.clock.monotonic() - self._looked_at > STILL_TRUE:
-            self._looked = {}
-        fine = [each for each in self._looked.values() if each.verdict is Verdict.READY and each.key in wanted]
-        self._manager.reconciler.keep(fine)
-        self._parts.board.settle(fine)
-        self._looked = {each.key: each for each in fine}
+        looked = self.looked if self.still_true else {}
+        fine = [each for each in looked.values() if each.verdict is Verdict.READY and each.key in wanted]
+        self.manager.reconciler.keep(fine)
+        self.parts.board.settle(fine)
+        self.looked = {each.key: each for each in fine}
 
     def delete(
         self, keys: Collection[Key], *, timeout: float = DEFAULT_TIMEOUT, cancelled: Flag | None = None
     ) -> Summary:
         """Removes things that we own and nobody declares (retained, held, orphaned) and forgets them."""
         cancelled = cancelled or Flag()
-        orphans = frozenset(key for key in keys if self._parts.index.find(key) is None)
-        self._manager.reconciler.prune(Pruning(orphans, ()))
-        finished = self._manager.converge(orphans, timeout, cancelled)
-        statuses = {key: status for key in orphans if (status := self._parts.board.status(key))}
+        orphans = frozenset(key for key in keys if self.parts.index.find(key) is None)
+        self.manager.reconciler.prune(Pruning(orphans, ()))
+        errand = Errand(orphans, cancelled)
+        finished = self.manager.converge(errand, timeout)
+        statuses = {key: status for key in orphans if (status := self.parts.board.status(key))}
         stopped = cancelled.is_set()
-        return Summary(statuses, tuple(self._manager.done), (), not finished and not stopped, stopped)
+        return Summary(statuses, tuple(errand.done), (), not finished and not stopped, stopped)
 
-    def _prune(self, wanted: bool) -> Pruning:
-        pruning = self._manager.pruner.decide()[0] if wanted else Pruning(frozenset(), ())
-        self._manager.reconciler.prune(pruning)
+    def decide(self, wanted: bool) -> Pruning:
+        """What may be deleted, and what is held back."""
+        pruning = self.manager.pruner.decide()[0] if wanted else Pruning(frozenset(), ())
+        self.manager.reconciler.prune(pruning)
         return pruning
 
     def _in_order(self, planned: Mapping[Key, Plan]) -> Sequence[Key]:
         """Dependencies first; deletes last, dependents first."""
-        index, inventory = self._parts.index, self._parts.stores.inventory
+        index, inventory = self.parts.index, self.parts.stores.inventory
         deletes = {key for key, plan in planned.items() if plan.action is Action.DELETE}
 
         def recorded(key: Key) -> Collection[Key]:
@@ -242,42 +258,44 @@ class Workspace:
 
     def run(self, stop: Flag) -> None:
         """The controller: watches source and world and keeps them equal until `stop` is set."""
-        with self._home.pokes() as pokes:
-            self._manager.run(self.source, stop, pokes)
+        with self.home.pokes() as pokes:
+            self.manager.run(self.source, stop, pokes)
 
     def agents(self) -> Mapping[str, AgentHealth]:
         """Health of the system behind every declared kind, by the system's name (docker, environment)."""
         health: dict[str, AgentHealth] = {}
-        for kind in sorted({key.kind for key in self._parts.index.entries()}):
-            agent = self._parts.agent_of(kind)
+        for kind in sorted({key.kind for key in self.entries()}):
+            agent = self.parts.agent_of(kind)
             if agent and agent.system not in health and isinstance(agent, ReportsHealth):
-                health[agent.system] = agent.health(self._parts.context)
+                health[agent.system] = agent.health(self.parts.context)
         return health
 
     def queue_depth(self) -> int:
-        return self._manager.depth()
+        return self.manager.depth()
 
     def died(self) -> str:
         """Which part of a running controller has died; empty while all live."""
-        return self._manager.died()
+        return self.manager.died()
 
     def reached(self) -> Mapping[str, bool]:
         """Whether each system that work was done on answered when last asked, by its name. Asks nobody."""
-        return self._manager.reached()
+        return self.manager.reached()
 
     def source_trouble(self) -> str:
         """What is wrong with the source as a whole (missing, unreadable, empty); "" when nothing is."""
-        index = self._parts.index
+        index = self.parts.index
         return "" if index.condition is SourceCondition.OK else f"the source is {index.condition}: {index.message}"
 
 
-def _setup(home: Home, settings: Settings) -> Setup:
+def setup_of(home: Home, settings: Settings) -> Setup:
+    """What agents are made with."""
     return Setup(home.installation, home.path, HomeSecrets(home), home.read_only, settings.agent_timeout)
 
 
-def _parts(
+def parts_of(
     home: Home, stores: Stores, source: FilesSource, listener: Listener, agent_of: AgentOf, requests: Requests
 ) -> Parts:
+    """What a loop over `source` works with."""
     clock = Clock()
     return Parts(
         index=Index(Generations(stores), Recall(stores, source.name)),
@@ -297,7 +315,7 @@ def _parts(
     )
 
 
-def _source_of(path: Path, known: Collection[str]) -> tuple[Path, Path | None]:
+def source_of(path: Path, known: Collection[str]) -> tuple[Path, Path | None]:
     """The source a path belongs to, and the path itself when it is only a part of that source."""
     real = path.resolve()
     around = [name for name in known if _within(str(real), name) and Path(name).is_dir()]
@@ -309,7 +327,8 @@ def _within(path: str, directory: str) -> bool:
     return path == directory or path.startswith(directory.rstrip("/") + "/")
 
 
-def _located(problems: Sequence[Problem]) -> Sequence[Problem]:
+def located(problems: Sequence[Problem]) -> Sequence[Problem]:
+    """With lines and columns."""
     from resources.load import locate  # reads YAML, which a sound source that is cached does without
 
     try:

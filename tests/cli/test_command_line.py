@@ -14,6 +14,7 @@ from controller.surfaces.cli.diff import Diff
 from controller.surfaces.cli.get import Get
 from controller.surfaces.cli.keys import key_named, selected
 from controller.surfaces.cli.main import command_of
+from controller.surfaces.cli.reading import read_line
 from resources.meta import Key
 from tests.cli.small_world import UPDATE, SmallWorkspace, p2, preview
 
@@ -29,7 +30,8 @@ COMMANDS = [
     ("arguments", "heavy"),
     [
         (["--help"], HEAVY | {"pydantic"}),
-        (["version"], HEAVY | {"pydantic"}),
+        (["version"], HEAVY | {"pydantic", "typer"}),
+        (["diff", "state"], HEAVY - {"yaml"} | {"typer"}),
         (["apply", "--help"], HEAVY),  # typer reads typed options by pydantic
         (["completion", "bash"], HEAVY),
     ],
@@ -57,6 +59,32 @@ def test_the_front_page_names_every_command(line: list[str], capsys: pytest.Capt
 def test_every_command_explains_itself_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert command_of([name, "--help"]) == 0
     assert f"  p2 {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "diff",
+        "diff /srv",
+        "apply x",
+        "get",
+        "get containers pods/x",
+        "delete a/b c/d",
+        "confirm",
+        "completion zsh",
+        "explain x.y",
+    ],
+)
+def test_plain_words_mean_what_the_parser_reads_in_them(line: str) -> None:
+    assert command_of(line.split()) == read_line(line.split())
+
+
+@pytest.mark.parametrize(
+    "line", ["diff a b", "version x", "completion nonsense", "nonsense", "--nonsense", "explain a b c"]
+)
+def test_words_that_are_wrong_are_refused_as_ever(line: str) -> None:
+    with pytest.raises(Refused, match="cannot read the command line"):
+        command_of(line.split())
 
 
 def test_path_defaults_to_state() -> None:

@@ -104,21 +104,6 @@ def test_what_happened_while_no_controller_ran_is_found_at_the_next_start(story:
     assert at_rest(controller)
 
 
-def test_second_controller_and_apply_are_refused_and_told_what_to_do(story: Story, controller: Controller) -> None:
-    story.write("a.yaml", story.file("one"))
-    controller.start()
-    eventually(lambda: all_ready(story, ["one"]), "it was made")
-    for command in ("run", "apply"):
-        process = story.start(command, env={"PEGASUS2_METRICS_PORT": "0"})
-        _, error = process.communicate(timeout=20)
-        assert process.returncode == 2
-        assert f"process {controller.pid} (p2 run)" in error
-        assert "stop it first, or let it do the work" in error
-    (story.world / "one").unlink()
-    eventually((story.world / "one").exists, "the first went on undisturbed")
-    assert at_rest(controller)
-
-
 def test_things_broken_by_hand_all_at_once_are_healed_and_their_neighbours_left_alone(
     story: Story, controller: Controller
 ) -> None:

@@ -17,9 +17,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from controller.engine.stores import Event, Hold, Level
 from controller.store.stores import open_stores
-from controller.surfaces.listeners import Listeners
 from controller.surfaces.metrics import Gauges, Metrics
 from controller.surfaces.probes import DEFAULT_PORT, ProbeServer, port_from, serve
+from controller.wiring.listeners import Listeners
 from resources.conditions import Condition, Reason, Status, Truth, Type
 from resources.meta import Key
 from resources.plan import Action, Plan

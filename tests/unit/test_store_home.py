@@ -282,9 +282,9 @@ def test_configuration_is_read_from_home_and_agents_directory(home: Path, tmp_pa
         (directory / "docker.yaml").write_text(f"host: {directory}\n")
     (home / "config.yaml").write_text("# nothing yet\n")
     assert Home(home).config() == {}
-    assert Home(home).agent_config("docker") == {"host": str(home / "agents")}
-    assert Home(home, elsewhere).agent_config("docker") == {"host": str(elsewhere)}
-    assert Home(home).agent_config("environment") == {}
+    assert Home(home).agent_config("docker", {"host"}) == {"host": str(home / "agents")}
+    assert Home(home, elsewhere).agent_config("docker", {"host"}) == {"host": str(elsewhere)}
+    assert Home(home).agent_config("environment", ()) == {}
 
 
 @pytest.mark.parametrize(
@@ -299,4 +299,11 @@ def test_bad_configuration_names_file_and_place(home: Path, content: bytes, mess
     (home / "agents").mkdir(parents=True)
     (home / "agents" / "docker.yaml").write_bytes(content)
     with pytest.raises(HomeError, match=message):
-        Home(home).agent_config("docker")
+        Home(home).agent_config("docker", {"host"})
+
+
+def test_field_that_an_agent_does_not_know_is_refused(home: Path) -> None:
+    (home / "agents").mkdir(parents=True)
+    (home / "agents" / "docker.yaml").write_text("hots: unix:///run/docker.sock\n")
+    with pytest.raises(HomeError, match=r"docker\.yaml: unknown field hots; write host"):
+        Home(home).agent_config("docker", {"host"})

@@ -24,6 +24,7 @@ from controller.engine.agent import (
 )
 from controller.engine.board import Board
 from controller.engine.clock import Clock
+from controller.engine.errand import Errand
 from controller.engine.index import Edits, Index
 from controller.engine.manager import Manager
 from controller.engine.parts import Identity, Parts
@@ -186,7 +187,7 @@ class Loop:
         pruning = manager.pruner.decide()[0]
         manager.reconciler.prune(pruning)
         held = {key for hold in pruning.holds for key in hold.keys}
-        return manager.converge({*self.index.entries(), *pruning.deletes, *held}, timeout, Flag())
+        return manager.converge(Errand({*self.index.entries(), *pruning.deletes, *held}, Flag()), timeout)
 
     def reason(self, name: str, kind: str = "Gadget") -> str:
         status = self.parts.board.status(Key(kind, "default", name))

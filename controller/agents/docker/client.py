@@ -42,6 +42,9 @@ class EngineError(Exception):
         self.status, self.message = status, message
 
 
+SETTINGS = frozenset({"host"})  # fields of agents/docker.yaml
+
+
 def connect(setup: Setup) -> Engine:
     """The engine of DOCKER_HOST, or of `host` in agents/docker.yaml, unable to write when `setup.read_only`."""
     host = str(setup.config.get("host") or os.environ.get("DOCKER_HOST") or DEFAULT_HOST)

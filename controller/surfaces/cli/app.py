@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event as Flag
 from typing import TYPE_CHECKING, Any, Protocol
 
 from controller.surfaces.cli.command import Refused
@@ -41,7 +42,7 @@ def open_workspace(
     """The workspace of `path` under the settings of the environment. Raises Refused and HomeError."""
     from controller.wiring.workspace import Workspace
 
-    return Workspace.open(path, _settings(), read_only=read_only, listener=listener, ahead=ahead, request=request)
+    return Workspace.open(path, settings(), read_only=read_only, listener=listener, ahead=ahead, request=request)
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ def open_kept(*, read_only: bool) -> Iterator[Kept]:
     from controller.store.home import Home
     from controller.store.stores import open_stores
 
-    settings = _settings()
-    home = Home(settings.home, settings.agents_config, read_only=read_only)
+    found = settings()
+    home = Home(found.home, found.agents_config, read_only=read_only)
     with open_stores(home) as stores:
         yield Kept(home, stores, lambda: stores.database.examine(whole=True))
 
@@ -69,10 +70,11 @@ def open_recovery() -> Recovery:
     """The home of the environment, whatever state it is in. Raises Refused."""
     from controller.wiring.recovery import Recovery
 
-    return Recovery(_settings())
+    return Recovery(settings())
 
 
-def _settings() -> Settings:
+def settings() -> Settings:
+    """What the environment says. Raises Refused."""
     from controller.wiring.settings import Settings
 
     try:
@@ -81,14 +83,25 @@ def _settings() -> Settings:
         raise Refused(str(error)) from error
 
 
+def interruptible() -> AbstractContextManager[Flag]:
+    """A flag that Ctrl-C sets."""
+    from controller.surfaces.cli.stopping import say_stopping, stoppable
+
+    return stoppable(say_stopping)
+
+
 @dataclass(frozen=True)
 class App:
-    """`user` and `typed` say who runs which command: what is changed for it is written down with their names."""
+    """`stoppable` gives the flag by which the person who waits breaks off.
+
+    `user` and `typed` say who runs which command: what is changed for it is written down with their names.
+    """
 
     console: Console
     open: Opener = open_workspace
     kept: Callable[..., AbstractContextManager[Kept]] = open_kept
     recovery: Callable[[], Recovery] = open_recovery
+    stoppable: Callable[[], AbstractContextManager[Flag]] = interruptible
     now: Callable[[], float] = time.time  # seconds since the epoch
     user: str = ""  # a login name
     typed: str = ""  # the command line: "p2 apply state"

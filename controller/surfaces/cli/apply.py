@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from controller.surfaces.cli.app import App, chosen, load, refuse_unusable
-from controller.surfaces.cli.command import Command, Exit, Refused
+from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
 from controller.surfaces.cli.parameters import Only, Prune, Timeout
 
 if TYPE_CHECKING:
@@ -38,19 +36,19 @@ class Apply(Command):
     name = "apply"
 
     path: Annotated[
-        Path | None, typer.Argument(metavar="PATH", help="Directory with the desired state (default: ./state).")
+        Path | None, Argument(metavar="PATH", help="Directory with the desired state (default: ./state).")
     ] = None
     file: Annotated[
-        tuple[Path, ...], typer.Option("-f", "--file", metavar="FILE", help="Only what this file declares; repeatable.")
+        tuple[Path, ...], Option("-f", "--file", metavar="FILE", help="Only what this file declares; repeatable.")
     ] = ()
     only: Only = ()
     plan: Annotated[
-        Path | None, typer.Option("--plan", metavar="FILE", help="Only if the plan is still the one saved in FILE.")
+        Path | None, Option("--plan", metavar="FILE", help="Only if the plan is still the one saved in FILE.")
     ] = None
     prune: Prune = True
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Delete without asking.")] = False
+    yes: Annotated[bool, Option("-y", "--yes", help="Delete without asking.")] = False
     keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="Apply what is valid when parts of the source are not.")
+        bool, Option("--keep-going", help="Apply what is valid when parts of the source are not.")
     ] = False
     timeout: Timeout = 300.0
 
@@ -69,7 +67,7 @@ class Apply(Command):
             show_plan(app, preview)
             refuse_unusable(workspace, preview)
             self._ask(app, preview)
-            summary = self._converge(workspace, scope, progress, len(preview.plans))
+            summary = self._converge(app, workspace, scope, progress, len(preview.plans))
         return report(app, preview, summary, sound=not problems)
 
     def _saved_plan(self) -> SavedPlan | None:
@@ -118,10 +116,8 @@ class Apply(Command):
         if not app.console.ask(f"{question}?".capitalize()):
             raise Refused("cannot go on without your consent; nothing was changed")
 
-    def _converge(self, workspace: Workspace, scope: Scope, progress: Progress, actions: int) -> Summary:
-        from controller.surfaces.cli.stopping import say_stopping, stoppable
-
-        with stoppable(say_stopping) as cancelled:
+    def _converge(self, app: App, workspace: Workspace, scope: Scope, progress: Progress, actions: int) -> Summary:
+        with app.stoppable() as cancelled:
             progress.begin(actions)
             try:
                 return workspace.converge(scope.only, prune=scope.prune, timeout=self.timeout, cancelled=cancelled)

@@ -1,4 +1,4 @@
-"""How a command is written: a frozen dataclass whose fields are its arguments, in typer's words, and whose docstring is its help.
+"""How a command is written: a frozen dataclass whose fields are its arguments, and whose docstring is its help.
 
     @dataclass(frozen=True)
     class Greet(Command):
@@ -10,12 +10,13 @@
 
         name = "greet"
 
-        whom: Annotated[str, typer.Argument(help="Whom to greet.")]
-        loud: Annotated[bool, typer.Option("--loud", help="Shout.")] = False
+        whom: Annotated[str, Argument(help="Whom to greet.")]
+        loud: Annotated[bool, Option("--loud", help="Shout.")] = False
 
         def run(self, app: App) -> Exit: ...
 
-`main.py` gathers them. A command made by hand, in a test, is the same thing as one made from a command line.
+`main.py` gathers them, `reading.py` has typer read their arguments; plain words are read here, for importing typer takes as long
+as many a command. A command made by hand, in a test, is the same thing as one made from a command line.
 """
 
 from __future__ import annotations
@@ -23,18 +24,29 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from abc import ABC, abstractmethod
-from copy import copy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
-
-import typer
 
 if TYPE_CHECKING:
     from controller.surfaces.cli.app import App
 
 
-CONTEXT = {"help_option_names": ["-h", "--help"]}  # typer's settings for every command
+class Argument:
+    """A word of the command line. Keywords as of typer.Argument."""
+
+    def __init__(self, **how: Any) -> None:
+        self.how = how
+
+
+class Option:
+    """An option. Names and keywords as of typer.Option."""
+
+    def __init__(self, *names: str, **how: Any) -> None:
+        self.names = names
+        self.how = how
 
 
 class Exit(IntEnum):
@@ -66,40 +78,38 @@ def summary(command: type[Command]) -> str:
     return (command.__doc__ or "").partition("\n")[0]
 
 
-def parser_of(command: type[Command]) -> Any:
-    """The typer command that reads the arguments of `command` and returns it, filled with them."""
-    single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    single.command(command.name, help=_help(command), context_settings=CONTEXT)(_reader(command))
-    return typer.main.get_command(single)
-
-
-def _reader(command: type[Command]) -> Any:
-    def read(**given: Any) -> Command:
-        return command(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
-
-    hints = get_type_hints(command, include_extras=True)
-    parameters = [_parameter(field, hints[field.name]) for field in dataclasses.fields(command)]
-    read.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer goes by
-    read.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return read
-
-
-def _parameter(field: dataclasses.Field[Any], hint: Any) -> inspect.Parameter:
-    """A field as typer wants it: it knows lists, not tuples; and defaults are named in our help texts already."""
-    kind, info = get_args(hint)
-    info = copy(info)
-    info.show_default = False
-    if get_origin(kind) is tuple:
-        kind = list[get_args(kind)[0]]  # type: ignore[misc]
-    default = inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default
-    return inspect.Parameter(
-        field.name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=[] if default == () else default,
-        annotation=Annotated[kind, info],
-    )
-
-
-def _help(command: type[Command]) -> str:
+def help_of(command: type[Command]) -> str:
     """The docstring; its examples are kept as they are written, not filled up as paragraphs."""
     return inspect.cleandoc(command.__doc__ or "").replace("\n\nExample", "\n\n\b\nExample")
+
+
+def hints_of(command: type[Command]) -> dict[str, Any]:
+    """The type of each field, with the Argument or Option that it is."""
+    return get_type_hints(command, include_extras=True)
+
+
+def from_words(command: type[Command], words: Sequence[str]) -> Command | None:
+    """The command that `words` give when they are its arguments and nothing else.
+
+    None where there are options, too many words, too few, or ones that must be converted: a parser has to read these.
+    """
+    given: dict[str, Any] = {}
+    rest = list(words)
+    for name, hint in hints_of(command).items():
+        kind, said = get_args(hint) if get_origin(hint) is Annotated else (None, None)
+        if not isinstance(said, Argument):
+            continue
+        many = get_origin(kind) is tuple
+        convert = _CONVERTED.get(get_args(kind)[0] if many else kind)
+        if convert is None:
+            return None
+        if many and rest:
+            given[name], rest = tuple(map(convert, rest)), []
+        elif rest:
+            given[name] = convert(rest.pop(0))
+    needed = {field.name for field in dataclasses.fields(command) if field.default is dataclasses.MISSING}
+    return None if rest or needed - given.keys() else command(**given)
+
+
+# Types that a word is made into without a chance of failing.
+_CONVERTED: dict[Any, Callable[[str], Any]] = {str: str, Path: Path, Path | None: Path}

@@ -9,7 +9,7 @@ import typer
 import typer.completion
 
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit
+from controller.surfaces.cli.command import Argument, Command, Exit
 
 # zsh runs the file when it completes for the first time, and expects an answer of it at once.
 _ZSH_FIRST_TIME = '[[ ${zsh_eval_context[-1]} == loadautofunc ]] && "_${service//-/_}_completion"'
@@ -29,7 +29,7 @@ class Completion(Command):
 
     name = "completion"
 
-    shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(metavar="SHELL", help="bash, zsh or fish.")]
+    shell: Annotated[Literal["bash", "zsh", "fish"], Argument(metavar="SHELL", help="bash, zsh or fish.")]
 
     def run(self, app: App) -> Exit:
         from controller.surfaces.cli.main import PROGRAMS

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
-
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit, Refused
+from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
 from controller.surfaces.cli.keys import complete_keys, key_named
 from controller.surfaces.cli.parameters import SourceOption
 from controller.surfaces.cli.suspend import effect
@@ -38,11 +36,11 @@ class Confirm(Command):
     name = "confirm"
 
     keys: Annotated[
-        tuple[str, ...], typer.Argument(metavar="KIND/NAME", autocompletion=complete_keys, help="What to allow.")
+        tuple[str, ...], Argument(metavar="KIND/NAME", autocompletion=complete_keys, help="What to allow.")
     ] = ()
-    all: Annotated[bool, typer.Option("--all", help="Everything that can be allowed.")] = False
+    all: Annotated[bool, Option("--all", help="Everything that can be allowed.")] = False
     path: SourceOption = Path("state")
-    output: Annotated[Literal["text", "json"], typer.Option("-o", "--output", help="How to print the list.")] = "text"
+    output: Annotated[Literal["text", "json"], Option("-o", "--output", help="How to print the list.")] = "text"
 
     def run(self, app: App) -> Exit:
         holds = list(waiting(app, self.path))

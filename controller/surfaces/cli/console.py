@@ -51,6 +51,7 @@ class Console:
     live: bool = False
     asks: bool = False  # a person can be asked
     width: int | None = None  # columns of the terminal behind `out`, None in a pipe
+    err_width: int | None = None  # of the one behind `err`, where that can't be found out from the stream itself
 
     @classmethod
     def standard(cls, environment: Mapping[str, str] = os.environ) -> Console:

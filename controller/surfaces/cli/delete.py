@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from controller.surfaces.cli.app import App, tell_news
-from controller.surfaces.cli.command import Command, Exit, Refused
+from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
 from controller.surfaces.cli.keys import complete_keys
 from controller.surfaces.cli.parameters import Timeout
 from controller.surfaces.cli.suspend import named
@@ -35,9 +33,9 @@ class Delete(Command):
     name = "delete"
 
     keys: Annotated[
-        tuple[str, ...], typer.Argument(metavar="KIND/NAME", autocompletion=complete_keys, help="What to remove.")
+        tuple[str, ...], Argument(metavar="KIND/NAME", autocompletion=complete_keys, help="What to remove.")
     ] = ()
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False
+    yes: Annotated[bool, Option("-y", "--yes", help="Do not ask.")] = False
     timeout: Timeout = 300.0
 
     def run(self, app: App) -> Exit:
@@ -63,7 +61,6 @@ class Delete(Command):
         """Whether all of them are gone."""
         from controller.surfaces.cli.plan_view import explained_lines
         from controller.surfaces.cli.progress import progress_on
-        from controller.surfaces.cli.stopping import say_stopping, stoppable
 
         progress = progress_on(app.console)
         from controller.engine.requests import Cause
@@ -72,7 +69,7 @@ class Delete(Command):
             tell_news(app, workspace)
             workspace.load()
             refuse_declared(workspace, keys)  # once more, for it was not locked while it was asked
-            with stoppable(say_stopping) as cancelled:
+            with app.stoppable() as cancelled:
                 progress.begin(len(keys))
                 try:
                     summary = workspace.delete(keys, timeout=self.timeout, cancelled=cancelled)

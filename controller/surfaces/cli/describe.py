@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import typer
-
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit, Refused
+from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
 from controller.surfaces.cli.keys import Selection, complete_kinds_and_keys, selected
 from controller.surfaces.cli.parameters import SourceOption
 
@@ -31,10 +29,10 @@ class Describe(Command):
 
     what: Annotated[
         tuple[str, ...],
-        typer.Argument(metavar="KIND[/NAME]", autocompletion=complete_kinds_and_keys, help="What to describe."),
+        Argument(metavar="KIND[/NAME]", autocompletion=complete_kinds_and_keys, help="What to describe."),
     ] = ()
     path: SourceOption = Path("state")
-    output: Annotated[Literal["text", "json"], typer.Option("-o", "--output", help="How to print it.")] = "text"
+    output: Annotated[Literal["text", "json"], Option("-o", "--output", help="How to print it.")] = "text"
 
     def run(self, app: App) -> Exit:
         from controller.surfaces.cli.description import Description, described

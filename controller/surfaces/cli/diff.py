@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
-
 from controller.surfaces.cli.app import App, chosen, load, refuse_unusable
-from controller.surfaces.cli.command import Command, Exit
+from controller.surfaces.cli.command import Command, Exit, Option
 from controller.surfaces.cli.parameters import Only, Prune, SourcePath
 
 if TYPE_CHECKING:
@@ -38,12 +36,12 @@ class Diff(Command):
     only: Only = ()
     prune: Prune = True
     keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="Plan for what is valid when parts of the source are not.")
+        bool, Option("--keep-going", help="Plan for what is valid when parts of the source are not.")
     ] = False
     output: Annotated[
-        Literal["text", "wide", "json"], typer.Option("-o", "--output", help="wide shows the fields of creates, too.")
+        Literal["text", "wide", "json"], Option("-o", "--output", help="wide shows the fields of creates, too.")
     ] = "text"
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="The same as -o wide.")] = False
+    verbose: Annotated[bool, Option("-v", "--verbose", help="The same as -o wide.")] = False
 
     def run(self, app: App) -> Exit:
         from controller.surfaces.cli.progress import waiting

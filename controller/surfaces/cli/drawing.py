@@ -15,14 +15,14 @@ from resources.meta import Key
 class Drawing:
     """A line for the whole with a bar, and below it one for everything under way. Safe from any thread."""
 
-    def __init__(self, stream: TextIO, total: int) -> None:
+    def __init__(self, stream: TextIO, total: int, width: int | None = None) -> None:
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             _KnownBar(bar_width=30),
             TextColumn("{task.fields[amount]}"),
             TimeElapsedColumn(),
-            console=Console(file=stream),
+            console=Console(file=stream, width=width),
             transient=True,
         )
         self._total = total
@@ -64,6 +64,6 @@ class _KnownBar(BarColumn):
         return super().render(task) if task.total is not None else Text("")  # type: ignore[return-value]
 
 
-def spinner(stream: TextIO, message: str) -> Status:
+def spinner(stream: TextIO, message: str, width: int | None = None) -> Status:
     """A spinning line; to be started and stopped."""
-    return Console(file=stream).status(message)
+    return Console(file=stream, width=width).status(message)

@@ -8,10 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
-
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit
+from controller.surfaces.cli.command import Argument, Command, Exit, Option
 from controller.surfaces.cli.keys import Selection, complete_kinds_and_keys, selected
 
 if TYPE_CHECKING:
@@ -37,15 +35,13 @@ class Events(Command):
 
     what: Annotated[
         tuple[str, ...],
-        typer.Argument(
+        Argument(
             metavar="KIND[/NAME]", autocompletion=complete_kinds_and_keys, help="Only about these (default: all)."
         ),
     ] = ()
-    watch: Annotated[bool, typer.Option("-w", "--watch", help="Go on, and print what happens.")] = False
-    number: Annotated[
-        int, typer.Option("-n", "--number", metavar="N", min=1, help="How many at most (default: 100).")
-    ] = 100
-    output: Annotated[Literal["table", "json"], typer.Option("-o", "--output", help="How to print it.")] = "table"
+    watch: Annotated[bool, Option("-w", "--watch", help="Go on, and print what happens.")] = False
+    number: Annotated[int, Option("-n", "--number", metavar="N", min=1, help="How many at most (default: 100).")] = 100
+    output: Annotated[Literal["table", "json"], Option("-o", "--output", help="How to print it.")] = "table"
 
     def run(self, app: App) -> Exit:
         from controller.surfaces.cli.table import Table

@@ -6,10 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import typer
-
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit, Refused
+from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
 from controller.surfaces.cli.keys import complete_kinds, kind_named
 from controller.surfaces.cli.words import as_json
 
@@ -29,10 +27,10 @@ class Explain(Command):
 
     what: Annotated[
         str,
-        typer.Argument(metavar="KIND[.FIELD]", autocompletion=complete_kinds, help="A kind, with the path of a field."),
+        Argument(metavar="KIND[.FIELD]", autocompletion=complete_kinds, help="A kind, with the path of a field."),
     ]
 
-    output: Annotated[Literal["text", "json"], typer.Option("-o", "--output", help="How to print it.")] = "text"
+    output: Annotated[Literal["text", "json"], Option("-o", "--output", help="How to print it.")] = "text"
 
     def run(self, app: App) -> Exit:
         from resources.schema import describe, explain
@@ -64,7 +62,7 @@ class Schema(Command):
     name = "schema"
 
     file: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it there (default: print it).")
+        Path | None, Option("-o", "--output", metavar="FILE", help="Write it there (default: print it).")
     ] = None
 
     def run(self, app: App) -> Exit:

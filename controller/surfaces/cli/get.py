@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
-
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit, Refused
+from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
 from controller.surfaces.cli.keys import Selection, complete_kinds_and_keys, selected
 from controller.surfaces.cli.parameters import SourceOption
 from controller.surfaces.cli.words import counted
@@ -39,7 +37,7 @@ class Get(Command):
 
     what: Annotated[
         tuple[str, ...],
-        typer.Argument(
+        Argument(
             metavar="KIND[/NAME]",
             autocompletion=complete_kinds_and_keys,
             help="Kinds and names to list (default: all).",
@@ -47,9 +45,9 @@ class Get(Command):
     ] = ()
     path: SourceOption = Path("state")
     output: Annotated[
-        Literal["table", "wide", "yaml", "json", "name"], typer.Option("-o", "--output", help="How to print it.")
+        Literal["table", "wide", "yaml", "json", "name"], Option("-o", "--output", help="How to print it.")
     ] = "table"
-    watch: Annotated[bool, typer.Option("-w", "--watch", help="Go on, and print what changes.")] = False
+    watch: Annotated[bool, Option("-w", "--watch", help="Go on, and print what changes.")] = False
 
     def run(self, app: App) -> Exit:
         selection = selected(self.what)

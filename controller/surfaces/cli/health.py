@@ -8,10 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
-
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit
+from controller.surfaces.cli.command import Command, Exit, Option
 from controller.surfaces.cli.parameters import SourcePath
 from controller.surfaces.cli.words import counted, place
 
@@ -49,7 +47,7 @@ class Health(Command):
     name = "health"
 
     path: SourcePath = Path("state")
-    output: Annotated[Literal["table", "json"], typer.Option("-o", "--output", help="How to print it.")] = "table"
+    output: Annotated[Literal["table", "json"], Option("-o", "--output", help="How to print it.")] = "table"
 
     def run(self, app: App) -> Exit:
         from controller.surfaces.cli.words import as_json

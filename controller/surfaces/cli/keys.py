@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from controller.surfaces.cli.command import Refused
 
@@ -87,7 +85,7 @@ def complete_kinds(incomplete: str) -> list[str]:
     return [kind for kind in (name.lower() for name in kinds.names()) if kind.startswith(incomplete.lower())]
 
 
-def complete_keys(ctx: typer.Context, incomplete: str) -> list[str]:
+def complete_keys(ctx: Any, incomplete: str) -> list[str]:
     """`kind/name` of what is declared or owned, for the shell. Reads only what is quick to read; never fails."""
     from controller.surfaces.cli.app import open_workspace
 
@@ -101,6 +99,6 @@ def complete_keys(ctx: typer.Context, incomplete: str) -> list[str]:
     return [text for text in found if text.startswith(incomplete.lower())]
 
 
-def complete_kinds_and_keys(ctx: typer.Context, incomplete: str) -> list[str]:
+def complete_kinds_and_keys(ctx: Any, incomplete: str) -> list[str]:
     """Kinds until a slash is typed, keys from then on."""
     return complete_keys(ctx, incomplete) if "/" in incomplete else complete_kinds(incomplete)

@@ -1,6 +1,6 @@
 """The entry point of `p2`: finds the command, runs it, and turns what went wrong into one line and an exit code.
 
-Only the module of the command that was typed is imported; all of them for help and completion.
+Only the module of the command that was typed is imported; all of them, and typer, for help and completion.
 """
 
 from __future__ import annotations
@@ -12,20 +12,15 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import typer
-import typer.completion
-from typer.core import TyperGroup
-
 from controller.surfaces.cli.app import App, open_workspace
-from controller.surfaces.cli.command import CONTEXT, Command, Exit, Refused, parser_of, summary
+from controller.surfaces.cli.command import Command, Exit, Refused, from_words
 from controller.surfaces.cli.console import Console, Style
 from controller.surfaces.cli.person import person
 
 # Command -> class in the module of that name or as given; in the order and groups of the help page.
-_GROUPS: dict[str, dict[str, str]] = {
+GROUPS: dict[str, dict[str, str]] = {
     "Change the machine": {
         "diff": "diff:Diff",
         "apply": "apply:Apply",
@@ -53,10 +48,9 @@ _GROUPS: dict[str, dict[str, str]] = {
     },
 }
 PROGRAMS = ("p2", "pegasus2-orchestrator")
-_COMMANDS = {name: place for group in _GROUPS.values() for name, place in group.items()}
+COMMANDS = {name: place for group in GROUPS.values() for name, place in group.items()}
 _LOOKING = frozenset({"diff", "apply"})  # commands that begin with a look at the whole world
 _BRIEF = frozenset({"diff", "help", "-h", "--help", "version", "--version"})  # commands of a moment
-_ABOUT = "Keeps this machine the way its files say. Begin with: p2 diff, p2 apply. A command explains itself: p2 apply --help"
 _DEBUG = "PEGASUS2_DEBUG"
 _BROKEN_PIPE = 141  # 128 + SIGPIPE, as if the signal had ended us
 
@@ -84,7 +78,7 @@ def run(given: Sequence[str], app: App) -> int:
         return found.run(app) if isinstance(found, Command) else found
     except Refused as error:
         return _failed(app, str(error), Exit.REFUSED)
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return _failed(app, "interrupted", Exit.INTERRUPTED)
     except BrokenPipeError:
         raise
@@ -92,26 +86,16 @@ def run(given: Sequence[str], app: App) -> int:
         return _failed(app, _explanation(error), Exit.REFUSED)
 
 
-def command_of(given: Sequence[str]) -> Command | int:
-    """The command of a command line, or the exit code where a page of help was asked for. Raises Refused."""
-    arguments = ["version" if given[:1] == ["--version"] else word for word in given[:1]] + list(given[1:])
-    if arguments[:1] == ["help"]:
-        arguments = [*arguments[1:2], "--help"]
-    if arguments == ["version"]:  # parsing it would take longer than answering
+def command_of(words: Sequence[str]) -> Command | int:
+    """The command of a command line, or the exit code where a page of help was shown. Raises Refused."""
+    if words and words[0] in COMMANDS and not any(word.startswith("-") for word in words):
+        if command := from_words(command_class(words[0]), words[1:]):
+            return command
+    elif list(words) == ["--version"]:
         return command_class("version")()
-    try:
-        found: Command | int = program().main(
-            args=arguments or ["--help"], prog_name=_own_name(), standalone_mode=False
-        )
-    except Exception as error:
-        message = getattr(error, "format_message", None)  # what typer raises for a wrong command line
-        if message is None:
-            raise
-        where = " ".join(["p2", *(word for word in arguments[:1] if word in _COMMANDS)])
-        raise Refused(
-            f"cannot read the command line: {message().rstrip('.').replace('Value error, ', '')}; see {where} --help"
-        ) from None
-    return found
+    from controller.surfaces.cli.reading import read_line
+
+    return read_line(words)
 
 
 def _ahead(given: Sequence[str]) -> Mapping[str, Any]:
@@ -127,48 +111,9 @@ def _ahead(given: Sequence[str]) -> Mapping[str, Any]:
         return {}  # told when the settings are needed
 
 
-class Commands(TyperGroup):
-    """All commands, each imported when it is asked for."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        return parser_of(command_class(cmd_name)) if cmd_name in _COMMANDS else None
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        for title, group in _GROUPS.items():
-            with formatter.section(title):
-                formatter.write_dl([(name, summary(command_class(name))) for name in group])
-
-
-def program() -> Any:
-    """The whole of `p2` as typer has it, for reading command lines and for completing them."""
-    group = typer.Typer(
-        cls=Commands,
-        help=_ABOUT,
-        add_completion=False,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        context_settings=CONTEXT,
-    )
-    group.callback()(lambda: None)
-    made = typer.main.get_command(group)
-    if any(name.endswith("_COMPLETE") for name in os.environ):
-        typer.completion.completion_init()  # type: ignore[attr-defined]  # a shell asks for completions
-    made.commands = dict.fromkeys(_COMMANDS)  # type: ignore[attr-defined]  # what it suggests from after a typing error
-    return made
-
-
-def _own_name() -> str:
-    """The name that we were called by, if it is one of ours: a shell's completion is bound to it."""
-    name = Path(sys.argv[0]).name
-    return name if name in PROGRAMS else PROGRAMS[0]
-
-
 def command_class(name: str) -> type[Command]:
     """Imports the module of a command."""
-    module, _, class_name = _COMMANDS[name].partition(":")
+    module, _, class_name = COMMANDS[name].partition(":")
     found: type[Command] = getattr(importlib.import_module(f"controller.surfaces.cli.{module}"), class_name)
     return found
 

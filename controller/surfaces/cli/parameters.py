@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from controller.surfaces.cli.command import Argument, Option
 from controller.surfaces.cli.keys import complete_keys
 
 
@@ -19,19 +18,19 @@ def duration(text: str | float) -> float:
     try:
         return float(text) if text.replace(".", "", 1).isdigit() else seconds(text)
     except ValueError as error:
+        import typer  # only who has read the command line with it gets here
+
         raise typer.BadParameter(str(error)) from None
 
 
-SourcePath = Annotated[
-    Path, typer.Argument(metavar="PATH", help="Directory with the desired state (default: ./state).")
-]
-SourceOption = Annotated[Path, typer.Option("-s", "--source", metavar="PATH", help="The source (default: ./state).")]
+SourcePath = Annotated[Path, Argument(metavar="PATH", help="Directory with the desired state (default: ./state).")]
+SourceOption = Annotated[Path, Option("-s", "--source", metavar="PATH", help="The source (default: ./state).")]
 Only = Annotated[
     tuple[str, ...],
-    typer.Option("--only", metavar="KIND/NAME", autocompletion=complete_keys, help="Only this resource; repeatable."),
+    Option("--only", metavar="KIND/NAME", autocompletion=complete_keys, help="Only this resource; repeatable."),
 ]
-Prune = Annotated[bool, typer.Option("--prune/--no-prune", help="Delete what has left the source (default), or not.")]
+Prune = Annotated[bool, Option("--prune/--no-prune", help="Delete what has left the source (default), or not.")]
 Timeout = Annotated[
     float,
-    typer.Option("--timeout", metavar="TIME", parser=duration, help="How long to wait: 90s, 5m (default)."),
+    Option("--timeout", metavar="TIME", parser=duration, help="How long to wait: 90s, 5m (default)."),
 ]

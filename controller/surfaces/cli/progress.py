@@ -100,7 +100,7 @@ class LiveProgress(Progress):
         if total:
             from controller.surfaces.cli.drawing import Drawing
 
-            self._drawing = Drawing(self._console.err, total)
+            self._drawing = Drawing(self._console.err, total, self._console.err_width)
 
     def end(self) -> None:
         if self._drawing:
@@ -160,7 +160,7 @@ class _Spinner:
     def start(self) -> None:
         from controller.surfaces.cli.drawing import spinner
 
-        status = spinner(self._console.err, self._message)
+        status = spinner(self._console.err, self._message, self._console.err_width)
         with self._lock:
             if not self._stopped:
                 status.start()

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from controller.surfaces.cli.app import App, load
-from controller.surfaces.cli.command import Command, Exit, Refused
+from controller.surfaces.cli.command import Command, Exit, Option, Refused
 from controller.surfaces.cli.parameters import SourceOption
 from controller.surfaces.cli.words import counted, names, place
 
@@ -44,7 +42,7 @@ class Recover(Command):
     name = "recover"
 
     id: Annotated[
-        str, typer.Option("--id", metavar="ID", help="The installation whose marks are ours; 'new' makes a new id.")
+        str, Option("--id", metavar="ID", help="The installation whose marks are ours; 'new' makes a new id.")
     ] = ""
     path: SourceOption = Path("state")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from controller import __version__
-from controller.surfaces.cli.app import App
+from controller.surfaces.cli.app import App, settings
 from controller.surfaces.cli.command import Command, Exit, Refused
 from controller.surfaces.cli.parameters import SourcePath
 from controller.surfaces.cli.words import place
@@ -44,21 +44,25 @@ class Run(Command):
 
     def run(self, app: App) -> Exit:
         from controller.surfaces import logs, probes
+        from controller.surfaces.cli.serving import Server
         from controller.surfaces.cli.stopping import stoppable
-        from controller.surfaces.listeners import Listeners
         from controller.surfaces.metrics import Metrics
+        from controller.wiring.host import Host
+        from controller.wiring.listeners import Listeners
 
         logs.configure(app.console.err, setting(logs.level_from))
         port = setting(probes.port_from)
         running = Running()
         metrics = Metrics(__version__, running.gauges())
         with ExitStack() as closing:
-            listener = Listeners(logs.EventLog(), metrics)
-            workspace = closing.enter_context(app.open(self.path, read_only=False, listener=listener))
-            running.workspace = workspace
             stop = closing.enter_context(stoppable(lambda: log.info("stopping after what is under way")))
-            if server := probes.serve(port, metrics.page, alive=running.dead, ready=running.unready):
-                closing.callback(server.stop)
+            listeners = Listeners(logs.EventLog(), metrics)
+            workspace = closing.enter_context(app.open(self.path, read_only=False, listener=listeners))
+            running.workspace = workspace
+            server = Server(Host(workspace, listeners, settings()))
+            closing.callback(server.close)
+            if page := probes.serve(port, metrics.page, alive=running.dead, ready=running.unready):
+                closing.callback(page.stop)
             log.info("watching; Ctrl-C stops", extra={"source": place(workspace.source.name)})
             workspace.run(stop)
         return Exit.OK

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from controller.surfaces.cli.app import App, Kept
-from controller.surfaces.cli.command import Command, Exit, Refused
+from controller.surfaces.cli.command import Argument, Command, Exit, Refused
 from controller.surfaces.cli.keys import complete_keys, key_named, known
 from controller.surfaces.cli.parameters import SourceOption
 
@@ -31,7 +29,7 @@ class Suspend(Command):
     name = "suspend"
 
     keys: Annotated[
-        tuple[str, ...], typer.Argument(metavar="KIND/NAME", autocompletion=complete_keys, help="What to leave alone.")
+        tuple[str, ...], Argument(metavar="KIND/NAME", autocompletion=complete_keys, help="What to leave alone.")
     ] = ()
     path: SourceOption = Path("state")
 
@@ -62,7 +60,7 @@ class Resume(Command):
 
     keys: Annotated[
         tuple[str, ...],
-        typer.Argument(metavar="KIND/NAME", autocompletion=complete_keys, help="What to take up again."),
+        Argument(metavar="KIND/NAME", autocompletion=complete_keys, help="What to take up again."),
     ] = ()
 
     def run(self, app: App) -> Exit:

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import typer
-
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit, Refused
+from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
 from controller.surfaces.cli.words import counted, problem_line
 
 
@@ -26,10 +24,10 @@ class Validate(Command):
 
     name = "validate"
 
-    path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="Directory or file with resources (default: ./state).")
-    ] = Path("state")
-    output: Annotated[Literal["text", "json"], typer.Option("-o", "--output", help="How to print it.")] = "text"
+    path: Annotated[Path, Argument(metavar="PATH", help="Directory or file with resources (default: ./state).")] = Path(
+        "state"
+    )
+    output: Annotated[Literal["text", "json"], Option("-o", "--output", help="How to print it.")] = "text"
 
     def run(self, app: App) -> Exit:
         with app.open(self.path, read_only=True) as workspace:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-import typer
-
 from controller import __version__
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit
+from controller.surfaces.cli.command import Command, Exit, Option
 
 
 @dataclass(frozen=True)
@@ -22,7 +20,7 @@ class Version(Command):
 
     name = "version"
 
-    output: Annotated[Literal["text", "json"], typer.Option("-o", "--output", help="How to print it.")] = "text"
+    output: Annotated[Literal["text", "json"], Option("-o", "--output", help="How to print it.")] = "text"
 
     def run(self, app: App) -> Exit:
         if self.output == "json":

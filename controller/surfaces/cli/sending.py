@@ -1,0 +1,143 @@
+"""The client's side of a command that a running controller carries out: sends it, and shows what comes back.
+
+`entry.py` asks here first. The controller has everything in memory, so nothing but this is imported; where there is none,
+or none that answers, the command is carried out in this process.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from controller import __version__
+from controller.surfaces.cli.wire import Frame, Line
+
+# What a controller carries out for others. Watching (-w) and help stay in the client's process.
+SENT = frozenset({"apply", "confirm", "delete", "describe", "diff", "events", "get", "health", "resume", "suspend"})
+_READING = frozenset({"describe", "diff", "events", "get", "health"})  # done as well here
+_STAYS = frozenset({"-h", "--help", "-w", "--watch"})
+_STARTING = 3.0  # seconds that a controller takes from its lock to its socket, at most
+_AGAIN = 0.05
+_GREETING = 2.0  # seconds: a controller that is stopped or stuck keeps nobody waiting
+INTERRUPTED = 130
+
+
+def carried_out(words: Sequence[str], at: Path) -> int | None:
+    """The exit code, when the controller behind the socket `at` has carried out `words`; None when it is for us to do."""
+    if not words or words[0] not in SENT or not _STAYS.isdisjoint(words):
+        return None
+    line = _connected(at)
+    if line is None and words[0] not in _READING:
+        line = _connected_when_it_has_started(at)
+    if line is None:
+        return None
+    try:
+        line.send(words=list(words), directory=os.getcwd(), **_terminal())  # noqa: PTH109  (pathlib is not needed for it)
+    except OSError:
+        return None  # ended just now
+    return _shown(line)
+
+
+def _connected(path: Path) -> Line | None:
+    """A controller that answers, and is of our version."""
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(_GREETING)
+    try:
+        connection.connect(str(path))
+        line = Line(connection)
+        greeting = line.read()
+    except (OSError, ValueError):  # no controller, one that has died, or one that hangs
+        connection.close()
+        return None
+    if not greeting or greeting.get("p2") != __version__:
+        connection.close()
+        return None
+    connection.settimeout(None)
+    return line
+
+
+def _connected_when_it_has_started(at: Path) -> Line | None:
+    """A controller that holds the home already, and is about to listen."""
+    give_up = time.monotonic() + _STARTING
+    while time.monotonic() < give_up and _held_by_controller(at.with_name("lock")):
+        time.sleep(_AGAIN)
+        if line := _connected(at):
+            return line
+    return None
+
+
+def _held_by_controller(lock: Path) -> bool:
+    try:
+        with lock.open() as opened:
+            fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return " p2 run" in lock.read_text()
+    except OSError:
+        pass
+    return False
+
+
+def _terminal() -> Frame:
+    out, err, plain = sys.stdout, sys.stderr, bool(os.environ.get("NO_COLOR"))
+    dumb = os.environ.get("TERM") == "dumb"
+    return {
+        "paint": [not plain and not dumb and out.isatty(), not plain and not dumb and err.isatty()],
+        "live": err.isatty() and not dumb,
+        "asks": sys.stdin is not None and sys.stdin.isatty() and err.isatty(),
+        "width": _columns(out.fileno()) if out.isatty() else None,
+        "err_width": _columns(err.fileno()) if err.isatty() else None,
+    }
+
+
+def _columns(descriptor: int) -> int:
+    try:
+        return os.get_terminal_size(descriptor).columns or 80
+    except OSError:
+        return 80
+
+
+def _shown(line: Line) -> int:
+    """Shows what comes until the command has ended. The first Ctrl-C is passed on, the second ends the waiting."""
+    interrupted = False
+    while True:
+        try:
+            frame = line.read()
+            if frame is None:
+                sys.stderr.write(
+                    "error: the controller has ended before the command was done; p2 get says how things are\n"
+                )
+                return 1
+            if (code := _show(frame, line)) is not None:
+                return code
+        except KeyboardInterrupt:
+            if interrupted:
+                return INTERRUPTED
+            interrupted = True
+            line.send(stop=True)
+        except BrokenPipeError:
+            raise
+        except OSError:
+            sys.stderr.write("error: the connection to the controller broke; p2 get says how things are\n")
+            return 1
+
+
+def _show(frame: Frame, line: Line) -> int | None:
+    match frame:
+        case {"out": str(text)}:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        case {"err": str(text)}:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        case {"ask": str(question)}:
+            sys.stderr.write(question)
+            sys.stderr.flush()
+            line.send(answer=sys.stdin.readline())
+        case {"exit": int(code)}:
+            return code
+    return None

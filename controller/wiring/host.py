@@ -1,0 +1,173 @@
+"""Workspaces within a running controller: what a command that was sent to it works with. `p2 run` makes one host.
+
+They share the controller's stores and clients. Looking is their own; what they want changed in the controller's source the
+loop does, and they wait for it. Another source of the same home is worked by a loop of its own, for as long as it takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from threading import Event as Flag
+
+from controller.engine.errand import Errand
+from controller.engine.index import Entry
+from controller.engine.manager import Manager
+from controller.engine.parts import Parts
+from controller.engine.passes import Verdict
+from controller.engine.prune import Pruning
+from controller.engine.requests import Request, Requests
+from controller.engine.revision import Condition, Revision
+from controller.engine.stores import Listener, Silent, Stores
+from controller.sources.files import FilesSource
+from controller.store.home import Home
+from controller.wiring.agents import Agents
+from controller.wiring.listeners import About, Listeners
+from controller.wiring.outcome import Summary
+from controller.wiring.settings import Settings
+from controller.wiring.workspace import DEFAULT_TIMEOUT, Workspace, located, parts_of, setup_of, source_of
+from resources.meta import Key, Problem
+from resources.plan import Plan
+
+ANSWER = 5.0  # seconds in which the watch of a source should say whether it has handed out everything
+AGAIN = 0.2  # seconds until it is asked once more
+
+
+class Host:
+    """`live` is the controller's workspace; its listener is `listeners`."""
+
+    def __init__(self, live: Workspace, listeners: Listeners, settings: Settings) -> None:
+        self._live = live
+        self._listeners = listeners
+        self._settings = settings
+
+    @property
+    def home(self) -> Home:
+        return self._live.home
+
+    @property
+    def stores(self) -> Stores:
+        return self._live.stores
+
+    def open(
+        self, path: Path, *, read_only: bool, listener: Listener | None = None, request: Request | None = None
+    ) -> Workspace:
+        """As `Workspace.open`. With `read_only` no agent has a client that could write."""
+        live = self._live
+        root, inside = source_of(path, {live.source.name, *self.stores.inventory.sources()})
+        source = live.source if str(root) == live.source.name else FilesSource(root, cache=self.home.path / "cache")
+        agents = self._reading.find if read_only else live.parts.agent_of
+        requests = Requests(request or Request())
+        parts = parts_of(self.home, self.stores, source, listener or Silent(), agents, requests)
+        if source is not live.source:
+            return Workspace(parts, source, self.home, inside, ExitStack())
+        parts = replace(parts, board=live.parts.board)
+        return Guest(parts, live, self._listeners, inside)
+
+    @cached_property
+    def _reading(self) -> Agents:
+        return Agents(replace(setup_of(self.home, self._settings), read_only=True), self.home, {})
+
+
+class Deeds(Silent):
+    """What the controller has carried out since a command came to it: much of it is done before the command asks."""
+
+    def __init__(self) -> None:
+        self._plans: list[Plan] = []
+
+    def finished(self, plan: Plan, outcome: str, seconds: float) -> None:
+        if outcome == "done":
+            self._plans.append(plan)
+
+    def about(self, keys: Collection[Key]) -> tuple[Plan, ...]:
+        return tuple(plan for plan in self._plans if plan.key in keys)
+
+
+class Guest(Workspace):
+    """The controller's own source, opened for one command."""
+
+    def __init__(self, parts: Parts, live: Workspace, listeners: Listeners, only: Path | None) -> None:
+        closing = ExitStack()
+        super().__init__(parts, live.source, live.home, only, closing)
+        self._live = live
+        self._seen_done = Deeds()
+        closing.enter_context(listeners.joined(self._seen_done))
+        self._listeners = listeners
+        self._partly = Revision({}, whole=False)  # what is good of files with problems, if that is to count
+
+    def load(self, *, partly: bool = False) -> tuple[Problem, ...]:
+        """What the controller has read already, if that is all there is in the files; else it is read here."""
+        if self.source.current(ANSWER):
+            with self._live.manager.unchanging():
+                problems = self._live.parts.index.problems()
+            if not (problems and partly):
+                self.parts = replace(self.parts, index=self._live.parts.index)
+                self.manager = Manager(self.parts)
+                return tuple(located(problems))
+        revision = self.source.read()
+        self._partly = Revision({}, problems=revision.problems, partial=revision.partial, whole=False)
+        return self.take(revision, partly=partly)
+
+    def entries(self) -> Mapping[Key, Entry]:
+        with self._live.manager.unchanging():
+            return dict(super().entries())
+
+    def decide(self, wanted: bool) -> Pruning:
+        with self._live.manager.unchanging():
+            return super().decide(wanted)
+
+    def converge(
+        self,
+        only: Collection[Key] | None = None,
+        *,
+        prune: bool = True,
+        timeout: float = DEFAULT_TIMEOUT,
+        cancelled: Flag | None = None,
+    ) -> Summary:
+        """Waits until the controller has settled everything. What it does besides, it does all the same."""
+        cancelled = cancelled or Flag()
+        keys, whole = self.selected(only)
+        pruning = self.decide(prune and whole)
+        held = {key for hold in pruning.holds for key in hold.keys}
+        wanted = {*keys, *pruning.deletes}
+        errand = Errand((wanted | held) - self._fine(), cancelled)
+        finished = self._attend(errand, wanted, timeout)
+        if errand.not_kept:
+            raise errand.not_kept
+        statuses = {key: status for key in wanted if (status := self.parts.board.status(key))}
+        stopped = cancelled.is_set() or self._live.manager.ended
+        done = self._seen_done.about(wanted)
+        return Summary(statuses, done, pruning.holds, not finished and not stopped, stopped)
+
+    def _attend(self, errand: Errand, wanted: Collection[Key], timeout: float) -> bool:
+        live, clock = self._live, self.parts.clock
+        give_up = clock.monotonic() + timeout
+        with (
+            live.parts.requests.lent(self.parts.requests.own, wanted),
+            self._listeners.joined(About(errand.everything, self.parts.listener)),
+        ):
+            if self._partly.partial:
+                live.manager.take(self._partly, partly=True)
+            while live.parts.index.condition is Condition.OK and not self.source.hurry(min(ANSWER, timeout)):
+                if live.manager.ended or clock.monotonic() >= give_up or errand.cancelled.wait(AGAIN):
+                    return False
+            return live.manager.attend(errand, max(0.0, give_up - clock.monotonic()))
+
+    def _fine(self) -> set[Key]:
+        """What a preview has just found as declared, and the controller reports as such."""
+        if not self.still_true:
+            return set()
+        ready = {key for key, each in self.looked.items() if each.verdict is Verdict.READY}
+        return {key for key in ready if (status := self.parts.board.status(key)) and status.ready}
+
+    def delete(
+        self, keys: Collection[Key], *, timeout: float = DEFAULT_TIMEOUT, cancelled: Flag | None = None
+    ) -> Summary:
+        """By a loop of its own: the controller's has no business with what is not declared."""
+        try:
+            return super().delete(keys, timeout=timeout, cancelled=cancelled)
+        finally:
+            self._live.manager.prune_again()
