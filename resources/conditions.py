@@ -57,6 +57,7 @@ class Reason(StrEnum):
     RETAINED = "Retained"  # left the desired state, kept because of deletionPolicy
     TOO_MANY_DELETES = "TooManyDeletes"  # held until confirmed
     SOURCE_EMPTY = "SourceEmpty"  # the source is missing, unreadable or empty: nothing is pruned
+    RECOVERED = "Recovered"  # found by its mark when the inventory was rebuilt, and declared by nobody since
     SOURCE_MOVED = "SourceMoved"  # its keys are declared by another directory now; waits for a confirmation
 
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from controller.engine.diff import plan_by_fields
 from resources.conditions import Reason
-from resources.meta import Claim, Key, Resource, SecretRef
+from resources.meta import API_VERSION, Claim, Key, Resource, SecretRef
 from resources.plan import Action, Plan
 
 R = TypeVar("R", bound=Resource)
@@ -133,10 +133,20 @@ class Relist:
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """A thing out there that carries our mark."""
+    """A thing out there that carries our mark. `resource` has what finds it again (name, image), and nothing else."""
 
     mark: Mark
     handle: str
+    resource: Resource | None = None  # None: such a thing can be declared again, not deleted
+
+
+def found_again(model: type[Resource], key: Key, **spec: Any) -> Resource | None:
+    """A resource for `Owned`. None for what the model does not accept: marks can be written by anybody."""
+    metadata = {"name": key.name, "namespace": key.namespace}
+    try:
+        return model.model_validate({"apiVersion": API_VERSION, "kind": key.kind, "metadata": metadata, "spec": spec})
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +184,7 @@ class Context:
 class Setup:
     """What wiring hands to an agent's client when it is made. A client made read-only must be unable to write."""
 
-    installation: str
+    installation: str  # empty when it isn't known: `owned` then finds the marks of all
     home: Path
     secrets: Secrets
     read_only: bool = False
@@ -293,7 +303,7 @@ class Lists(Protocol):
     """Optional: finds our things without the inventory."""
 
     def owned(self, ctx: Context) -> Iterable[Owned]:
-        """Everything out there that carries our mark."""
+        """Everything out there that carries our mark; one for a key. With an unknown installation, that of all of them."""
 
 
 @runtime_checkable

@@ -10,7 +10,19 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from controller.engine.agent import Agent, Context, Failure, Outcome, Retry, Seen, Stalled, Step, Tidies
+from controller.engine.agent import (
+    Agent,
+    Context,
+    Failure,
+    Lists,
+    Outcome,
+    Owned,
+    Retry,
+    Seen,
+    Stalled,
+    Step,
+    Tidies,
+)
 from controller.engine.discretion import Discretion
 from resources.conditions import Reason
 from resources.meta import Key, Resource
@@ -66,6 +78,17 @@ def tidy(agent: Agent[Any, Any], resources: Sequence[Resource], *, gone: bool) -
         log.warning("what an interrupted change has left could not be removed", extra={"cause": failure.message})
     except Exception:  # as above
         log.exception("agent failed to tidy up", extra={"kind": resources[0].kind})
+
+
+def listed(agent: Lists, ctx: Context) -> Sequence[Owned] | Failure:
+    """`agent.owned`, or why it can't be said."""
+    try:
+        return list(agent.owned(ctx))
+    except (Retry, Stalled) as failure:
+        return failure
+    except Exception as error:  # as above
+        log.exception("agent failed to list what is ours")
+        return _mistake(error)
 
 
 def _mistake(error: Exception) -> Retry:

@@ -18,6 +18,11 @@ from resources.meta import Key
 MANY = 5
 LARGE_PART = 0.25
 
+_RECOVERED = (
+    "found by its mark when the inventory was rebuilt, and declared by nobody: "
+    "declare it again, or remove it with 'p2 delete'"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
@@ -75,6 +80,8 @@ def _own_hold(
     suspended: Collection[Key],
     needed_by: Callable[[Key], Collection[Key]],
 ) -> tuple[str, str]:
+    if record.recovered and key not in confirmed:
+        return Reason.RECOVERED, _RECOVERED
     if record.retain:
         return Reason.RETAINED, "its last declaration says deletionPolicy: Retain; remove it with 'p2 delete'"
     if key in suspended:

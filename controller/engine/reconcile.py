@@ -161,8 +161,10 @@ class Reconciler:
     def _other_source(self, entry: Entry, record: Record) -> Pass | None:
         """A key that another source owns is taken over when that source is no more, after one confirmation."""
         key, theirs, ours = entry.declared.key, record.source, self._identity.source
-        if self._identity.is_part(theirs):
-            return None  # a path of ours that was applied by itself before
+        if record.recovered or self._identity.is_part(theirs):
+            return (
+                None  # found by its mark and declared nowhere until now, or a path of ours that was applied by itself
+            )
         if self._identity.source_exists(theirs):
             message = f"cannot own {key.short} from two sources: {theirs} and {ours} declare it; remove it from one"
             return _about(ended(key, Verdict.STALLED, Reason.DUPLICATE, message), entry)

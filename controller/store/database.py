@@ -12,24 +12,40 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import RLock
+from types import MappingProxyType
 
 from controller.engine.stores import NotKept
+from controller.store.aside import alone_in, set_aside
 from controller.store.errors import HomeError, publish, told
 from controller.store.schema import MIGRATIONS, Migration
+from controller.store.seals import row_seal
 
 BUSY_TIMEOUT = 10.0  # seconds to wait for another process's transaction
 
 _FULL = "cannot write {}: the disk is full; make room. What was kept before is still there"
+_LONG = 160  # characters of what SQLite says; it may quote the whole of a damaged text
 _ROOM = 64 * 1024  # bytes that SQLite needs beside the database, at least
-_REMEDY = "put it back from a backup, or move it away: then Pegasus2 forgets what it owns"
+_REMEDY = "run 'p2 recover', or put it back from a backup"
+# What SQLite says when a table, or a text in it, is not what a sound database of this schema has.
+_SIGNS = ("no such table", "no such column", "decode to UTF-8", "malformed")
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class DatabaseError(HomeError, NotKept):
     """The database can't be read or written; the message names the file and what to do."""
+
+
+class DamagedError(DatabaseError):
+    """The database was damaged, and is left as it is until `p2 recover`."""
+
+    def __init__(self, path: Path, how: object) -> None:
+        words = str(how)
+        first_line = "a text in it is not UTF-8" if "decode" in words else words.partition("\n")[0][:_LONG]
+        super().__init__(f"cannot use {path}: it is damaged ({first_line}); {_REMEDY}")
 
 
 class Database:
@@ -48,9 +64,12 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """The connection, for statements that only read. Raises DatabaseError."""
+        """The connection, for statements that only read, and the reading of their answers. Raises DatabaseError."""
         with self._lock, explained(self._path):
-            yield self._connection
+            try:
+                yield self._connection
+            except (ValueError, TypeError, LookupError) as error:  # of what stands in the rows
+                raise DamagedError(self.path, f"what it holds can't be read: {error}") from error
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -96,16 +115,50 @@ class Database:
             _refuse_damaged(copy, self._path)
             return copy.serialize()
 
+    @property
+    def path(self) -> Path:
+        return self._path or Path(":memory:")
+
+    def meta(self, name: str) -> str:
+        """What the database says of itself under `name`; empty when it says nothing. Raises DatabaseError."""
+        with self.read() as connection:
+            row = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def keep_meta(self, name: str, value: str) -> None:
+        """Empty: no more of it. Raises DatabaseError."""
+        with self.write() as connection:
+            if value:
+                connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
+            else:
+                connection.execute("DELETE FROM meta WHERE name = ?", (name,))
+
+    def examine(self, *, whole: bool = False) -> None:
+        """Looks for damage in the structure of the whole file, some milliseconds; with `whole` in its indexes, too.
+
+        Raises DatabaseError.
+        """
+        with self.read() as connection:
+            check = "integrity_check" if whole else "quick_check"
+            found: str = connection.execute(f"PRAGMA {check}(1)").fetchone()[0]
+        if found != "ok":
+            raise DamagedError(self.path, found)
+
     def close(self) -> None:
         with self._lock:
             self._connection.close()
 
 
 def open_database(
-    path: Path | None, *, read_only: bool = False, migrations: Sequence[Migration] = MIGRATIONS
+    path: Path | None,
+    *,
+    read_only: bool = False,
+    migrations: Sequence[Migration] = MIGRATIONS,
+    first: Mapping[str, str] = _NOTHING,
 ) -> Database:
     """The database at `path`, made or brought up to the newest schema; with None one in memory.
 
+    `first` is what one that is made now says of itself (see `Database.meta`).
     Read-only, a database that does not exist reads as empty, one with an older schema as if it were up to date.
     Raises DatabaseError when it is damaged, newer than this program, or can't be used.
     """
@@ -113,7 +166,7 @@ def open_database(
         return Database(_new_in_memory(migrations), path)
     with explained(path):
         if not path.exists():
-            _make(path, migrations)
+            _make(path, migrations, first)
         _refuse_truncated(path)
         connection = _connect_read_only(path, migrations) if read_only else _connect_to_write(path, migrations)
     return Database(connection, path)
@@ -131,27 +184,39 @@ def verify_database(path: Path, migrations: Sequence[Migration] = MIGRATIONS) ->
 def _refuse_damaged(connection: sqlite3.Connection, path: Path | None) -> None:
     found: str = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if found != "ok":
-        raise DatabaseError(f"cannot use {path}: it is damaged ({found}); {_REMEDY}")
+        raise DamagedError(path or Path(":memory:"), found)
 
 
-def _make(path: Path, migrations: Sequence[Migration]) -> None:
+def _make(path: Path, migrations: Sequence[Migration], first: Mapping[str, str]) -> None:
     """Makes the file under another name first: so an empty file under its own name is always damage, never a beginning."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    with told(path, "create"):
-        draft.touch(mode=0o600)
-        try:
+    with told(path, "create"), alone_in(path.parent):
+        if path.exists():
+            return
+        set_aside(path)
+        with drafted(path, migrations) as draft:
             with closing(_connect(str(draft))) as connection:
-                connection.execute("PRAGMA journal_mode = WAL")
-                _migrate(connection, migrations)
+                connection.executemany("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", first.items())
             publish(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def drafted(path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> Iterator[Path]:
+    """A new database beside `path`, to be filled and published; gone afterwards under the name that it has here."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    draft.touch(mode=0o600)
+    try:
+        with closing(_connect(str(draft))) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            _migrate(connection, migrations)
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _refuse_truncated(path: Path) -> None:
     with told(path, "open"):
         if path.stat().st_size == 0:
-            raise DatabaseError(f"cannot open {path}: it is empty, so its content was lost; {_REMEDY}")
+            raise DamagedError(path, "it is empty")
 
 
 def _connect_to_write(path: Path, migrations: Sequence[Migration]) -> sqlite3.Connection:
@@ -200,9 +265,11 @@ def _new_in_memory(migrations: Sequence[Migration]) -> sqlite3.Connection:
 
 def _connect(name: str) -> sqlite3.Connection:
     # isolation_level=None: transactions begin where this module says, not where the driver guesses.
-    return sqlite3.connect(
+    connection = sqlite3.connect(
         name, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False, uri=name.startswith("file:")
     )
+    connection.create_function("row_seal", -1, row_seal, deterministic=True)
+    return connection
 
 
 def _version(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> int:
@@ -237,14 +304,22 @@ def explained(path: Path | None) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise DatabaseError(_explanation(path or Path(":memory:"), error)) from error
+        raise _explained(path or Path(":memory:"), error) from error
+    except UnicodeDecodeError as error:  # the driver fails to say what is wrong, where that quotes a damaged text
+        raise DamagedError(path or Path(":memory:"), error) from error
 
 
-def _explanation(path: Path, error: sqlite3.Error) -> str:
+def _explained(path: Path, error: sqlite3.Error) -> DatabaseError:
     # The low byte is the primary result code: https://www.sqlite.org/rescode.html
-    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return f"cannot use {path}: it is damaged ({error}); {_REMEDY}"
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    misses = code in (0, sqlite3.SQLITE_ERROR) and any(words in str(error) for words in _SIGNS)
+    if misses or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_MISMATCH):
+        return DamagedError(path, error)
+    return DatabaseError(_explanation(path, error, code))
+
+
+def _explanation(path: Path, error: sqlite3.Error, code: int) -> str:
+    match code:
         case sqlite3.SQLITE_FULL:
             return _FULL.format(path)
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:

@@ -24,9 +24,10 @@ def told(path: Path, verb: str) -> Iterator[None]:
         raise HomeError(f"cannot {verb} {error.filename or path}: {error.strerror or error}; {remedy}") from error
 
 
-def publish(draft: Path, path: Path) -> None:
-    """Gives a finished draft its name unless somebody was faster; theirs stays. The draft keeps its own name."""
+def publish(draft: Path, path: Path) -> bool:
+    """Gives a finished draft its name unless somebody was faster; theirs stays. Whether it has it; its own it keeps."""
     try:
         os.link(draft, path)
     except FileExistsError:
-        return
+        return False
+    return True

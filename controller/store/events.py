@@ -12,7 +12,8 @@ from resources.meta import Key
 
 RETENTION = 10_000
 
-_COLUMNS = "key, at, level, reason, message, count, first"
+_NAMES = "key, at, level, reason, message, count, first"
+COLUMNS = tuple(_NAMES.split(", "))
 
 
 class SqliteEvents:
@@ -35,7 +36,7 @@ class SqliteEvents:
                 connection.execute("DELETE FROM event WHERE number = ?", last[:1])
                 count, first = count + last[3], last[4]
             number = connection.execute(
-                f"INSERT INTO event ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO event ({_NAMES}) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (key, event.at, event.level, event.reason, event.message, count, first),
             ).lastrowid
             connection.execute("DELETE FROM event WHERE number <= ?", ((number or 0) - self._retention,))
@@ -45,11 +46,11 @@ class SqliteEvents:
         chosen, arguments = ("AND key = ?", (at, str(key), limit)) if key else ("", (at, limit))
         with self._database.read() as connection:
             rows = connection.execute(
-                f"SELECT {_COLUMNS} FROM event WHERE at > ? {chosen} ORDER BY number DESC LIMIT ?", arguments
+                f"SELECT {_NAMES} FROM event WHERE at > ? {chosen} ORDER BY number DESC LIMIT ?", arguments
             ).fetchall()
-        return [_event(row) for row in reversed(rows)]
+            return [event_in(row) for row in reversed(rows)]
 
 
-def _event(row: tuple[Any, ...]) -> Event:
+def event_in(row: tuple[Any, ...]) -> Event:
     key, at, level, reason, message, count, first = row
-    return Event(at, read(key) if key else None, Level(level), reason, message, count, first)
+    return Event(float(at), read(key) if key else None, Level(level), reason, message, int(count), float(first))

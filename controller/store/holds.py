@@ -20,7 +20,7 @@ class SqliteHolds:
             rows = connection.execute(
                 "SELECT reason, message, keys, at FROM hold WHERE source = ? ORDER BY position", (source,)
             ).fetchall()
-        return [Hold(reason, message, split(keys), at) for reason, message, keys, at in rows]
+            return [Hold(reason, message, split(keys), at) for reason, message, keys, at in rows]
 
     def replace(self, source: str, holds: Sequence[Hold]) -> None:
         rows = [

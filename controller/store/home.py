@@ -5,6 +5,7 @@
     secrets/<name>/<key>                written by the user, read by secrets.py
     aside/<time>/                       newer versions of files that a rollback has put back
     run/lock, run/poke, run/p2.sock     who is running, and how it is told that something changed
+    run/starts                          how often it was started: tells an older database that was put back (age.py)
 
 Everything is made when it is first needed, and nothing at all by a home that was opened read-only.
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,14 @@ RESTORE = ".restore"  # where restore.py works
 if TYPE_CHECKING:
     from controller.store.lock import Holder
     from controller.store.poke import Pokes
+
+_ID, _KEY = 8, 32  # random bytes in the files `id` and `digest.key`
+_REMEDIES = {
+    _ID: "put it back from a backup, or remove it: what it said is in p2.db, too",
+    _KEY: "remove it: a new one is made, and digests of secrets that were shown before are others from then on",
+}
+# What nobody else may have made or be able to change.
+_OWN = ("p2.db", "p2.db-wal", "p2.db-shm", "id", "digest.key", "run")
 
 
 class Home:
@@ -42,6 +51,11 @@ class Home:
     @property
     def database(self) -> Path:
         return self.path / "p2.db"
+
+    @property
+    def lacks_database(self) -> bool:
+        """Whether there was one, and it has gone."""
+        return bool(self.kept_id()) and not self.database.exists()
 
     @property
     def socket(self) -> Path:
@@ -65,6 +79,9 @@ class Home:
         with told(self.path, "use"):
             if self.path.exists():
                 self._inspect(self.path.stat())
+                for name in _OWN:
+                    with suppress(FileNotFoundError):
+                        _inspect_part(self.path / name)
             if self.restoring:
                 self._finish_restore()
 
@@ -97,13 +114,33 @@ class Home:
 
     @cached_property
     def installation(self) -> str:
-        """The id of this installation (16 hex digits), made at the first start and the same ever after."""
-        return self._made_once("id", 8)
+        """The id of this installation (16 hex digits), made at the first start and the same ever after.
+
+        Where there is a database, `identity.py` says what it is when the stores are opened. Raises HomeError.
+        """
+        if not self.kept_id() and self.database.exists():
+            raise HomeError(f"cannot tell which installation this is: {self.path}/id is gone; run 'p2 recover'")
+        return self._made_once("id", _ID)
+
+    def kept_id(self) -> str:
+        """The id in the file `id`; empty when there is no such file. Raises HomeError when it is damaged."""
+        path = self.path / "id"
+        with told(path, "read"):
+            return self._read(path, _ID) if path.exists() else ""
+
+    def keep_id(self, installation: str, *, instead: bool = False) -> bool:
+        """Puts the file `id` there; one that is there stays, unless this is to take its place. Whether it was put there."""
+        self.prepare()
+        path = self.path / "id"
+        with told(path, "write"):
+            if instead:
+                path.unlink(missing_ok=True)
+            return _publish(path, installation + "\n")
 
     @cached_property
     def digest_key(self) -> bytes:
         """The key for digests of secrets. Without it a digest says nothing about the secret."""
-        return bytes.fromhex(self._made_once("digest.key", 32))
+        return bytes.fromhex(self._made_once("digest.key", _KEY))
 
     def _made_once(self, name: str, size: int) -> str:
         """`size` random bytes in hex from the file `name`; of several first starts at once all see the same."""
@@ -115,12 +152,12 @@ class Home:
         with told(path, "read"):
             if not path.exists():
                 _publish(path, fresh + "\n")
-            text = path.read_text().strip()
+            return self._read(path, size)
+
+    def _read(self, path: Path, size: int) -> str:
+        text = path.read_text(errors="replace").strip()
         if len(text) != 2 * size or any(letter not in "0123456789abcdef" for letter in text):
-            raise HomeError(
-                f"cannot use {path}: it is damaged (expected {2 * size} hex digits); put it back from a backup. "
-                "Without it Pegasus2 does not recognise what it has made"
-            )
+            raise HomeError(f"cannot use {path}: it is damaged (expected {2 * size} hex digits); {_REMEDIES[size]}")
         return text
 
     def lock(self) -> AbstractContextManager[None]:
@@ -128,6 +165,20 @@ class Home:
         from controller.store.lock import hold
 
         return hold(self._run_directory() / "lock")
+
+    def starts(self) -> str:
+        """What `keep_starts` has kept; empty when nothing can be read there."""
+        try:
+            return (self.path / "run" / "starts").read_text(errors="replace").strip()
+        except OSError:
+            return ""
+
+    def keep_starts(self, text: str) -> None:
+        """For `age.py`. Raises OSError."""
+        path = self._run_directory() / "starts"
+        draft = path.with_name(".starts")
+        draft.write_text(text + "\n")
+        draft.replace(path)
 
     def holder(self) -> Holder | None:
         """Who holds the lock now, or None."""
@@ -168,8 +219,23 @@ class Home:
         return found
 
 
-def _publish(path: Path, text: str) -> None:
-    """Writes a file that appears complete or not at all; one that is already there stays."""
+def _inspect_part(path: Path) -> None:
+    """Raises HomeError for a part of the home that is another's, or that others can change."""
+    found, is_run = path.stat(), path.name == "run"
+    if not (stat.S_ISDIR if is_run else stat.S_ISREG)(found.st_mode):
+        what = "a directory" if is_run else "a file"
+        raise HomeError(f"cannot use {path}: it is not {what}; move it away, Pegasus2 makes its own")
+    if found.st_uid != os.geteuid():
+        raise HomeError(
+            f"cannot use {path}: it belongs to the user {_user(found.st_uid)} and you are {_user(os.geteuid())}; "
+            f"become that user, or have it given to you: chown -R {_user(os.geteuid())} {path.parent}"
+        )
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise HomeError(f"cannot use {path}: others can write to it; run: chmod go-w {path}")
+
+
+def _publish(path: Path, text: str) -> bool:
+    """Writes a file that appears complete or not at all; one that is already there stays. Whether it was written."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -177,7 +243,7 @@ def _publish(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(descriptor)
-        publish(draft, path)
+        return publish(draft, path)
     finally:
         draft.unlink(missing_ok=True)
 

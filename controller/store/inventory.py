@@ -14,14 +14,17 @@ from typing import Any
 from controller.engine.stores import Record
 from controller.store.database import Database
 from controller.store.keys import join, read, split
+from controller.store.seals import NAME, SEALED, seal_of
 from resources.meta import Key
 from resources.plan import Action
 
-_COLUMNS = (
+_NAMES = (
     "key, source, generation, digest, handle, applied, file, dependencies, owner, intent, retain, adopted, kept, "
     "recovered, good, good_digest, tried, tried_at, given_up, given_up_why, intended"
 )
-_PUT = f"INSERT OR REPLACE INTO inventory ({_COLUMNS}) VALUES ({', '.join('?' * 21)})"
+COLUMNS = tuple(_NAMES.split(", "))
+_PUT = f"INSERT OR REPLACE INTO inventory (seal, {_NAMES}) VALUES (?{', ?' * len(COLUMNS)})"
+_READ = f"SELECT seal, {_NAMES} FROM inventory"
 
 
 class SqliteInventory:
@@ -30,6 +33,7 @@ class SqliteInventory:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = database.lock  # one lock for both, so that a larger transaction can't wait for itself
+        self._seal = ""  # the database's own text, which every seal begins with
         self._loaded: dict[Key, Record] | None = None
         self._by_source: dict[str, dict[Key, Record]] = {}
 
@@ -71,7 +75,7 @@ class SqliteInventory:
         with self._lock:
             self._all()
             with self._database.write() as connection:
-                connection.executemany(_PUT, map(_row, records))
+                connection.executemany(_PUT, [sealed(self._seal, row_of(record)) for record in records])
                 self._database.afterwards(lambda: self._follow([record.key for record in records], records))
 
     def _follow(self, gone: Iterable[Key], new: Iterable[Record]) -> None:
@@ -83,8 +87,9 @@ class SqliteInventory:
 
     def _all(self) -> dict[Key, Record]:
         if self._loaded is None:
+            self._seal = self._database.meta(NAME)
             with self._database.read() as connection, _collector_paused():
-                records = [_record(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM inventory")]
+                records = [record_in(row, self._seal) for row in connection.execute(_READ)]
             # Not before all could be read: a part of it would pass for the whole.
             self._loaded = {}
             for record in records:
@@ -105,7 +110,7 @@ class SqliteInventory:
                 del self._by_source[old.source]
 
 
-def _row(record: Record) -> tuple[Any, ...]:
+def row_of(record: Record) -> tuple[Any, ...]:
     return (
         str(record.key),
         record.source,
@@ -117,10 +122,10 @@ def _row(record: Record) -> tuple[Any, ...]:
         join(record.dependencies),
         record.owner and str(record.owner),
         record.intent,
-        record.retain,
-        record.adopted,
+        int(record.retain),
+        int(record.adopted),
         record.kept,
-        record.recovered,
+        int(record.recovered),
         record.good,
         record.good_digest,
         record.tried,
@@ -131,8 +136,22 @@ def _row(record: Record) -> tuple[Any, ...]:
     )
 
 
-def _record(row: tuple[Any, ...]) -> Record:
-    key, source, generation, digest, handle, applied, file, dependencies, *rest = row
+def sealed(text: str, row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A row as it is kept."""
+    return seal_of(text, row[:SEALED]), *row
+
+
+def record_in(row: tuple[Any, ...], text: str) -> Record:
+    """The record that a row holds, its seal first. Raises ValueError when it is not what was written."""
+    seal, *values = row
+    if seal != seal_of(text, values[:SEALED]):
+        raise ValueError(f"the row of {values[0]!r} is not what was written")
+    return record_of(values)
+
+
+def record_of(values: Sequence[Any]) -> Record:
+    """The record in the columns of a row, its seal aside. Raises ValueError and TypeError for what is none."""
+    key, source, generation, digest, handle, applied, file, dependencies, *rest = values
     owner, intent, retain, adopted, kept, recovered, *trial = rest
     return Record(
         read(key),

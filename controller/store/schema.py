@@ -177,4 +177,27 @@ _BRAKES: Migration = (
     """,
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _RECOVERY_AND_TRIALS, _AUDIT, _HISTORY, _BRAKES)
+# `row_seal` is seals.py's; the columns are the first ones of inventory.py.
+SEAL_ROWS = """
+    UPDATE inventory SET seal = row_seal(
+        (SELECT value FROM meta WHERE name = 'seal'),
+        key, source, generation, digest, handle, applied, file, dependencies, owner, intent, retain, adopted, kept,
+        recovered
+    )
+    """
+
+_IDENTITY_AND_SEALS: Migration = (
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    "INSERT INTO meta (name, value) VALUES ('seal', lower(hex(randomblob(8))))",
+    "ALTER TABLE inventory ADD COLUMN seal INTEGER NOT NULL DEFAULT 0",
+    SEAL_ROWS,
+)
+
+MIGRATIONS: tuple[Migration, ...] = (
+    _FIRST,
+    _RECOVERY_AND_TRIALS,
+    _AUDIT,
+    _HISTORY,
+    _BRAKES,
+    _IDENTITY_AND_SEALS,
+)

@@ -25,12 +25,12 @@ class SqliteStatuses:
     def find(self, key: Key) -> Status | None:
         with self._database.read() as connection:
             row = connection.execute("SELECT body FROM status WHERE key = ?", (str(key),)).fetchone()
-        return status_from_json(row[0]) if row else None
+            return status_from_json(row[0]) if row else None
 
     def all(self) -> Mapping[Key, Status]:
         with self._database.read() as connection:
             rows = connection.execute("SELECT key, body FROM status ORDER BY key").fetchall()
-        return {read(key): status_from_json(body) for key, body in rows}
+            return {read(key): status_from_json(body) for key, body in rows}
 
     def tally(self) -> Mapping[tuple[str, Truth], int]:
         """How many resources there are by kind and Ready, without reading each one's status."""
@@ -38,7 +38,7 @@ class SqliteStatuses:
             rows = connection.execute(
                 "SELECT substr(key, 1, instr(key, '/') - 1) AS kind, ready, count(*) FROM status GROUP BY kind, ready"
             ).fetchall()
-        return {(kind, Truth(ready)): count for kind, ready, count in rows}
+            return {(kind, Truth(ready)): count for kind, ready, count in rows}
 
     def save(self, statuses: Mapping[Key, Status]) -> None:
         rows = [(str(key), _ready(status), status_to_json(status)) for key, status in statuses.items()]

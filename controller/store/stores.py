@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from controller.engine.stores import Stores
+from controller.engine.stores import Event, Level, Stores
+from controller.store.age import is_older
 from controller.store.audit import SqliteAudit
 from controller.store.brakes import SqliteBrakes
 from controller.store.database import Database, open_database
@@ -16,6 +18,7 @@ from controller.store.events import SqliteEvents
 from controller.store.history import KEEP, SqliteHistory
 from controller.store.holds import SqliteHolds
 from controller.store.home import Home
+from controller.store.identity import LOST, NOBODY, OLDER, REBUILD, Identified, first_words, identify
 from controller.store.inventory import SqliteInventory
 from controller.store.journal import Journal
 from controller.store.overrides import SqliteOverrides
@@ -29,6 +32,8 @@ class OpenStores(Stores):
 
     database: Database
     journal: Journal | None = None
+    installation: str = ""  # whose marks are ours
+    news: str = ""  # what was put right when they were opened, for the user
 
     def close(self) -> None:
         self.database.close()
@@ -44,19 +49,38 @@ class OpenStores(Stores):
         self.close()
 
 
-def open_stores(home: Home | None, journal: Path | None = None) -> OpenStores:
+def open_stores(home: Home | None, journal: Path | None = None, *, examined: bool = False) -> OpenStores:
     """The stores of a home, or with None stores in memory that are gone when closed.
 
     With `journal`, the socket of the system's journal, that is told what the audit is told.
 
-    A read-only home gives stores that can't write; what they read is empty where there is no database yet.
+    A read-only home gives stores that can't write; what they read is empty where there is no database yet. `examined`,
+    by whoever holds the lock: the database is looked through before anything is done by what it says.
     Raises HomeError when home or database can't be used.
     """
     if home is None:
-        return _stores_on(open_database(None), journal)
+        return stores_on(open_database(None), socket=journal)
     home.prepare()
     keep = KEEP if home.read_only else _history_kept(home)
-    return _stores_on(open_database(home.database, read_only=home.read_only), journal, keep)
+    existed = home.database.exists()
+    first = {} if home.read_only or existed else first_words(home)
+    database = open_database(home.database, read_only=home.read_only, first=first)
+    try:
+        if examined:
+            database.examine()
+        found = identify(home, database, existed=existed)
+        if first:
+            found = replace(found, news="")  # it was never there
+        stores = stores_on(database, found, journal, keep)
+        if examined and is_older(home, database) and database.meta(REBUILD) != LOST:
+            database.keep_meta(REBUILD, OLDER)
+        if found.news:
+            stores.events.record(Event(time.time(), None, Level.WARNING, "IdPutBack", found.news))
+    except BaseException:
+        database.close()
+        raise
+    home.installation = found.installation
+    return stores
 
 
 def _history_kept(home: Home) -> int:
@@ -71,7 +95,10 @@ def _history_kept(home: Home) -> int:
     return keep
 
 
-def _stores_on(database: Database, socket: Path | None, keep: int = KEEP) -> OpenStores:
+def stores_on(
+    database: Database, found: Identified = NOBODY, socket: Path | None = None, keep: int = KEEP
+) -> OpenStores:
+    """The stores on an open database, which is `found` to be whose it is."""
     journal = Journal(socket) if socket else None
     return OpenStores(
         inventory=SqliteInventory(database),
@@ -86,4 +113,6 @@ def _stores_on(database: Database, socket: Path | None, keep: int = KEEP) -> Ope
         starts=SqliteStarts(database),
         database=database,
         journal=journal,
+        installation=found.installation,
+        news=found.news,
     )

@@ -40,6 +40,7 @@ from controller.store.stores import open_stores
 from controller.wiring.agents import Agents
 from controller.wiring.outcome import Preview, Summary, digest_of
 from controller.wiring.past import Generations, Recall
+from controller.wiring.recovery import Rebuilt, rebuild, taken_back
 from controller.wiring.retention import Retention
 from controller.wiring.revisions import Instead, Revisions, keyed
 from controller.wiring.settings import Settings
@@ -68,6 +69,8 @@ class Workspace:
         self._closing = closing
         self.looked: dict[Key, Pass] = {}
         self._looked_at = 0.0  # monotonic seconds
+        self.rebuilt = Rebuilt()  # what of the inventory had been lost
+        self.news: tuple[str, ...] = ()  # what was put right when it was opened, for the user
 
     @classmethod
     def open(
@@ -89,7 +92,7 @@ class Workspace:
         try:
             if not read_only:
                 closing.enter_context(home.lock())
-            stores = closing.enter_context(open_stores(home, settings.journal))
+            stores = closing.enter_context(open_stores(home, settings.journal, examined=not read_only))
             if not read_only:
                 stores.audit.recover(time.time())
                 stores.history.interrupt()
@@ -98,7 +101,10 @@ class Workspace:
             source = FilesSource(root, cache=None if read_only and not home.path.exists() else home.path / "cache")
             requests, instead = Requests(request or Request()), Instead()
             parts = parts_of(home, stores, source, listener or Silent(), agents.find, requests, instead)
-            return cls(parts, source, home, inside, instead, closing)
+            workspace = cls(parts, source, home, inside, instead, closing)
+            workspace.rebuilt = Rebuilt() if read_only else rebuild(stores, parts, agents)
+            workspace.news = tuple(news for news in (stores.news, workspace.rebuilt.news) if news)
+            return workspace
         except BaseException:
             closing.close()
             raise
@@ -183,6 +189,14 @@ class Workspace:
         unchanged = self.looked.keys() - planned.keys() - failures.keys() - {plan.key for plan in reported}
         plans = tuple(planned[key] for key in self._in_order(planned))
         return Preview(plans, tuple(sorted(unchanged)), failures, pruning.holds, digest_of(plans), reported)
+
+    def take_up(self) -> Preview:
+        """Looks at everything, writes down what is as declared, and changes nothing in the world."""
+        preview = self.preview()
+        self.looked = {key: taken_back(each) for key, each in self.looked.items()}
+        self._settle_unchanged(self.looked.keys())
+        self.parts.stores.holds.replace(self.parts.identity.source, preview.holds)
+        return preview
 
     def converge(
         self,

@@ -347,6 +347,14 @@ class Listing(Suite):
         assert found[ours.key].mark == keeper.look(ours).mark
         assert strangers.key not in found
 
+    def test_what_is_listed_is_found_again_by_what_the_listing_says(self, world: World[Any], keeper: Keeper) -> None:
+        ours = world.sample("one")
+        keeper.make(ours)
+        agent: Any = world.agent
+        (owned,) = [owned for owned in agent.owned(keeper.context) if owned.mark.key == ours.key]
+        assert owned.resource.key == ours.key
+        assert keeper.look(owned.resource).handle == owned.handle
+
 
 class Watching(Suite):
     """For agents that watch."""

@@ -63,6 +63,7 @@ class SmallWorkspace:
     carries_out: int | None = None  # how many plans a converge gets to, None for all
     cancelled: bool = False
     asked: list[tuple[str, Any]] = field(default_factory=list)
+    news: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.stores = open_stores(None)
@@ -128,6 +129,7 @@ class _Answering(Console):
 
 class _NoHome:
     database = Path("/nowhere/p2.db")
+    lacks_database = False
 
     def poke(self) -> None: ...
 

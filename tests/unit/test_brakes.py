@@ -15,7 +15,6 @@ from controller.engine.manager import Manager
 from controller.engine.passes import Verdict
 from controller.engine.prune import Pruning
 from controller.engine.queue import Priority, Queue
-from controller.engine.reconcile import Reconciler
 from controller.engine.stores import Brake, Level, Start
 from controller.store.database import DatabaseError
 from controller.store.home import Home
@@ -105,7 +104,7 @@ def test_what_waits_for_an_edit_says_so_even_while_paused(loop: Loop) -> None:
 
 def test_step_that_waited_for_its_turn_is_not_carried_out_when_a_brake_was_put_on_meanwhile(loop: Loop) -> None:
     loop.take(declare(gadget("a")))
-    reconciler = Reconciler(loop.parts)
+    reconciler = Manager(loop.parts).reconciler
     reconciler.prune(Pruning(frozenset(), ()))
     passes = reconciler.look([Key("Gadget", "default", "a")], loop.parts.context)
     assert [each.verdict for each in passes] == [Verdict.WORK]
@@ -119,7 +118,7 @@ def test_step_that_waited_for_its_turn_is_not_carried_out_when_a_brake_was_put_o
 def test_a_preview_shows_what_would_be_done_whatever_brake_is_on(loop: Loop) -> None:
     loop.stores.brakes.put_on(PAUSED)
     loop.take(declare(gadget("a")))
-    (each,) = Reconciler(loop.parts).look([Key("Gadget", "default", "a")], loop.parts.context, preview=True)
+    (each,) = Manager(loop.parts).reconciler.look([Key("Gadget", "default", "a")], loop.parts.context, preview=True)
     assert each.verdict is Verdict.WORK
 
 

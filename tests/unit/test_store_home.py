@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ import pytest
 from controller.store.errors import HomeError
 from controller.store.home import Home
 from controller.store.lock import Holder
+from controller.store.stores import open_stores
 
 HOLDER = """
 import sys
@@ -62,14 +65,76 @@ def test_id_and_digest_key_stay_the_same(home: Path) -> None:
 
 
 def _installation(path: Path) -> str:
-    return Home(path).installation
+    with open_stores(Home(path)) as stores:
+        return stores.installation
 
 
 def test_first_starts_at_once_agree_on_one_id(home: Path) -> None:
     with multiprocessing.get_context("fork").Pool(8) as pool:
         ids = set(pool.map(_installation, [home] * 32))
     assert ids == {Home(home).installation}
-    assert [path.name for path in home.iterdir()] == ["id"]
+    assert sorted(path.name for path in home.iterdir()) == ["id", "p2.db"]
+
+
+def test_id_and_database_are_made_together_by_whoever_writes_first(home: Path) -> None:
+    with open_stores(Home(home)) as stores:
+        assert (home / "id").read_text().strip() == stores.installation
+        assert stores.database.meta("installation") == stores.installation
+        assert stores.database.meta("rebuild") == ""
+        assert stores.news == ""
+
+
+def test_readers_of_a_home_that_is_just_being_made_are_not_confused(home: Path) -> None:
+    for _ in range(20):
+        done, troubles = threading.Event(), list[HomeError]()
+
+        def read(done: threading.Event = done, troubles: list[HomeError] = troubles) -> None:
+            while not done.is_set():
+                try:
+                    open_stores(Home(home, read_only=True)).close()
+                except HomeError as trouble:
+                    troubles.append(trouble)
+
+        reading = [threading.Thread(target=read) for _ in range(2)]
+        for each in reading:
+            each.start()
+        open_stores(Home(home)).close()
+        done.set()
+        for each in reading:
+            each.join()
+        assert troubles == []
+        shutil.rmtree(home)
+
+
+def test_home_that_was_killed_between_database_and_id_gets_the_same_id(home: Path) -> None:
+    with open_stores(Home(home)) as stores:
+        first = stores.installation
+    (home / "id").unlink()
+    with open_stores(Home(home)) as stores:
+        assert stores.installation == first
+        assert "was put back from p2.db" in stores.news
+    with open_stores(Home(home)) as stores:
+        assert stores.news == ""
+
+
+def test_id_is_never_made_anew_beside_a_database(home: Path) -> None:
+    with open_stores(Home(home)) as stores:
+        stores.database.keep_meta("installation", "")
+    (home / "id").unlink()
+    for read_only in (True, False):
+        with pytest.raises(HomeError, match=r"cannot tell which installation this is: .*run 'p2 recover'"):
+            open_stores(Home(home, read_only=read_only))
+    assert not (home / "id").exists()
+
+
+def test_id_from_before_the_database_knew_it_is_kept_in_it(home: Path) -> None:
+    with open_stores(Home(home)) as stores:
+        first = stores.installation
+        stores.database.keep_meta("installation", "")
+    with open_stores(Home(home, read_only=True)) as stores:
+        assert stores.installation == first
+    with open_stores(Home(home)) as stores:
+        assert stores.database.meta("installation") == first
 
 
 def test_damaged_id_is_refused_and_kept(home: Path) -> None:
@@ -86,6 +151,48 @@ def test_home_of_another_user_is_refused(home: Path) -> None:
     os.chown(home, 65534, 65534)
     with pytest.raises(HomeError, match="belongs to the user nobody and you are root"):
         Home(home).prepare()
+
+
+def _give_away(path: Path) -> None:
+    os.chown(path, 65534, 65534)
+
+
+def _open_to_all(path: Path) -> None:
+    path.chmod(path.stat().st_mode | 0o022)
+
+
+def _exchange(path: Path) -> None:
+    """A directory for a file, and the other way round."""
+    if path.is_dir():
+        shutil.rmtree(path)
+        path.touch()
+    else:
+        path.unlink()
+        path.mkdir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+@pytest.mark.parametrize("part", ["p2.db", "id", "digest.key", "run"])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (_give_away, r"cannot use .*/{}: it belongs to the user nobody and you are root; .*chown -R root"),
+        (_open_to_all, r"cannot use .*/{}: others can write to it; run: chmod go-w .*/{}"),
+        (_exchange, r"cannot use .*/{}: it is not a (file|directory); move it away"),
+    ],
+)
+@pytest.mark.parametrize("read_only", [False, True])
+def test_part_of_the_home_that_is_not_ours_alone_is_refused_and_left(
+    home: Path, part: str, wrong: Callable[[Path], None], message: str, read_only: bool
+) -> None:
+    whole = Home(home)
+    with open_stores(whole), whole.lock():
+        assert whole.digest_key
+    wrong(home / part)
+    before = sorted((path.name, path.stat().st_mode, path.stat().st_uid) for path in home.iterdir())
+    with pytest.raises(HomeError, match=message.format(part, part)):
+        open_stores(Home(home, read_only=read_only))
+    assert sorted((path.name, path.stat().st_mode, path.stat().st_uid) for path in home.iterdir()) == before
 
 
 def test_home_that_others_can_write_is_refused(home: Path) -> None:

@@ -19,7 +19,7 @@ from controller.agents.docker.health import health_of
 from controller.agents.docker.images import Images
 from controller.agents.docker.lookup import Found, Sight, look
 from controller.agents.docker.making import make, start
-from controller.agents.docker.marks import mark_in, temporary
+from controller.agents.docker.marks import mark_in, marked_by, owned_in, temporary
 from controller.agents.docker.replacement import Replacement, clear
 from controller.agents.docker.stopping import grace, halt, restore_policy
 from controller.agents.docker.translation import observed_container, restart_text, written
@@ -38,7 +38,7 @@ from controller.engine.agent import (
     Step,
 )
 from controller.engine.diff import changed_fields, plain, within
-from resources.docker.names import INSTALLATION
+from resources.docker.names import NEW_SUFFIX, OLD_SUFFIX
 from resources.docker.parts import Attachment, PullPolicy, State
 from resources.kinds.container import Container, ContainerObserved
 from resources.meta import Claim, Key, Resource
@@ -206,10 +206,12 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         return [key for name in names if name for key in _some(scope.find(Claim("container name", name)))]
 
     def owned(self, ctx: Context) -> Iterable[Owned]:
+        """Of the two that there are while a replacement lasts, the one that has the name."""
         with explained("list the containers"):
-            listed = self._engine.read(paths.containers(label=[f"{INSTALLATION}={self._installation}"]))
-        marks = ((each["Id"], mark_in(each["Labels"])) for each in listed)
-        return [Owned(mark, identity) for identity, mark in marks if mark]
+            listed = self._engine.read(paths.containers(label=marked_by(self._installation)))
+        named = [((each["Names"] or [""])[0].removeprefix("/"), each) for each in listed]
+        named.sort(key=lambda pair: (temporary(pair[0]), pair[0]))
+        return owned_in(Container, ((each["Id"], each["Labels"], _finding(name, each)) for name, each in named))
 
     def health(self, ctx: Context) -> AgentHealth:
         return engine_health(self._engine)
@@ -221,6 +223,13 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
 
 def _some(key: Key | None) -> list[Key]:
     return [key] if key else []
+
+
+def _finding(name: str, listed: Json) -> Json:
+    """The fields of a spec that find a listed container again."""
+    named = name.removesuffix(NEW_SUFFIX).removesuffix(OLD_SUFFIX)
+    image = str(listed["Image"])
+    return {"image": image.removeprefix("sha256:"), "containerName": named}  # an id, where its name is another's by now
 
 
 def _image_of(resource: Resource) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
 from controller.agents.docker.client import Json
@@ -49,9 +50,7 @@ def _running(spec: ContainerSpec, live: Json, now: float) -> Health:
     if not state["Running"]:
         name = live.get("Name", "").removeprefix("/")
         return Health(message=f"it has exited with code {state['ExitCode']}{_detail(state)}; see docker logs {name}")
-    since = now - _epoch(state["StartedAt"])
-    if since < -SKEW:  # the clock was set back: nothing can be told from the time of the start, but that it was before
-        since = max(SETTLED, spec.minReadySeconds or 0)
+    since = _passed(now - _epoch(state["StartedAt"]))
     if restarts and since < SETTLED:
         message = f"restarted {restarts} times, last {max(since, 0):.0f} s ago"
         return Health(False, "CrashLoop", message, again=SETTLED - since)
@@ -59,6 +58,11 @@ def _running(spec: ContainerSpec, live: Json, now: float) -> Health:
         left = spec.minReadySeconds - since
         return Health(False, "Progressing", f"running; Ready after {spec.minReadySeconds} s", again=left)
     return _probed(state.get("Health") or {})
+
+
+def _passed(seconds: float) -> float:
+    """A start that lies ahead was before somebody set the clock back: how long ago can't be known, nor need be waited for."""
+    return seconds if seconds > -SETTLED else math.inf
 
 
 def _probed(check: Json) -> Health:

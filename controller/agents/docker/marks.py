@@ -6,11 +6,12 @@ the creation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from controller.engine.agent import Mark
+from controller.engine.agent import Mark, Owned, found_again
 from resources.docker.names import INSTALLATION, NEW_SUFFIX, OLD_SUFFIX, OWN_LABELS
-from resources.meta import Key
+from resources.meta import Key, Resource
 
 KEY = f"{OWN_LABELS}key"
 GENERATION = f"{OWN_LABELS}generation"
@@ -40,6 +41,23 @@ def mark_in(labels: Mapping[str, str] | None) -> Mark | None:
     except ValueError:
         return None
     return Mark(key, labels.get(INSTALLATION, ""), generation, labels.get(DIGEST, ""))
+
+
+def marked_by(installation: str) -> list[str]:
+    """The filter for what carries the mark of an installation; of any, when it isn't known."""
+    return [f"{INSTALLATION}={installation}" if installation else INSTALLATION]
+
+
+def owned_in(
+    model: type[Resource], listed: Iterable[tuple[str, Mapping[str, str] | None, Mapping[str, Any]]]
+) -> list[Owned]:
+    """What is ours of `listed`: ids, labels, and the fields of a spec that find the thing again. The first of each key."""
+    found: dict[tuple[str, Key], Owned] = {}
+    for handle, labels, spec in listed:
+        mark = mark_in(labels)
+        if mark and mark.key.kind == model.__name__:
+            found.setdefault((mark.installation, mark.key), Owned(mark, handle, found_again(model, mark.key, **spec)))
+    return list(found.values())
 
 
 def foreign_labels(labels: Mapping[str, str] | None) -> dict[str, str]:

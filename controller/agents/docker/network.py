@@ -15,7 +15,7 @@ from controller.agents.docker import paths
 from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine, engine_health, writable
 from controller.agents.docker.events import attributes, hints
 from controller.agents.docker.failures import explained, failure, tolerated
-from controller.agents.docker.marks import foreign_labels, labels_of, mark_in
+from controller.agents.docker.marks import foreign_labels, labels_of, mark_in, marked_by, owned_in
 from controller.agents.docker.reconnection import Endpoint, Reconnections, endpoints_of
 from controller.agents.docker.translation import told
 from controller.engine.agent import (
@@ -33,7 +33,6 @@ from controller.engine.agent import (
     Step,
 )
 from controller.engine.diff import changed_fields
-from resources.docker.names import INSTALLATION
 from resources.kinds.network import Network, NetworkObserved, NetworkSpec
 from resources.meta import Claim, Key
 from resources.plan import Action, Change, Disruption, Plan, Why
@@ -160,9 +159,8 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
 
     def owned(self, ctx: Context) -> Iterable[Owned]:
         with explained("list the networks"):
-            listed = self._engine.read(paths.networks(label=[f"{INSTALLATION}={self._installation}"]))
-        marks = ((each["Id"], mark_in(each["Labels"])) for each in listed)
-        return [Owned(mark, identity) for identity, mark in marks if mark]
+            listed = self._engine.read(paths.networks(label=marked_by(self._installation)))
+        return owned_in(Network, ((each["Id"], each["Labels"], {}) for each in listed))
 
     def health(self, ctx: Context) -> AgentHealth:
         return engine_health(self._engine)

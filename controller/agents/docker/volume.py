@@ -9,7 +9,7 @@ from controller.agents.docker import paths
 from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine, engine_health, writable
 from controller.agents.docker.events import hints
 from controller.agents.docker.failures import explained, failure
-from controller.agents.docker.marks import foreign_labels, labels_of, mark_in
+from controller.agents.docker.marks import foreign_labels, labels_of, mark_in, marked_by, owned_in
 from controller.agents.docker.translation import told
 from controller.engine.agent import (
     AgentHealth,
@@ -26,7 +26,6 @@ from controller.engine.agent import (
     Step,
 )
 from controller.engine.diff import changed_fields
-from resources.docker.names import INSTALLATION
 from resources.kinds.volume import Volume, VolumeObserved
 from resources.meta import Claim, Key
 from resources.plan import Action, Disruption, Plan
@@ -102,9 +101,8 @@ class VolumeAgent(SingleAgent[Volume, VolumeObserved]):
 
     def owned(self, ctx: Context) -> Iterable[Owned]:
         with explained("list the volumes"):
-            listed = self._engine.read(paths.volumes(label=[f"{INSTALLATION}={self._installation}"]))["Volumes"]
-        marks = ((each["Name"], mark_in(each["Labels"])) for each in listed or ())
-        return [Owned(mark, name) for name, mark in marks if mark]
+            listed = self._engine.read(paths.volumes(label=marked_by(self._installation)))["Volumes"]
+        return owned_in(Volume, ((each["Name"], each["Labels"], {}) for each in listed or ()))
 
     def health(self, ctx: Context) -> AgentHealth:
         return engine_health(self._engine)

@@ -137,22 +137,36 @@ class FileAgent(SingleAgent[File, FileObserved]):
         """Takes over what is there. It is kept aside if the spec says `adopt`, not if it is taken back for being equal."""
         spec = _spec(step)
         entry = self._look_again(spec.path)
-        kept = self._keep_aside(step, entry) if spec.adopt and entry else ""
+        if spec.adopt and entry:
+            kept = self._keep_aside(step, entry)
+        else:
+            kept = self._kept.place(spec.path) if self._kept.find(spec.path) else ""
         if entry is None or entry.type != spec.type or _moved_from(step):
             self._clear(spec.path, spec.type)
             self._make(spec, _as_new(spec))
         elif step.plan.changes:
             self.update(step, ctx)
+        if kept:
+            with explained("note what was kept of", spec.path):
+                self._kept.complete(self._writable, spec.path)
         left = self._leave_old_path(step)
         return Done(_handle(spec.type, spec.path), kept, left.message if left else "")
 
     def _keep_aside(self, step: Step[File, FileObserved], entry: Entry) -> str:
-        """Where it is kept. What an interrupted adoption has kept is older, and so the truth, unless somebody else has
-        written to the path since."""
+        """Where it is kept. What was kept before is older, and so the truth, unless somebody else has written to the path
+        while that adoption was under way.
+
+        Also when that adoption came to its end, and only the inventory has forgotten it: what is there now is then what
+        was made of it, perhaps with changes, which are put beside the old content.
+        """
         path, ours = _spec(step).path, print_of_wanted(_spec(step), self._files)
         with explained("keep aside", path):
-            has_begun = self._kept.find(path) is not None
-            if has_begun and (not step.plan.changes or self._half_adopted(path, entry)):
+            if self._kept.find(path) is None:
+                self._kept.put_aside(self._writable, path, entry, ours)
+            elif not step.plan.changes or self._half_adopted(path, entry):
+                self._kept.expect(self._writable, path, ours)
+            elif self._kept.is_complete(path):
+                self._kept.put_beside(self._writable, path, entry)
                 self._kept.expect(self._writable, path, ours)
             else:
                 self._kept.put_aside(self._writable, path, entry, ours)

@@ -2,7 +2,8 @@
 
 Each path has a directory there, named by a digest of the path, with the old content and a note of what was there. The
 note is written last: where it is, the rest is complete. An adoption that was interrupted finds what it has kept, and by the
-note what it was about to write: so it knows its own work from what somebody else has put there since.
+note what it was about to write: so it knows its own work from what somebody else has put there since. Of one that came to
+its end the note says so, for it outlives an inventory that is lost.
 """
 
 from __future__ import annotations
@@ -29,13 +30,17 @@ class Kept:
 
     def find(self, path: str) -> Entry | None:
         """What was at `path` before it was adopted, or None when nothing is kept of it."""
-        note = self._note(path)
-        if self._files.look(note) is None:
+        read = self._noted(path)
+        if not read:
             return None
-        read = json.loads(self._files.read(note))
         if read["type"] == "file" and self._files.look(self._content(path)) is None:
             return None
         return Entry(read["type"], int(read["mode"], 8), read["uid"], read["gid"], target=read["target"])
+
+    def _noted(self, path: str) -> dict[str, Any]:
+        note = self._note(path)
+        found: dict[str, Any] = json.loads(self._files.read(note)) if self._files.look(note) else {}
+        return found
 
     def put_aside(self, files: WritableFileSystem, path: str, entry: Entry, ours: str) -> None:
         """Keeps what is at `path`, and leaves it there; `ours` is the print of what will take its place.
@@ -51,14 +56,29 @@ class Kept:
 
     def expect(self, files: WritableFileSystem, path: str, ours: str) -> None:
         """Notes that `ours` is about to be written, too: an adoption is begun again, with another content perhaps."""
-        note = json.loads(self._files.read(self._note(path)))
+        note = self._noted(path)
         if ours not in (before := note.get("ours", [])):
             self._write_note(files, path, note | {"ours": [*before, ours]})
 
     def expects(self, path: str, found: str) -> bool:
         """Whether `found` is the print of something that an adoption of `path` was about to write."""
-        note = self._note(path)
-        return self._files.look(note) is not None and found in json.loads(self._files.read(note)).get("ours", [])
+        return found in self._noted(path).get("ours", [])
+
+    def is_complete(self, path: str) -> bool:
+        """Whether the adoption that has kept something of `path` came to its end."""
+        return bool(self._noted(path).get("complete"))
+
+    def complete(self, files: WritableFileSystem, path: str) -> None:
+        """The adoption has come to its end."""
+        if self.find(path) and not self.is_complete(path):
+            self._write_note(files, path, self._noted(path) | {"complete": True})
+
+    def put_beside(self, files: WritableFileSystem, path: str, entry: Entry) -> None:
+        """Keeps a file's present content, too, for its owner to look at: it is never put back."""
+        if entry.type == "file":
+            content = Path(path)
+            digest = self._files.digest(path)[:16]
+            files.write(f"{self.place(path)}/later-{digest}", content, _PRIVATE)
 
     def put_back(self, files: WritableFileSystem, path: str, entry: Entry) -> None:
         """Puts at `path` what `find` has found, and keeps it no longer. The way must be clear: see `file.py`."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from controller.engine.stores import Listener, Stores
     from controller.store.home import Home
     from controller.wiring.outcome import Preview
+    from controller.wiring.recovery import Recovery
     from controller.wiring.settings import Settings
     from controller.wiring.workspace import Workspace
     from resources.meta import Key, Problem
@@ -50,6 +51,7 @@ class Kept:
 
     home: Home
     stores: Stores
+    examine: Callable[[], None] = lambda: None  # looks for damage in the whole database; raises HomeError
 
 
 @contextmanager
@@ -61,7 +63,14 @@ def open_kept(*, read_only: bool) -> Iterator[Kept]:
     found = settings()
     home = Home(found.home, found.agents_config, read_only=read_only)
     with open_stores(home, found.journal) as stores:
-        yield Kept(home, stores)
+        yield Kept(home, stores, lambda: stores.database.examine(whole=True))
+
+
+def open_recovery() -> Recovery:
+    """The home of the environment, whatever state it is in. Raises Refused."""
+    from controller.wiring.recovery import Recovery
+
+    return Recovery(settings())
 
 
 def open_home(*, read_only: bool) -> Home:
@@ -99,6 +108,7 @@ class App:
     console: Console
     open: Opener = open_workspace
     kept: Callable[..., AbstractContextManager[Kept]] = open_kept
+    recovery: Callable[[], Recovery] = open_recovery
     stoppable: Callable[[], AbstractContextManager[Flag]] = interruptible
     home: Callable[..., Home] = open_home
     now: Callable[[], float] = time.time  # seconds since the epoch
@@ -112,11 +122,19 @@ class App:
         return Request(self.user, self.typed, cause)
 
 
+def tell_news(app: App, workspace: Workspace) -> None:
+    """Says what of the home was put right when the workspace was opened."""
+    from controller.surfaces.cli.console import Style
+
+    app.console.note(f"{app.console.paint_err('note:', Style.BOLD, Style.YELLOW)} {news}" for news in workspace.news)
+
+
 def load(app: App, workspace: Workspace, *, keep_going: bool, revision: int | None = None) -> tuple[Problem, ...]:
     """Loads the source, shows and returns what is wrong with it. Raises Refused if it must be sound and is not.
 
     With `revision`: as the history has it, to be looked at only.
     """
+    tell_news(app, workspace)
     if revision is None:
         problems = workspace.load(partly=keep_going)
     else:

@@ -62,8 +62,9 @@ class Apply(Command):
 
         saved = self._saved_plan()
         progress = progress_on(app.console)
-        with app.kept(read_only=True) as kept:  # before the lock: it says more than who holds that
-            refuse_braked(app, kept.stores, "apply anything")
+        if not app.home(read_only=True).restoring:  # that is finished first, by whoever may write
+            with app.kept(read_only=True) as kept:  # before the lock: it says more than who holds that
+                refuse_braked(app, kept.stores, "apply anything")
         with app.open(self._source(saved), read_only=False, listener=progress, request=app.request()) as workspace:
             problems = load(app, workspace, keep_going=self.keep_going)
             scope = saved.scope if saved else self._scope(workspace)

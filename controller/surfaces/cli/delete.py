@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from controller.surfaces.cli.app import App
+from controller.surfaces.cli.app import App, tell_news
 from controller.surfaces.cli.braking import refuse_braked
 from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
 from controller.surfaces.cli.keys import complete_keys
@@ -68,6 +68,7 @@ class Delete(Command):
         from controller.engine.requests import Cause
 
         with app.open(source, read_only=False, listener=progress, request=app.request(Cause.DELETE)) as workspace:
+            tell_news(app, workspace)
             workspace.load()
             refuse_declared(workspace, keys)  # once more, for it was not locked while it was asked
             with app.stoppable() as cancelled:
@@ -90,6 +91,8 @@ def owned(app: App, keys: Collection[Key]) -> dict[str, frozenset[Key]]:
         inventory = kept.stores.inventory
         for key in keys:
             record = inventory.find(key)
+            if record is None and kept.home.lacks_database:
+                raise Refused(f"cannot delete {key.short}: {kept.home.database} is gone; 'p2 recover' rebuilds it")
             if record is None:
                 raise Refused(f"cannot delete {key.short}: Pegasus2 owns no such thing; p2 get lists what it owns")
             by_source[record.source] = by_source.get(record.source, frozenset()) | {key}

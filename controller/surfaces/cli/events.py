@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from controller.surfaces.cli.table import Cell
 
 _KEPT = 10_000  # no database keeps more
+_NEWEST = 1_000  # of which those are that are new since a quarter of a second ago
 
 
 @dataclass(frozen=True)
@@ -59,26 +60,28 @@ class Events(Command):
         """The last ones; then, to watch, what is new whenever there is something."""
         with app.kept(read_only=True) as kept:
             database = kept.home.database
-            found = happened(kept.stores, selection, 0.0)
-        yield found[-self.number :]
+            before = happened(kept.stores, selection, 0.0)
+        found = before[-self.number :]
+        yield found
         if not self.watch:
             return
         from controller.surfaces.cli.watching import changes
 
-        seen = frozenset(found)  # not by their times: a clock may be set back
+        known = frozenset(before)
         for _ in changes(database):
             with app.kept(read_only=True) as kept:
-                found = happened(kept.stores, selection, 0.0)
-            if new := [event for event in found if event not in seen]:
-                seen = frozenset(found)
-                yield new
+                now = happened(kept.stores, selection, 0.0, limit=_NEWEST)
+            # By what they say, not by when they were: somebody may set the clock back meanwhile.
+            if found := [event for event in now if event not in known]:
+                yield found
+            known |= frozenset(now)
 
 
-def happened(stores: Stores, selection: Selection, after: float) -> list[Event]:
+def happened(stores: Stores, selection: Selection, after: float, limit: int = _KEPT) -> list[Event]:
     """The events later than `after` that are about what is selected, oldest first."""
     if len(selection.keys) == 1 and not selection.kinds:
-        return list(stores.events.since(after, next(iter(selection.keys)), limit=_KEPT))
-    found = stores.events.since(after, limit=_KEPT)
+        return list(stores.events.since(after, next(iter(selection.keys)), limit=limit))
+    found = stores.events.since(after, limit=limit)
     return [event for event in found if selection.everything or (event.key and event.key in selection)]
 
 

@@ -86,10 +86,14 @@ def _home(kept: Kept) -> Iterator[Finding]:
         return
     yield Finding(Mark.OK, "home", str(home.path))
     if home.database.exists():
+        kept.examine()
         sources = kept.stores.inventory.sources()
         owned = sum(len(kept.stores.inventory.records(source)) for source in sources)
         message = f"{home.database.name}: {counted(owned, 'resource')} of {counted(len(sources), 'source')} owned"
         yield Finding(Mark.OK, "database", message)
+    elif home.lacks_database:
+        gone = f"{home.database} is gone; the next p2 apply or p2 run rebuilds it from the marks in the world"
+        yield Finding(Mark.FAIL, "database", gone)
     yield from _brakes(kept)
     holder = home.holder()
     yield Finding(Mark.OK if holder else Mark.NOTE, "controller", str(holder or "not running; p2 run starts it"))

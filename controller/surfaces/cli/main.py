@@ -34,6 +34,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "pause": "pause:Pause",
         "unpause": "pause:Unpause",
         "stop": "stop:Stop",
+        "recover": "recover:Recover",
     },
     "See how it is": {
         "get": "get:Get",

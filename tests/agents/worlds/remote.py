@@ -24,6 +24,7 @@ from controller.engine.agent import (
     SingleAgent,
     Stalled,
     Step,
+    found_again,
     unavailable,
 )
 from resources.meta import About, Key, Resource, SecretRef, Spec
@@ -187,7 +188,7 @@ class SiteAgent(SingleAgent[Site, SiteObserved]):
     def owned(self, ctx: Context) -> Iterator[Owned]:
         for site in self._client.ask().sites.values():
             if site.mark:
-                yield Owned(site.mark, str(site.number))
+                yield Owned(site.mark, str(site.number), found_again(Site, site.mark.key, title=site.title))
 
     def health(self, ctx: Context) -> AgentHealth:
         try:

@@ -26,6 +26,7 @@ from controller.engine.agent import (
     Stalled,
     Started,
     Step,
+    found_again,
     unavailable,
 )
 from resources.conditions import Reason
@@ -151,7 +152,8 @@ class ArchiveAgent(SingleAgent[Archive, Stored]):
     def owned(self, ctx: Context) -> Iterator[Owned]:
         for archive in self._client.listing().values():
             if archive.mark:
-                yield Owned(archive.mark, f"archive:{archive.mark.key.name}")
+                found = found_again(Archive, archive.mark.key, content=archive.content)
+                yield Owned(archive.mark, f"archive:{archive.mark.key.name}", found)
 
     def _write(self, step: Step[Archive, Stored], ctx: Context) -> Done | Started:
         assert step.desired is not None
