@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from controller.surfaces.cli.apply import Apply
-from controller.surfaces.cli.command import Refused
+from controller.surfaces.cli.catalogue import GROUPS
+from controller.surfaces.cli.command import Refused, summary
 from controller.surfaces.cli.diff import Diff
 from controller.surfaces.cli.get import Get
 from controller.surfaces.cli.keys import key_named, selected
-from controller.surfaces.cli.main import command_of
+from controller.surfaces.cli.main import command_class, command_of
 from controller.surfaces.cli.reading import read_line
 from resources.meta import Key
 from tests.cli.small_world import UPDATE, SmallWorkspace, p2, preview
@@ -53,6 +54,11 @@ def test_the_front_page_names_every_command(line: list[str], capsys: pytest.Capt
     assert p2(SmallWorkspace(), *line).code == 0
     page = capsys.readouterr().out
     assert [name for name in COMMANDS if f"\n  {name} " not in page] == []
+
+
+def test_the_front_page_says_of_each_command_what_the_command_says_of_itself() -> None:
+    said = {name: words for group in GROUPS.values() for name, (_, words) in group.items()}
+    assert said == {name: summary(command_class(name)) for name in said}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

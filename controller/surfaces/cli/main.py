@@ -1,6 +1,6 @@
 """The entry point of `p2`: finds the command, runs it, and turns what went wrong into one line and an exit code.
 
-Only the module of the command that was typed is imported; all of them, and typer, for help and completion.
+Only the module of the command that was typed is imported; typer, too, for what is more than plain words.
 """
 
 from __future__ import annotations
@@ -15,50 +15,13 @@ from functools import partial
 from typing import Any
 
 from controller.surfaces.cli.app import App, open_workspace
+from controller.surfaces.cli.catalogue import COMMANDS
 from controller.surfaces.cli.command import Command, Exit, Refused, from_words
 from controller.surfaces.cli.console import Console, Style
 from controller.surfaces.cli.person import person
 from controller.surfaces.cli.recording import carry_out
 
-# Command -> class in the module of that name or as given; in the order and groups of the help page.
-GROUPS: dict[str, dict[str, str]] = {
-    "Change the machine": {
-        "diff": "diff:Diff",
-        "apply": "apply:Apply",
-        "run": "run:Run",
-        "confirm": "confirm:Confirm",
-        "delete": "delete:Delete",
-        "suspend": "suspend:Suspend",
-        "resume": "suspend:Resume",
-        "rollback": "rollback:Rollback",
-        "pause": "pause:Pause",
-        "unpause": "pause:Unpause",
-        "stop": "stop:Stop",
-        "recover": "recover:Recover",
-    },
-    "See how it is": {
-        "get": "get:Get",
-        "describe": "describe:Describe",
-        "events": "events:Events",
-        "audit": "audit:Audit",
-        "history": "history:History",
-        "health": "health:Health",
-    },
-    "Write the files": {
-        "explain": "explain:Explain",
-        "validate": "validate:Validate",
-        "schema": "explain:Schema",
-    },
-    "The program": {
-        "backup-state": "backup_state:BackupState",
-        "restore-state": "restore_state:RestoreState",
-        "install-service": "service:InstallService",
-        "completion": "completion:Completion",
-        "version": "version:Version",
-    },
-}
 PROGRAMS = ("p2", "pegasus2-orchestrator")
-COMMANDS = {name: place for group in GROUPS.values() for name, place in group.items()}
 _LOOKING = frozenset({"diff", "apply"})  # commands that begin with a look at the whole world
 _BRIEF = frozenset({"diff", "help", "-h", "--help", "version", "--version"})  # commands of a moment
 _DEBUG = "PEGASUS2_DEBUG"

@@ -17,8 +17,9 @@ import typer
 import typer.completion
 from typer.core import TyperGroup
 
-from controller.surfaces.cli.command import Argument, Command, Refused, help_of, hints_of, summary
-from controller.surfaces.cli.main import COMMANDS, GROUPS, PROGRAMS, command_class
+from controller.surfaces.cli.catalogue import COMMANDS, GROUPS
+from controller.surfaces.cli.command import Argument, Command, Refused, help_of, hints_of
+from controller.surfaces.cli.main import PROGRAMS, command_class
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}  # typer's settings for every command
 _ABOUT = "Keeps this machine the way its files say. Begin with: p2 diff, p2 apply. A command explains itself: p2 apply --help"
@@ -58,7 +59,7 @@ class Commands(TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         for title, group in GROUPS.items():
             with formatter.section(title):
-                formatter.write_dl([(name, summary(command_class(name))) for name in group])
+                formatter.write_dl([(name, summary) for name, (_, summary) in group.items()])
 
 
 def program() -> Any:
