@@ -15,7 +15,10 @@ from raw_docker import Engine, create_fleet, fleet_gone_after, list_and_inspect,
 from timing import Contestant, Goal, Report, Samples, Table, clocked, comparison, interleave
 from workbench import Bench, command
 
+from resources.meta import DEFAULT_NAMESPACE, Key
+
 DIFF, COMPOSE, RAW = "p2 diff", "Compose up, no-op", "raw list and inspects"
+BESIDE = "p2 diff, a controller runs"
 PYINFRA, ANSIBLE = "pyinfra, no-op", "Ansible, no-op"
 
 
@@ -34,22 +37,31 @@ def run(bench: Bench) -> Report:
 def _measured(bench: Bench, size: int) -> dict[str, Samples]:
     ours, theirs = Fleet("p2", size), Fleet("compose", size)
     with fleet_gone_after(ours), fleet_gone_after(theirs):
-        contestants = [_raw(ours), *_ours(bench, ours), *_compose(bench, theirs), *_slow_peers(bench, ours)]
-        return interleave(contestants, bench.rounds(20, 3))
+        p2, source = Pegasus.fresh(bench), ours.write_manifests(bench.place("p2"))
+        compose = _compose(bench, theirs)
+        contestants = [_raw(ours), *_ours(bench, ours, p2, source), *compose, *_slow_peers(bench, ours)]
+        seen = interleave(contestants, bench.rounds(20, 3))
+        return seen if bench.baselines_only else seen | _beside(bench, ours, p2, source)
 
 
 def _raw(fleet: Fleet) -> Contestant:
     return Contestant(RAW, lambda: clocked(lambda: list_and_inspect(Engine(), fleet)))
 
 
-def _ours(bench: Bench, fleet: Fleet) -> list[Contestant]:
+def _ours(bench: Bench, fleet: Fleet, p2: Pegasus, source: Path) -> list[Contestant]:
     if bench.baselines_only:
         create_fleet(fleet)
         return []
-    source, p2 = fleet.write_manifests(bench.place("p2")), Pegasus.fresh(bench)
     p2.converge(source)
     p2.diff(source)
     return [Contestant(DIFF, lambda: clocked(lambda: p2.diff(source)))]
+
+
+def _beside(bench: Bench, fleet: Fleet, p2: Pegasus, source: Path) -> dict[str, Samples]:
+    """The same command while a controller runs, which answers it."""
+    with p2.controller(source) as controller:
+        controller.wait_until_settled([Key("Container", DEFAULT_NAMESPACE, name) for name in fleet.names])
+        return interleave([Contestant(BESIDE, lambda: clocked(lambda: p2.diff(source)))], bench.rounds(20, 3))
 
 
 def _compose(bench: Bench, fleet: Fleet) -> list[Contestant]:
