@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from controller.surfaces.cli.apply import Apply
-from controller.surfaces.cli.catalogue import GROUPS
+from controller.surfaces.cli.catalogue import GROUPS, command_class
 from controller.surfaces.cli.command import Refused, summary
 from controller.surfaces.cli.diff import Diff
 from controller.surfaces.cli.get import Get
 from controller.surfaces.cli.keys import key_named, selected
-from controller.surfaces.cli.main import command_class, command_of
+from controller.surfaces.cli.main import command_of
 from controller.surfaces.cli.reading import read_line
 from resources.meta import Key
 from tests.cli.small_world import UPDATE, SmallWorkspace, p2, preview

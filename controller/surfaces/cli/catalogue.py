@@ -6,6 +6,14 @@ would take longer than the page.
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from controller.surfaces.cli.command import Command
+
+PROGRAMS = ("p2", "pegasus2-orchestrator")
+
 # Command -> class in the module of that name, and its summary; in the order and groups of the help page.
 GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Change the machine": {
@@ -44,3 +52,10 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     },
 }
 COMMANDS = {name: place for group in GROUPS.values() for name, (place, _) in group.items()}
+
+
+def command_class(name: str) -> type[Command]:
+    """Imports the module of a command."""
+    module, _, class_name = COMMANDS[name].partition(":")
+    found: type[Command] = getattr(importlib.import_module(f"controller.surfaces.cli.{module}"), class_name)
+    return found

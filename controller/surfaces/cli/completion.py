@@ -32,7 +32,7 @@ class Completion(Command):
     shell: Annotated[Literal["bash", "zsh", "fish"], Argument(metavar="SHELL", help="bash, zsh or fish.")]
 
     def run(self, app: App) -> Exit:
-        from controller.surfaces.cli.main import PROGRAMS
+        from controller.surfaces.cli.catalogue import PROGRAMS
 
         # Typer's own protocol: the program, asked through this variable, prints the script or completes a line.
         scripts = [

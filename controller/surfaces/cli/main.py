@@ -6,7 +6,6 @@ Only the module of the command that was typed is imported; typer, too, for what 
 from __future__ import annotations
 
 import gc
-import importlib
 import os
 import shlex
 import sys
@@ -15,13 +14,12 @@ from functools import partial
 from typing import Any
 
 from controller.surfaces.cli.app import App, open_workspace
-from controller.surfaces.cli.catalogue import COMMANDS
+from controller.surfaces.cli.catalogue import COMMANDS, PROGRAMS, command_class
 from controller.surfaces.cli.command import Command, Exit, Refused, from_words
 from controller.surfaces.cli.console import Console, Style
 from controller.surfaces.cli.person import person
 from controller.surfaces.cli.recording import carry_out
 
-PROGRAMS = ("p2", "pegasus2-orchestrator")
 _LOOKING = frozenset({"diff", "apply"})  # commands that begin with a look at the whole world
 _BRIEF = frozenset({"diff", "help", "-h", "--help", "version", "--version"})  # commands of a moment
 _DEBUG = "PEGASUS2_DEBUG"
@@ -82,13 +80,6 @@ def _ahead(given: Sequence[str]) -> Mapping[str, Any]:
         return read_ahead(Settings.from_environment().home)
     except ValueError:
         return {}  # told when the settings are needed
-
-
-def command_class(name: str) -> type[Command]:
-    """Imports the module of a command."""
-    module, _, class_name = COMMANDS[name].partition(":")
-    found: type[Command] = getattr(importlib.import_module(f"controller.surfaces.cli.{module}"), class_name)
-    return found
 
 
 def _failed(app: App, message: str, code: Exit) -> Exit:

@@ -17,9 +17,8 @@ import typer
 import typer.completion
 from typer.core import TyperGroup
 
-from controller.surfaces.cli.catalogue import COMMANDS, GROUPS
+from controller.surfaces.cli.catalogue import COMMANDS, GROUPS, PROGRAMS, command_class
 from controller.surfaces.cli.command import Argument, Command, Refused, help_of, hints_of
-from controller.surfaces.cli.main import PROGRAMS, command_class
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}  # typer's settings for every command
 _ABOUT = "Keeps this machine the way its files say. Begin with: p2 diff, p2 apply. A command explains itself: p2 apply --help"
