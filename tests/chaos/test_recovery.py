@@ -466,6 +466,22 @@ def test_id_that_is_lost_everywhere_is_asked_for_with_what_is_found(story: Story
     assert identities(story, yard) == before
 
 
+def test_home_that_has_lost_both_id_and_database_gets_no_other_by_itself(story: Story, home: Path) -> None:
+    write_files(story)
+    assert story.p2("apply").code == 0
+    world = fingerprint(story.world)
+    for path in (home / "id", *home.glob("p2.db*")):
+        path.unlink()
+    for command in COMMANDS:
+        shown = story.p2(*command)
+        assert "cannot tell which installation this is" in shown.out + shown.err, command
+        assert shown.code == (1 if command[0] == "health" else 2), command
+    assert not (home / "id").exists()
+    assert story.p2("recover", "--id", "new").code == 0
+    assert story.p2("apply").code == 0
+    assert fingerprint(story.world) == world
+
+
 @pytest.mark.docker
 def test_home_that_is_lost_as_a_whole_is_made_again_by_its_id(story: Story, home: Path, yard: Yard) -> None:
     write_yard(story, yard)

@@ -92,7 +92,8 @@ class History(Command):
             several = len({entry.source for entry in found}) > 1
             app.console.print(table.lines([row(entry, selection, with_source=several) for entry in found]))
         else:
-            app.console.note("nothing was recorded yet; p2 apply and p2 run record what they do")
+            nothing = "nothing was recorded of that" if self.what or self.source else "nothing was recorded yet"
+            app.console.note(f"{nothing}; p2 apply and p2 run record what they do")
 
 
 def _as_it_stands(entries: Sequence[Entry], kept: Kept) -> list[Entry]:

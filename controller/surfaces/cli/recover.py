@@ -122,7 +122,7 @@ def mended_lines(mended: Mended) -> Iterator[str]:
     yield f"installation {mended.installation}"
     if mended.aside and mended.salvaged:
         salvaged = mended.salvaged
-        yield f"the damaged database is {mended.aside}"
+        yield f"the former database is {mended.aside} ({mended.damage})"
         yield (
             f"read from it: {counted(len(salvaged.records), 'record')}, {counted(len(salvaged.events), 'event')}, "
             f"{len(salvaged.suspended)} suspended"

@@ -64,6 +64,8 @@ class Rollback(Command):
     def _number(self, workspace: Workspace) -> int:
         root = workspace.revisions.root
         if root != self.path.resolve():
+            if not self.path.exists():
+                raise Refused(f"cannot find the source {self.path}: say which one with -s, such as -s {root}")
             raise Refused(f"cannot roll back {self.path} alone: it is a part of {root}; p2 rollback -s {root}")
         with _refusing():
             if self.revision is None:
@@ -108,7 +110,7 @@ def _said(restored: Restored, number: int) -> str:
     files = f"{counted(restored.files, 'file')} put back as in revision {number}"
     if restored.commit:
         return f"{files}, in commit {restored.commit}"
-    return f"{files}; the newer ones are in {restored.aside}"
+    return f"{files}; the newer ones are in {restored.aside}" if restored.aside else files
 
 
 @contextmanager
