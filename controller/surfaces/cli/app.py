@@ -52,6 +52,7 @@ class Kept:
     home: Home
     stores: Stores
     examine: Callable[[], None] = lambda: None  # looks for damage in the whole database; raises HomeError
+    news: str = ""  # what was put right when it was opened, for the user
 
 
 @contextmanager
@@ -63,7 +64,7 @@ def open_kept(*, read_only: bool) -> Iterator[Kept]:
     found = settings()
     home = Home(found.home, found.agents_config, read_only=read_only)
     with open_stores(home, found.journal) as stores:
-        yield Kept(home, stores, lambda: stores.database.examine(whole=True))
+        yield Kept(home, stores, lambda: stores.database.examine(whole=True), stores.news)
 
 
 def open_recovery() -> Recovery:
@@ -124,9 +125,21 @@ class App:
 
 def tell_news(app: App, workspace: Workspace) -> None:
     """Says what of the home was put right when the workspace was opened."""
+    for news in workspace.news:
+        tell(app, news)
+
+
+def tell(app: App, news: str) -> None:
+    """`note: …` on stderr."""
     from controller.surfaces.cli.console import Style
 
-    app.console.note(f"{app.console.paint_err('note:', Style.BOLD, Style.YELLOW)} {news}" for news in workspace.news)
+    app.console.note(f"{app.console.paint_err('note:', Style.BOLD, Style.YELLOW)} {news}")
+
+
+def tell_lost(app: App, home: Home) -> None:
+    """Says beside what is shown that the database has gone, so that there is little to show."""
+    if home.lacks_database:
+        tell(app, f"{home.database} is gone; p2 apply, p2 run or p2 recover rebuilds it from the marks in the world")
 
 
 def load(app: App, workspace: Workspace, *, keep_going: bool, revision: int | None = None) -> tuple[Problem, ...]:

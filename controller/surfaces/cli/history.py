@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from controller.surfaces.cli.app import App
+from controller.surfaces.cli.app import App, tell_lost
 from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
 from controller.surfaces.cli.keys import complete_kinds_and_keys, selected
 
@@ -49,6 +49,7 @@ class History(Command):
 
     def run(self, app: App) -> Exit:
         with app.kept(read_only=True) as kept:
+            tell_lost(app, kept.home)
             if self.revision is not None:
                 self._show_one(app, kept, self.revision)
             else:
