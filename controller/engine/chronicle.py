@@ -115,6 +115,7 @@ class Chronicle:
             for opened in touched.values():
                 if not opened.written:
                     self._write(opened)
+                if opened.fresh:
                     self._note(opened)
 
     def _move(self, key: Key, opened: Opened) -> None:

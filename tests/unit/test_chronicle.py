@@ -124,7 +124,7 @@ def test_the_entry_is_there_before_the_first_change(loop: Loop) -> None:
     held = Held(loop, "a")
     with running(loop, gadget("a")):
         assert held.began.wait(10)
-        assert story(loop) == [(Cause.EDIT, Ending.OPEN, {})]
+        assert story(loop) == [(Cause.EDIT, Ending.OPEN, {"a": Result.BEGUN})]
         assert loop.agent.world == {}
         held.go.set()
         came_about(loop, (Cause.EDIT, Ending.CONVERGED, {"a": Result.DONE}))

@@ -106,7 +106,7 @@ def _controller(home: Home) -> Finding:
     holder = home.holder()
     if not holder:
         return Finding(Mark.NOTE, "controller", "not running; p2 run starts it")
-    asked = holder.command.startswith("p2 run") and holder.pid != os.getpid() and home.socket.exists()
+    asked = holder.is_controller and holder.pid != os.getpid() and home.socket.exists()
     if not asked or answers(home.socket):
         return Finding(Mark.OK, "controller", str(holder))
     how = f"does not answer: it hangs, was stopped, or is of another version; look at its log, or end it: kill -9 {holder.pid}"
