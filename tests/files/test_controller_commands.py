@@ -211,6 +211,10 @@ def test_ctrl_c_ends_the_waiting_and_the_controller_goes_on(story: Story, baker:
     out, error = process.communicate(timeout=20)
     assert process.returncode == 130, out + error
     assert "the controller goes on" in error
+    assert out.splitlines()[-2:] == [
+        "+ Oven/loaf  not created yet",
+        "Interrupted: nothing done; the controller goes on with the rest",
+    ]
     (story.world / "loaf.door").touch()
     eventually((story.world / "loaf").exists, "it was baked all the same")
 
