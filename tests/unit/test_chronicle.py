@@ -239,6 +239,27 @@ def test_steps_of_one_edit_are_told_together(loop: Loop) -> None:
     assert said == ["color", "drift in size"]
 
 
+def test_an_edit_that_does_not_last_is_one_entry_with_what_puts_it_right(loop: Loop) -> None:
+    make = loop.agent._make
+    with running(loop, gadget("a", color="red", size=1)) as (source, _):
+        eventually(lambda: loop.reason("a") == Reason.CONVERGED)
+
+        def slips_once(step: Step[Gadget, Thing], verb: str) -> Done:
+            done = make(step, verb)
+            loop.agent._make = make  # type: ignore[method-assign]
+            loop.agent.world["a"] = replace(loop.agent.world["a"], size=7)
+            return done
+
+        loop.agent._make = slips_once  # type: ignore[method-assign]
+        source.revisions.put(declare(gadget("a", color="blue", size=1)))
+        came_about(
+            loop,
+            (Cause.EDIT, Ending.CONVERGED, {"a": Result.DONE}),
+            (Cause.EDIT, Ending.CONVERGED, {"a": Result.DONE}),
+        )
+    assert entries(loop)[-1].deeds[0].fields == ("color", "size")
+
+
 def test_what_is_not_ready_yet_keeps_its_entry_open_and_a_stop_says_so(loop: Loop) -> None:
     loop.agent.unhealthy["a"] = Health(ready=False, reason="Starting", message="not yet", again=60)
     with running(loop, gadget("a")):

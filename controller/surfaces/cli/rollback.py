@@ -49,6 +49,7 @@ class Rollback(Command):
         progress = progress_on(app.console)
         with app.open(self.path, read_only=True) as past:
             number = self._number(past)
+            _warn(app, past, number)
             _restoring(app, past, number)  # refused before anybody is asked anything
             request = replace(app.request(Cause.ROLLBACK), revision=number)
             with app.open(self.path, read_only=False, listener=progress, request=request) as workspace:
@@ -84,6 +85,19 @@ class Rollback(Command):
             app.console.note(
                 f"left as it is: {file}, whose content is not in the history (it may hold secrets, or is too long)"
             )
+
+
+def _warn(app: App, past: Workspace, number: int) -> None:
+    """Says so where what is gone back to did not come about when it was new."""
+    from controller.engine.history import Ending
+    from controller.surfaces.cli.app import tell
+
+    with _refusing():
+        entry = past.revisions.find(number)
+    if entry.ending is Ending.FAILED:
+        tell(
+            app, f"revision {number} failed when it was applied ({entry.message}); p2 history lists those that did not"
+        )
 
 
 def _restoring(app: App, workspace: Workspace, number: int) -> Restoring | None:
