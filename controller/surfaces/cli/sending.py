@@ -26,7 +26,7 @@ _STARTING = 3.0  # seconds that a controller takes from its lock to its socket, 
 _AGAIN = 0.05
 _GREETING = 2.0  # seconds: a controller that is stopped or stuck keeps nobody waiting
 INTERRUPTED = 130
-_WITHOUT = "this is done without it"
+_WHAT_TO_DO = "p2 health says what to do"
 
 
 def carried_out(words: Sequence[str], at: Path) -> int | None:
@@ -39,7 +39,7 @@ def carried_out(words: Sequence[str], at: Path) -> int | None:
         line = _connected_when_it_has_started(at)
     if line is None:
         if time.monotonic() - asked >= _GREETING and (controller := held_by_controller(at.with_name("lock"))):
-            sys.stderr.write(f"note: the controller, process {controller}, does not answer; {_WITHOUT}\n")
+            sys.stderr.write(f"note: the controller, process {controller}, does not answer; {_WHAT_TO_DO}\n")
         return None
     try:
         line.send(words=list(words), directory=os.getcwd(), **_terminal())  # noqa: PTH109  (pathlib is not needed for it)
