@@ -105,8 +105,9 @@ class Board:
 
     def _announce_done(self, each: Pass) -> None:
         if each.carried_out is not Action.NONE:
-            fields = ", ".join(change.path for change in each.plan.changes[:6])
-            drift = "drift in " if each.plan.drift_only else ""
+            done = each.done or each.plan
+            fields = ", ".join(change.path for change in done.changes[:6])
+            drift = "drift in " if done.drift_only else ""
             said = [f"{drift}{fields}" if fields else "", each.told]
             message = "; ".join(part for part in said if part) or _AS_WANTED[each.carried_out]
             self.record(each.key, Level.NORMAL, _DONE[each.carried_out], message)

@@ -115,6 +115,7 @@ class Chronicle:
             for opened in touched.values():
                 if not opened.written:
                     self._write(opened)
+                if opened.fresh:
                     self._note(opened)
 
     def _move(self, key: Key, opened: Opened) -> None:
@@ -131,14 +132,17 @@ class Chronicle:
                 self._only.entry = replace(self._only.entry, cause=Cause.EDIT)
             return self._only
         opened = self._of.get(each.key)
-        if opened and (opened.entry.cause is Cause.DRIFT) is drift and (not drift or each.key in opened.pending):
+        # What an edit has yet to come to is its own matter: that it does not last is no drift.
+        if opened and (each.key in opened.pending if drift else opened.entry.cause is not Cause.DRIFT):
             return opened
-        cause, request = Cause.DRIFT if drift else Cause.EDIT, self._requests.of(each.key)
+        back = each.subject is not None and each.subject.going_back  # from an edit that an earlier process has made
+        cause = Cause.DRIFT if drift else Cause.ROLLBACK if back else Cause.EDIT
+        request = self._requests.of(each.key)
         recent = self._recent.get(cause)
         if recent and self._joins(recent, each.key, request):
             return recent
         self._retire(cause)
-        self._recent[cause] = self._draft(cause if drift else request.cause or cause, request)
+        self._recent[cause] = self._draft(request.cause or cause if cause is Cause.EDIT else cause, request)
         return self._recent[cause]
 
     def _joins(self, recent: Opened, key: Key, request: Request) -> bool:

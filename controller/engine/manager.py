@@ -10,8 +10,8 @@ from __future__ import annotations
 import gc
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from threading import Condition, Lock, Thread
 from threading import Event as Flag
 from typing import Any, overload
@@ -81,10 +81,11 @@ class Manager:
         come back as another one. Raises NotKept when what was done can't be kept: going on would only make it worse.
         """
         self._patient, self._cancel = False, errand.cancelled
-        settled = self.attend(errand, timeout)
-        if not settled:
-            self._parts.context.cancelled.set()  # what can be broken off half-way (a pull) is
-        self.stop()
+        with self._minding(errand):  # of what is finished while it stops, too
+            settled = self._attend(errand, timeout)
+            if not settled:
+                self._parts.context.cancelled.set()  # what can be broken off half-way (a pull) is
+            self.stop()
         self._close_history(settled, errand.cancelled.is_set())
         if errand.not_kept:
             raise errand.not_kept
@@ -103,23 +104,31 @@ class Manager:
 
         Ends when the loop does.
         """
-        give_up = self._clock.monotonic() + timeout
+        with self._minding(errand):
+            return self._attend(errand, timeout)
+
+    @contextmanager
+    def _minding(self, errand: Errand) -> Iterator[None]:
         with self._lock:
             self._errands.append(errand)
         try:
-            for key in errand.everything:
-                self._queue.reset(key)
-            self._add(errand.begun(), Priority.EDIT)
-            with self._lock:
-                while self._unsettled(errand) and not (
-                    self._ended or errand.not_kept or errand.cancelled.is_set() or self._clock.monotonic() >= give_up
-                ):
-                    # The cancelling flag is set by a signal, which does not notify; so look at it now and then.
-                    self._lock.wait(min(0.2, max(0.0, give_up - self._clock.monotonic())))
-                return not self._unsettled(errand)
+            yield
         finally:
             with self._lock:
                 self._errands.remove(errand)
+
+    def _attend(self, errand: Errand, timeout: float) -> bool:
+        give_up = self._clock.monotonic() + timeout
+        for key in errand.everything:
+            self._queue.reset(key)
+        self._add(errand.begun(), Priority.EDIT)
+        with self._lock:
+            while self._unsettled(errand) and not (
+                self._ended or errand.not_kept or errand.cancelled.is_set() or self._clock.monotonic() >= give_up
+            ):
+                # The cancelling flag is set by a signal, which does not notify; so look at it now and then.
+                self._lock.wait(min(0.2, max(0.0, give_up - self._clock.monotonic())))
+            return not self._unsettled(errand)
 
     def _unsettled(self, errand: Errand) -> bool:
         if not errand.unsettled(self._blocked) and (shaken := errand.shaken()):
@@ -364,11 +373,12 @@ class Manager:
     def carried(self, each: Pass, seconds: float) -> None:
         failed = {Verdict.RETRY: "retry", Verdict.STALLED: "stalled"}.get(each.verdict, "done")
         outcome = failed if each.carried_out is Action.NONE else "done"  # done it is, whatever a second look says of it
-        self._listener.finished(each.plan, outcome, seconds)
+        done = each.done or each.plan
+        self._listener.finished(done, outcome, seconds)
         if outcome == "done":
             with self._lock:
                 for errand in self._errands:
-                    errand.carried(each.plan)
+                    errand.carried(done)
 
     def not_kept(self, lane: str, error: NotKept) -> None:
         if self._patient:

@@ -48,7 +48,8 @@ class Opened:
     def start(self, each: Pass) -> None:
         """The step of this pass is about to be carried out."""
         self.pending.add(each.key)
-        self._do(Deed(each.key, each.plan.action, _fields(each)))
+        deed, earlier = Deed(each.key, each.plan.action, _fields(each)), self.deeds.get(each.key)
+        self._do(_together(earlier, deed) if earlier else deed)
 
     def lose(self, key: Key) -> None:
         """A newer revision wants something else of `key`."""
@@ -106,6 +107,15 @@ def signature(entry: Entry) -> Signature:
     """Equal for entries that did the same for the same person."""
     deeds = sorted((deed.key, deed.action, deed.fields) for deed in entry.deeds)
     return entry.user, entry.command, tuple(deeds)
+
+
+def _together(first: Deed, then: Deed) -> Deed:
+    """What two steps of one entry amount to: a thing that was made anew, and started once more, was made anew."""
+    if Action.DELETE in (first.action, then.action):
+        return then
+    made = first.action in (Action.CREATE, Action.ADOPT, Action.REPLACE)
+    fields = first.fields if first.action is Action.CREATE else tuple(dict.fromkeys((*first.fields, *then.fields)))
+    return replace(then, action=first.action if made else then.action, fields=fields)
 
 
 def is_drift(each: Pass) -> bool:

@@ -13,6 +13,9 @@ from controller.engine.agent import Seen
 from controller.engine.passes import Subject
 from resources.plan import Action
 
+# The marks of a home that was lost are those of another one.
+_LOST = "if that is a home of yours that was lost, 'p2 recover --id {}' brings it back"
+
 
 class Owner(Enum):
     NOBODY = auto()  # there is no such thing
@@ -36,7 +39,8 @@ def belonging(subject: Subject, seen: Seen[Any], installation: str) -> Belonging
         return Belonging(Owner.OURS)
     if mark := seen.mark:
         if mark.installation != installation:
-            return Belonging(Owner.STRANGER, f"another Pegasus2 (installation {mark.installation})")
+            theirs = mark.installation
+            return Belonging(Owner.STRANGER, f"another Pegasus2 (installation {theirs}; {_LOST.format(theirs)})")
         if mark.key != subject.key:
             return Belonging(Owner.OTHER_KEY, mark.key.short)
         return Belonging(Owner.OURS)

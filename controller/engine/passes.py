@@ -79,6 +79,7 @@ class Pass:
     subject: Subject | None = None
     step: Step[Any, Any] | None = None
     carried_out: Action = Action.NONE
+    done: Plan | None = None  # what was carried out; `plan` has what is left
     told: str = ""  # what the agent said of carrying it out
     by: float | None = None  # seconds until it must be looked at again at the latest
 

@@ -72,6 +72,11 @@ class Patience:
         known = self._differing.get(key)
         self._differing[key] = (*attempt, known[2] + 1 if known and known[:2] == attempt else 1)
 
+    def differed(self, key: Key, digest: str) -> bool:
+        """Whether the last apply of this desired state left a difference, and nobody has found it settled since."""
+        known = self._differing.get(key)
+        return known is not None and known[0] == digest
+
     def settled(self, key: Key) -> None:
         """It is as declared."""
         self._differing.pop(key, None)

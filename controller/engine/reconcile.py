@@ -34,6 +34,9 @@ from resources.plan import Action, Disruption, Plan, Why
 
 # Seconds until a thing that waits for another one to be deleted or changed is looked at again.
 SOON = 0.5
+# Until a thing that did not stay as it was made before is believed to stay so.
+STEADY = 1.0
+_NOT_SURE = "as declared just now, and was not for long before"
 
 
 class Reconciler:
@@ -383,18 +386,20 @@ class Reconciler:
                 assert_never(outcome)
         if subject.entry is None:
             gone = concluded(subject, Verdict.GONE, each.plan)
-            return replace(gone, carried_out=Action.DELETE, told=outcome.message)
+            return replace(gone, carried_out=Action.DELETE, done=each.plan, told=outcome.message)
         if isinstance(seen, Seen):
             after = self._second_look(each, subject, seen)
         else:
             after = _failed(
                 subject, seen or Retry(Reason.AGENT_ERROR, f"cannot see {key.short} after changing it"), each.plan
             )
-        return replace(after, carried_out=each.plan.action, told=outcome.message)
+        return replace(after, carried_out=each.plan.action, done=each.plan, told=outcome.message)
 
     def _second_look(self, each: Pass, subject: Subject, seen: Seen[Any]) -> Pass:
         plan = subject.agent.diff(subject.resource, subject.resource, seen.value)
         if plan.empty:
+            if self._patience.differed(each.key, subject.digest):
+                return concluded(subject, Verdict.WAITING, each.plan, Reason.PROGRESSING, _NOT_SURE, seen, STEADY)
             self._patience.settled(each.key)
             if not subject.edited:
                 self._patience.healed(each.key, each.plan)

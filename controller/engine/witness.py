@@ -63,7 +63,9 @@ class Witness:
 
 
 def cause_of(request: Request, subject: Subject) -> Cause:
-    """Why a thing is changed: the command itself, an edit (also one that removed the resource), or drift."""
+    """Why a thing is changed: a way back, the command itself, an edit (also one that removed the resource), or drift."""
+    if subject.going_back:
+        return Cause.ROLLBACK
     if request.cause is not None:
         return request.cause
     return Cause.EDIT if subject.edited or subject.entry is None else Cause.DRIFT

@@ -148,8 +148,7 @@ class Restoring:
     def run(self, still: AbstractContextManager[None]) -> Restored:
         """Puts the files back, with the watch of the source kept still meanwhile. Raises CannotRestore; all is as before then."""
         with still, _undone_if_it_fails(list(self._texts)):
-            if self._tree is None:
-                self._keep_aside()
+            aside = None if self._tree else self._keep_aside()
             for path, content in self._texts.items():
                 with _told(path):
                     if content is None:
@@ -157,21 +156,22 @@ class Restoring:
                     else:
                         write(path, content)
             if self._tree is None:
-                return Restored(len(self._texts), aside=self._aside)
+                return Restored(len(self._texts), aside=aside)
             return Restored(len(self._texts), commit=self._tree.commit(list(self._texts), self._root, self._message()))
 
     def _message(self) -> str:
         files = "1 file" if len(self._texts) == 1 else f"{len(self._texts)} files"
         return f"Roll back {self._root.name} to revision {self._number}\n\nPuts {files} back as p2 has them in its history.\n"
 
-    def _keep_aside(self) -> None:
-        """The newer versions, so that a rollback loses nothing."""
+    def _keep_aside(self) -> Path | None:
+        """The newer versions, so that a rollback loses nothing. Where they are, if there are any."""
         present = [path for path in self._texts if path.exists()]
+        if not present:
+            return None
         place, number = self._aside, 1
         while place.exists():
             number += 1
             place = self._aside.with_name(f"{self._aside.name}-{number}")
-        self._aside = place
         with _told(place):
             place.parent.mkdir(mode=0o700, exist_ok=True)
             place.mkdir(mode=0o700)
@@ -180,6 +180,7 @@ class Restoring:
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 copy.write_bytes(path.read_bytes())
                 copy.chmod(stat.S_IMODE(path.stat().st_mode))
+        return place
 
 
 @contextmanager

@@ -34,7 +34,17 @@ def first_words(home: Home) -> dict[str, str]:
     """What a database says of itself that is made now. Beside an id it takes the place of one that was lost."""
     if kept := home.kept_id():
         return {INSTALLATION: kept, REBUILD: LOST}
+    refuse_lost(home)
     return {INSTALLATION: _made_up()}
+
+
+def refuse_lost(home: Home) -> None:
+    """Raises HomeError where neither id nor database is there, and something was started here before."""
+    if home.starts() and not home.kept_id() and not home.database.exists():
+        raise HomeError(
+            f"cannot tell which installation this is: {home.path} has neither its file id nor {home.database.name} any more; "
+            "put them back from a backup, or run 'p2 recover', which finds out whose marks there are"
+        )
 
 
 def identify(home: Home, database: Database, *, existed: bool) -> Identified:

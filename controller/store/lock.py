@@ -28,6 +28,16 @@ class Holder:
     pid: int
     command: str
 
+    @property
+    def is_controller(self) -> bool:
+        return self.command.split()[1:2] == ["run"]
+
+    @property
+    def way_out(self) -> str:
+        if self.is_controller:
+            return "stop it first, or let it do the work: it watches its source"
+        return "try again when it has ended"
+
     def __str__(self) -> str:
         return f"process {self.pid} ({self.command})" if self.pid else "another process"
 
@@ -40,10 +50,8 @@ def hold(path: Path) -> Iterator[None]:
     try:
         with told(path, "lock"):
             if not _taken(descriptor):
-                raise HomeError(
-                    f"cannot start: {_holder_named_in(path)} holds {path}; "
-                    "stop it first, or let it do the work: it watches its source"
-                )
+                found = _holder_named_in(path)
+                raise HomeError(f"cannot start: {found} holds {path}; {found.way_out}")
             _sign(descriptor, f"{os.getpid()} {_command()}\n")
         yield
     finally:

@@ -43,6 +43,7 @@ class Mended:
     damage: str = ""
     aside: Path | None = None
     salvaged: Salvaged | None = None
+    is_damaged: bool = True  # else it was moved aside because it is another installation's
 
 
 def survey(home: Home) -> Survey:
@@ -83,7 +84,8 @@ def mend(home: Home, installation: str) -> Mended:
     if found.in_file != installation:
         home.keep_id(installation, instead=True)
     if found.has_database and (found.damage or found.in_database not in ("", installation)):
-        mended = _replaced(home, installation, found.damage or f"it belongs to the installation {found.in_database}")
+        whose = f"it belongs to the installation {found.in_database}"
+        mended = replace(_replaced(home, installation, found.damage or whose), is_damaged=bool(found.damage))
     else:
         mended = Mended(installation)
     with open_stores(home) as stores:

@@ -18,7 +18,7 @@ from controller.store.events import SqliteEvents
 from controller.store.history import KEEP, SqliteHistory
 from controller.store.holds import SqliteHolds
 from controller.store.home import Home
-from controller.store.identity import LOST, NOBODY, OLDER, REBUILD, Identified, first_words, identify
+from controller.store.identity import LOST, NOBODY, OLDER, REBUILD, Identified, first_words, identify, refuse_lost
 from controller.store.inventory import SqliteInventory
 from controller.store.journal import Journal
 from controller.store.overrides import SqliteOverrides
@@ -63,6 +63,8 @@ def open_stores(home: Home | None, journal: Path | None = None, *, examined: boo
     home.prepare()
     keep = KEEP if home.read_only else _history_kept(home)
     existed = home.database.exists()
+    if home.read_only:
+        refuse_lost(home)
     first = {} if home.read_only or existed else first_words(home)
     database = open_database(home.database, read_only=home.read_only, first=first)
     try:

@@ -146,7 +146,8 @@ class Guest(Workspace):
         statuses = {key: status for key in wanted if (status := self.parts.board.status(key))}
         stopped = cancelled.is_set() or self._live.manager.ended
         done = self._seen_done.about(wanted)
-        return Summary(statuses, done, pruning.holds, not finished and not stopped, stopped)
+        goes_on = not finished and not self._live.manager.ended
+        return Summary(statuses, done, pruning.holds, not finished and not stopped, stopped, goes_on)
 
     def _attend(self, errand: Errand, wanted: Collection[Key], timeout: float) -> bool:
         live, clock = self._live, self.parts.clock

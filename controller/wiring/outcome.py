@@ -36,6 +36,7 @@ class Summary:
     holds: tuple[Hold, ...]
     timed_out: bool = False
     cancelled: bool = False
+    goes_on: bool = False  # a controller does what is left, though nobody waits for it any more
 
     @property
     def converged(self) -> bool:

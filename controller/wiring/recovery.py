@@ -32,7 +32,8 @@ EVENT = "InventoryRebuilt"
 # What is said of why.
 _WHY = {
     LOST: "the database was gone, so what was suspended or confirmed is to be so again",
-    OLDER: "the database is an older copy that was put back, so what it has and nobody declares is held back from deletion",
+    OLDER: "the database is an older copy that was put back, so what it has and nobody declares is held back from deletion, "
+    "and what was suspended or confirmed since is to be so again",
     DOUBTED: "",
 }
 

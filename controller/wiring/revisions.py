@@ -53,6 +53,8 @@ class Revisions:
         for entry in self._history.entries(source=str(self.root), limit=_ALL):
             if entry.cause is not Cause.DRIFT and self.difference(entry.number):
                 return entry.number
+        if not self._history.range(str(self.root))[1]:
+            raise UnknownRevision(f"cannot roll back {self.root}: nothing was recorded of it yet; p2 apply records it")
         raise UnknownRevision(
             f"cannot roll back: no recorded revision of {self.root} differs from the files as they are; "
             f"p2 history -s {self.root} lists what there is"

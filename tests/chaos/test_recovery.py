@@ -14,7 +14,7 @@ from random import Random
 import pytest
 
 from controller.store.aside import set_aside
-from tests.chaos.damage import DAMAGES, cut, inventory_torn
+from tests.chaos.damage import DAMAGES, cut, settle
 from tests.chaos.yard import Yard
 from tests.cli.story import Shown, Story
 from tests.support import Controller, all_ready, at_rest, eventually, fingerprint, listed, told
@@ -77,7 +77,15 @@ def test_damaged_database_changes_nothing_and_is_recovered_from(story: Story, ho
     assert listed(story).keys() == set(NAMES)
 
 
-@pytest.mark.parametrize("damage", [cut, inventory_torn])
+def torn_at_the_start(database: Path, random: Random) -> None:
+    """Where every command reads, whatever else there is."""
+    settle(database)
+    with database.open("r+b") as file:
+        file.seek(100)
+        file.write(random.randbytes(2000))
+
+
+@pytest.mark.parametrize("damage", [cut, torn_at_the_start])
 def test_damaged_database_names_the_command_and_is_moved_aside_with_its_log(
     story: Story, home: Path, damage: Callable[[Path, Random], None]
 ) -> None:
@@ -176,6 +184,16 @@ def test_controller_rebuilds_what_was_lost_while_it_was_away(story: Story, home:
     assert fingerprint(story.world) == world
     assert "InventoryRebuilt" in controller.log
     assert at_rest(controller)
+
+
+def test_reading_says_that_the_database_has_gone(story: Story, home: Path) -> None:
+    write_files(story)
+    for path in home.glob("p2.db*"):
+        path.unlink()
+    for command in ("get", "history", "events", "audit"):
+        assert f"note: {home}/p2.db is gone; p2 apply, p2 run or p2 recover rebuilds it" in story.p2(command).err, (
+            command
+        )
 
 
 def test_log_that_a_deleted_database_has_left_is_not_taken_for_that_of_the_next(story: Story, home: Path) -> None:
@@ -433,6 +451,13 @@ def test_lost_id_is_put_back_from_the_database_and_told(story: Story, home: Path
     assert story.p2("apply").err == ""
 
 
+def kept(home: Path) -> dict[str, list[tuple[object, ...]]]:
+    """What a refused command must not change: all but the audit, which has it that it was refused."""
+    tables = ("inventory", "status", "event", "suspended", "confirmed", "hold", "revision", "meta")
+    with closing(sqlite3.connect(home / "p2.db")) as connection:
+        return {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
+
+
 def lose_the_id_everywhere(home: Path) -> None:
     (home / "id").unlink()
     with closing(sqlite3.connect(home / "p2.db")) as connection, connection:
@@ -464,6 +489,22 @@ def test_id_that_is_lost_everywhere_is_asked_for_with_what_is_found(story: Story
     applied = story.p2("apply")
     assert (applied.code, "5 ready" in applied.last) == (0, True), applied
     assert identities(story, yard) == before
+
+
+def test_home_that_has_lost_both_id_and_database_gets_no_other_by_itself(story: Story, home: Path) -> None:
+    write_files(story)
+    assert story.p2("apply").code == 0
+    world = fingerprint(story.world)
+    for path in (home / "id", *home.glob("p2.db*")):
+        path.unlink()
+    for command in COMMANDS:
+        shown = story.p2(*command)
+        assert "cannot tell which installation this is" in shown.out + shown.err, command
+        assert shown.code == (1 if command[0] == "health" else 2), command
+    assert not (home / "id").exists()
+    assert story.p2("recover", "--id", "new").code == 0
+    assert story.p2("apply").code == 0
+    assert fingerprint(story.world) == world
 
 
 @pytest.mark.docker
@@ -559,10 +600,10 @@ def test_recover_refuses_while_a_controller_runs(story: Story, home: Path, contr
 )
 def test_recover_names_what_it_cannot_use(story: Story, home: Path, arguments: tuple[str, ...], message: str) -> None:
     write_files(story)
-    before = (home / "p2.db").read_bytes()
+    before = kept(home)
     refused = story.p2("recover", *arguments)
     assert (refused.code, message in refused.err) == (2, True), refused
-    assert (home / "p2.db").read_bytes() == before
+    assert kept(home) == before
 
 
 @pytest.mark.parametrize("when", ["before it is moved aside", "after"])

@@ -182,13 +182,23 @@ def test_a_part_of_a_source_cannot_be_rolled_back_alone(story: Story) -> None:
     assert (story.root / "state/sub/b.yaml").exists()
 
 
+def test_a_source_that_is_not_there_is_named(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the one that the working directory happens to lie in."""
+    apply(story, "first")
+    monkeypatch.chdir(story.root / "state")
+    shown = story.p2("rollback")
+    assert shown.code == 2
+    assert f"cannot find the source state: say which one with -s, such as -s {story.root}/state" in shown.err
+
+
 def test_a_source_that_was_deleted_comes_back(story: Story) -> None:
     story.write("a.yaml", story.file("one"))
     story.write("sub/b.yaml", story.file("two"))
     story.p2("apply")
     shutil.rmtree(story.root / "state")
     assert story.p2("apply", "--yes").code == 2
-    assert story.p2("rollback").code == 0
+    shown = story.p2("rollback")
+    assert (shown.code, "2 files put back as in revision 1\n" in shown.err) == (0, True), shown
     assert (story.root / "state/sub/b.yaml").read_text() == story.file("two")
     assert story.p2("diff").code == 0
 

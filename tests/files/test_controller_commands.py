@@ -211,6 +211,10 @@ def test_ctrl_c_ends_the_waiting_and_the_controller_goes_on(story: Story, baker:
     out, error = process.communicate(timeout=20)
     assert process.returncode == 130, out + error
     assert "the controller goes on" in error
+    assert out.splitlines()[-2:] == [
+        "+ Oven/loaf  not created yet",
+        "Interrupted: nothing done; the controller goes on with the rest",
+    ]
     (story.world / "loaf.door").touch()
     eventually((story.world / "loaf").exists, "it was baked all the same")
 
@@ -326,7 +330,11 @@ def test_socket_of_a_dead_controller_stops_nobody(story: Story, started: Control
 
 def test_controller_that_hangs_is_named_and_reading_goes_on_without_it(story: Story, started: Controller) -> None:
     started.signal(signal.SIGSTOP)
-    assert "File/one" in sent(story, "get").out
+    read = sent(story, "get")
+    assert "File/one" in read.out
+    assert f"note: the controller, process {started.pid}, does not answer" in read.err
+    health = sent(story, "health")
+    assert (health.code, "does not answer: it hangs" in health.out) == (1, True)
     refused = sent(story, "apply")
     assert refused.code == 2
     assert f"process {started.pid}" in refused.err

@@ -12,6 +12,7 @@ from threading import Thread
 import pytest
 
 from controller.engine.agent import Context, Done, Health, Step
+from controller.engine.errand import Errand
 from controller.engine.history import Ending, Entry, Kept, Result, Text
 from controller.engine.manager import Manager
 from controller.engine.requests import Cause, Request
@@ -123,7 +124,7 @@ def test_the_entry_is_there_before_the_first_change(loop: Loop) -> None:
     held = Held(loop, "a")
     with running(loop, gadget("a")):
         assert held.began.wait(10)
-        assert story(loop) == [(Cause.EDIT, Ending.OPEN, {})]
+        assert story(loop) == [(Cause.EDIT, Ending.OPEN, {"a": Result.BEGUN})]
         assert loop.agent.world == {}
         held.go.set()
         came_about(loop, (Cause.EDIT, Ending.CONVERGED, {"a": Result.DONE}))
@@ -214,6 +215,49 @@ def test_what_is_refused_fails_with_the_reason_and_what_waits_for_it_keeps_nothi
         eventually(lambda: len(entries(loop)) == 2 and entries(loop)[1].ending is Ending.CONVERGED)
         eventually(lambda: {d.key.name: d.result for d in entries(loop)[0].deeds}.get("app") is Result.DONE)
     assert entries(loop)[0].ending is Ending.FAILED, "what it wanted of base never came about"
+
+
+def test_steps_of_one_edit_are_told_together(loop: Loop) -> None:
+    """One that has to be put right once more does not hide what was edited."""
+    loop.apply(gadget("a", color="red", size=1))
+    make = loop.agent._make
+
+    def slips_once(step: Step[Gadget, Thing], verb: str) -> Done:
+        done = make(step, verb)
+        loop.agent._make = make  # type: ignore[method-assign]
+        loop.agent.world["a"] = replace(loop.agent.world["a"], size=7)
+        return done
+
+    loop.agent._make = slips_once  # type: ignore[method-assign]
+    loop.take(declare(gadget("a", color="blue", size=1)))
+    manager = Manager(loop.parts)
+    manager.chronicle.begin([key("a")])
+    assert manager.converge(Errand({key("a")}, Flag()), 20)
+    assert loop.agent.world["a"].size == 1
+    assert [(deed.action, deed.fields) for deed in entries(loop)[-1].deeds] == [(Action.UPDATE, ("color", "size"))]
+    said = [event.message for event in loop.stores.events.since() if event.reason == "Updated"]
+    assert said == ["color", "drift in size"]
+
+
+def test_an_edit_that_does_not_last_is_one_entry_with_what_puts_it_right(loop: Loop) -> None:
+    make = loop.agent._make
+    with running(loop, gadget("a", color="red", size=1)) as (source, _):
+        eventually(lambda: loop.reason("a") == Reason.CONVERGED)
+
+        def slips_once(step: Step[Gadget, Thing], verb: str) -> Done:
+            done = make(step, verb)
+            loop.agent._make = make  # type: ignore[method-assign]
+            loop.agent.world["a"] = replace(loop.agent.world["a"], size=7)
+            return done
+
+        loop.agent._make = slips_once  # type: ignore[method-assign]
+        source.revisions.put(declare(gadget("a", color="blue", size=1)))
+        came_about(
+            loop,
+            (Cause.EDIT, Ending.CONVERGED, {"a": Result.DONE}),
+            (Cause.EDIT, Ending.CONVERGED, {"a": Result.DONE}),
+        )
+    assert entries(loop)[-1].deeds[0].fields == ("color", "size")
 
 
 def test_what_is_not_ready_yet_keeps_its_entry_open_and_a_stop_says_so(loop: Loop) -> None:

@@ -19,8 +19,29 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-def test_every_reason_is_explained() -> None:
-    text = (ROOT / "docs/concepts.md").read_text()
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_to_a_section(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]*)#([^)]*)\)", page.read_text())
+    wrong = [
+        f"{file}#{anchor}" for file, anchor in links if anchor not in sections(page.parent / file if file else page)
+    ]
+    assert wrong == []
+
+
+def sections(page: Path) -> set[str]:
+    """The anchors of a page's headings, as a reader's browser has them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_no_section_of_the_operations_page_is_there_twice() -> None:
+    headings = re.findall(r"^#+ (.*)$", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
+    assert sorted(set(headings)) == sorted(headings)
+
+
+@pytest.mark.parametrize("name", ["concepts.md", "operations.md"])
+def test_every_reason_is_explained(name: str) -> None:
+    text = (ROOT / "docs" / name).read_text()
     unexplained = [reason for reason in Reason if f"`{reason}`" not in text]
     assert unexplained == []
 

@@ -5,13 +5,18 @@ They end on the state of the world, and steady ones look again and see that noth
 
 from __future__ import annotations
 
+from threading import Event as Flag
+
 import pytest
 
 import resources.kinds
-from controller.engine.agent import Health, Mark
+from controller.engine.agent import Done, Health, Mark, Seen, Step
+from controller.engine.errand import Errand
+from controller.engine.manager import Manager
 from controller.engine.revision import Condition, Revision
 from resources.conditions import Reason
 from resources.meta import DeletionPolicy, DriftPolicy, Key, Problem
+from tests.unit.test_running import eventually
 from tests.unit.world import Gadget, GadgetAgent, Loop, Thing, Vault, declare, gadget
 
 
@@ -269,6 +274,47 @@ def test_what_an_apply_cannot_make_equal_stalls_and_names_the_field(loop: Loop) 
     assert loop.reason("a") == Reason.DIFF_PERSISTS
     assert 'color is "gray", not "red"' in loop.message("a")
     assert loop.agent.log.count("create a") + loop.agent.log.count("update a") == 3
+
+
+def test_a_thing_that_does_not_last_is_not_ready_because_it_was_seen_in_a_good_moment(loop: Loop) -> None:
+    """A program that exits at once may be seen running."""
+    make, seen = loop.agent._make, loop.agent._seen
+    made: list[str] = []
+
+    def falls_over(step: Step[Gadget, Thing], verb: str) -> Done:
+        made.append(verb)
+        done = make(step, verb)
+        if len(made) != 2:
+            loop.agent.world["a"].color = "gray"
+        return done
+
+    def looked_at(resource: Gadget) -> Seen[Thing]:
+        found = seen(resource)
+        if len(made) == 2 and "a" in loop.agent.world:
+            loop.agent.world["a"].color = "gray"  # right after it was seen
+        return found
+
+    loop.agent._make, loop.agent._seen = falls_over, looked_at  # type: ignore[method-assign]
+    loop.apply(gadget("a", color="red"))
+    assert len(made) > 2
+    assert loop.reason("a") == Reason.DIFF_PERSISTS
+
+
+def test_what_is_finished_after_a_cancel_counts_as_done(loop: Loop) -> None:
+    manager, cancelled = Manager(loop.parts), Flag()
+    loop.take(declare(gadget("a"), gadget("b", dependsOn=["Gadget/a"])))
+    errand = Errand({*loop.index.entries()}, cancelled)
+    make = loop.agent._make
+
+    def slowly(step: Step[Gadget, Thing], verb: str) -> Done:
+        cancelled.set()
+        eventually(lambda: manager.ended)
+        return make(step, verb)
+
+    loop.agent._make = slowly  # type: ignore[method-assign]
+    assert not manager.converge(errand, 20)
+    assert [plan.key.name for plan in errand.done] == ["a"]
+    assert set(loop.agent.world) == {"a"}
 
 
 def test_a_refusal_of_one_resource_stops_no_other(loop: Loop) -> None:

@@ -219,7 +219,7 @@ def test_second_holder_is_told_who_holds_the_lock(home: Path) -> None:
     try:
         with pytest.raises(HomeError) as refused, Home(home).lock():
             pass
-        assert f"cannot start: process {process.pid} (-c {home}) holds {home}/run/lock" in str(refused.value)
+        assert f"cannot start: process {process.pid} (-c {home}) holds {home}/run/lock; try again" in str(refused.value)
         assert Home(home).holder() == Holder(process.pid, f"-c {home}")
     finally:
         process.communicate("")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from controller.engine.agent import Context, Done, Health, Step
+from controller.engine.audit import AuditQuery
 from controller.engine.clock import Clock
 from controller.engine.manager import Manager
 from controller.engine.passes import Pass, Verdict
@@ -213,6 +214,7 @@ def test_an_edit_that_is_not_ready_in_time_goes_back_and_says_so(world: Passes) 
     assert world.loop.told.rolled_back_keys == [A]
     told = [event.reason for event in world.stores.events.since() if event.key == A]
     assert told == ["Created", "Converged", "Updated", "Unhealthy", "Updated", "RolledBack"]
+    assert [entry.cause for entry in world.stores.audit.entries(AuditQuery())] == ["edit", "edit", "rollback"]
 
 
 def test_the_time_counts_from_when_the_change_was_made(world: Passes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +52,7 @@ class Kept:
     home: Home
     stores: Stores
     examine: Callable[[], None] = lambda: None  # looks for damage in the whole database; raises HomeError
-    news: tuple[str, ...] = ()  # what was put right when it was opened
+    news: str = ""  # what was put right when it was opened, for the user
 
 
 @contextmanager
@@ -64,8 +64,7 @@ def open_kept(*, read_only: bool) -> Iterator[Kept]:
     found = settings()
     home = Home(found.home, found.agents_config, read_only=read_only)
     with open_stores(home, found.journal) as stores:
-        news = (stores.news,) if stores.news else ()
-        yield Kept(home, stores, lambda: stores.database.examine(whole=True), news)
+        yield Kept(home, stores, lambda: stores.database.examine(whole=True), stores.news)
 
 
 def open_recovery() -> Recovery:
@@ -124,11 +123,23 @@ class App:
         return Request(self.user, self.typed, cause)
 
 
-def tell_news(app: App, found: Iterable[str]) -> None:
-    """Says what of the home was put right when it was opened."""
+def tell_news(app: App, workspace: Workspace) -> None:
+    """Says what of the home was put right when the workspace was opened."""
+    for news in workspace.news:
+        tell(app, news)
+
+
+def tell(app: App, news: str) -> None:
+    """`note: …` on stderr."""
     from controller.surfaces.cli.console import Style
 
-    app.console.note(f"{app.console.paint_err('note:', Style.BOLD, Style.YELLOW)} {news}" for news in found)
+    app.console.note(f"{app.console.paint_err('note:', Style.BOLD, Style.YELLOW)} {news}")
+
+
+def tell_lost(app: App, home: Home) -> None:
+    """Says beside what is shown that the database has gone, so that there is little to show."""
+    if home.lacks_database:
+        tell(app, f"{home.database} is gone; p2 apply, p2 run or p2 recover rebuilds it from the marks in the world")
 
 
 def load(app: App, workspace: Workspace, *, keep_going: bool, revision: int | None = None) -> tuple[Problem, ...]:
@@ -136,7 +147,7 @@ def load(app: App, workspace: Workspace, *, keep_going: bool, revision: int | No
 
     With `revision`: as the history has it, to be looked at only.
     """
-    tell_news(app, workspace.news)
+    tell_news(app, workspace)
     if revision is None:
         problems = workspace.load(partly=keep_going)
     else:

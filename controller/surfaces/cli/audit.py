@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from controller.surfaces.cli.app import App
+from controller.surfaces.cli.app import App, tell_lost
 from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
 from controller.surfaces.cli.keys import complete_kinds_and_keys, selected
 
@@ -62,6 +62,7 @@ class Audit(Command):
 
         query = self._query(app.now())
         with app.kept(read_only=True) as kept:
+            tell_lost(app, kept.home)
             found = kept.stores.audit.entries(query)
         if self.output == "json":
             app.console.print(json.dumps(document(entry), ensure_ascii=False) for entry in found)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from controller.surfaces.cli.app import App
+from controller.surfaces.cli.app import App, tell_lost
 from controller.surfaces.cli.command import Argument, Command, Exit, Option
 from controller.surfaces.cli.keys import Selection, complete_kinds_and_keys, selected
 
@@ -60,6 +60,7 @@ class Events(Command):
         """The last ones; then, to watch, what is new whenever there is something."""
         with app.kept(read_only=True) as kept:
             database = kept.home.database
+            tell_lost(app, kept.home)
             before = happened(kept.stores, selection, 0.0)
         found = before[-self.number :]
         yield found

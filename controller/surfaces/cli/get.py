@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from controller.surfaces.cli.app import App
+from controller.surfaces.cli.app import App, tell_lost
 from controller.surfaces.cli.braking import note_braked
 from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
 from controller.surfaces.cli.keys import Selection, complete_kinds_and_keys, selected
@@ -127,4 +127,5 @@ def look(app: App, path: Path, selection: Selection, *, quiet: bool = False) -> 
             app.console.note(f"the source has {counted(len(problems), 'problem')}, see: p2 validate {path}")
         if not quiet:
             note_braked(app, workspace.stores)
+            tell_lost(app, workspace.home)
         return listed(workspace, selection)

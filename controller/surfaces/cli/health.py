@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from controller.surfaces.cli.parameters import SourcePath
 from controller.surfaces.cli.words import counted, moment, names, place
 
 if TYPE_CHECKING:
+    from controller.store.home import Home
     from controller.surfaces.cli.app import Kept
     from controller.surfaces.cli.table import Cell
     from controller.wiring.workspace import Workspace
@@ -95,8 +97,20 @@ def _home(kept: Kept) -> Iterator[Finding]:
         gone = f"{home.database} is gone; the next p2 apply or p2 run rebuilds it from the marks in the world"
         yield Finding(Mark.FAIL, "database", gone)
     yield from _brakes(kept)
+    yield _controller(home)
+
+
+def _controller(home: Home) -> Finding:
+    from controller.surfaces.cli.sending import answers
+
     holder = home.holder()
-    yield Finding(Mark.OK if holder else Mark.NOTE, "controller", str(holder or "not running; p2 run starts it"))
+    if not holder:
+        return Finding(Mark.NOTE, "controller", "not running; p2 run starts it")
+    asked = holder.is_controller and holder.pid != os.getpid() and home.socket.exists()
+    if not asked or answers(home.socket):
+        return Finding(Mark.OK, "controller", str(holder))
+    how = f"does not answer: it hangs, was stopped, or is of another version; look at its log, or end it: kill -9 {holder.pid}"
+    return Finding(Mark.FAIL, "controller", f"{holder} {how}")
 
 
 def _brakes(kept: Kept) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from controller.surfaces.cli.app import App
+from controller.surfaces.cli.app import App, tell_lost
 from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
 from controller.surfaces.cli.keys import complete_kinds_and_keys, selected
 
@@ -49,6 +49,7 @@ class History(Command):
 
     def run(self, app: App) -> Exit:
         with app.kept(read_only=True) as kept:
+            tell_lost(app, kept.home)
             if self.revision is not None:
                 self._show_one(app, kept, self.revision)
             else:
@@ -92,7 +93,8 @@ class History(Command):
             several = len({entry.source for entry in found}) > 1
             app.console.print(table.lines([row(entry, selection, with_source=several) for entry in found]))
         else:
-            app.console.note("nothing was recorded yet; p2 apply and p2 run record what they do")
+            nothing = "nothing was recorded of that" if self.what or self.source else "nothing was recorded yet"
+            app.console.note(f"{nothing}; p2 apply and p2 run record what they do")
 
 
 def _as_it_stands(entries: Sequence[Entry], kept: Kept) -> list[Entry]:

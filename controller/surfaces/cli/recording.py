@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from controller.surfaces.cli.app import App, tell_news
+from controller.surfaces.cli.app import App, tell
 from controller.surfaces.cli.command import Command, Exit, Refused
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ class _Recording:
             yield None
             return
         with self.app.kept(read_only=False) as kept:
-            tell_news(self.app, kept.news)
+            if kept.news:
+                tell(self.app, kept.news)
             yield kept.stores.audit
 
 

@@ -123,7 +123,8 @@ def mended_lines(mended: Mended) -> Iterator[str]:
     yield f"installation {mended.installation}"
     if mended.aside and mended.salvaged:
         salvaged = mended.salvaged
-        yield f"the damaged database is {mended.aside}"
+        what = "damaged database" if mended.is_damaged else "database of another installation"
+        yield f"the {what} is now {mended.aside}"
         yield (
             f"read from it: {counted(len(salvaged.records), 'record')}, {counted(len(salvaged.events), 'event')}, "
             f"{len(salvaged.suspended)} suspended"

@@ -49,6 +49,7 @@ class Rollback(Command):
         progress = progress_on(app.console)
         with app.open(self.path, read_only=True) as past:
             number = self._number(past)
+            _warn(app, past, number)
             _restoring(app, past, number)  # refused before anybody is asked anything
             request = replace(app.request(Cause.ROLLBACK), revision=number)
             with app.open(self.path, read_only=False, listener=progress, request=request) as workspace:
@@ -64,6 +65,8 @@ class Rollback(Command):
     def _number(self, workspace: Workspace) -> int:
         root = workspace.revisions.root
         if root != self.path.resolve():
+            if not self.path.exists():
+                raise Refused(f"cannot find the source {self.path}: say which one with -s, such as -s {root}")
             raise Refused(f"cannot roll back {self.path} alone: it is a part of {root}; p2 rollback -s {root}")
         with _refusing():
             if self.revision is None:
@@ -82,6 +85,19 @@ class Rollback(Command):
             app.console.note(
                 f"left as it is: {file}, whose content is not in the history (it may hold secrets, or is too long)"
             )
+
+
+def _warn(app: App, past: Workspace, number: int) -> None:
+    """Says so where what is gone back to did not come about when it was new."""
+    from controller.engine.history import Ending
+    from controller.surfaces.cli.app import tell
+
+    with _refusing():
+        entry = past.revisions.find(number)
+    if entry.ending is Ending.FAILED:
+        tell(
+            app, f"revision {number} failed when it was applied ({entry.message}); p2 history lists those that did not"
+        )
 
 
 def _restoring(app: App, workspace: Workspace, number: int) -> Restoring | None:
@@ -108,7 +124,7 @@ def _said(restored: Restored, number: int) -> str:
     files = f"{counted(restored.files, 'file')} put back as in revision {number}"
     if restored.commit:
         return f"{files}, in commit {restored.commit}"
-    return f"{files}; the newer ones are in {restored.aside}"
+    return f"{files}; the newer ones are in {restored.aside}" if restored.aside else files
 
 
 @contextmanager

@@ -26,22 +26,34 @@ _STARTING = 3.0  # seconds that a controller takes from its lock to its socket, 
 _AGAIN = 0.05
 _GREETING = 2.0  # seconds: a controller that is stopped or stuck keeps nobody waiting
 INTERRUPTED = 130
+_WHAT_TO_DO = "p2 health says what to do"
 
 
 def carried_out(words: Sequence[str], at: Path) -> int | None:
     """The exit code, when the controller behind the socket `at` has carried out `words`; None when it is for us to do."""
     if not words or words[0] not in SENT or not _STAYS.isdisjoint(words):
         return None
+    asked = time.monotonic()
     line = _connected(at)
     if line is None and words[0] in _CHANGING:
         line = _connected_when_it_has_started(at)
     if line is None:
+        if time.monotonic() - asked >= _GREETING and (controller := held_by_controller(at.with_name("lock"))):
+            sys.stderr.write(f"note: the controller, process {controller}, does not answer; {_WHAT_TO_DO}\n")
         return None
     try:
         line.send(words=list(words), directory=os.getcwd(), **_terminal())  # noqa: PTH109  (pathlib is not needed for it)
     except OSError:
         return None  # ended just now
     return _shown(line)
+
+
+def answers(path: Path) -> bool:
+    """Whether there is a controller behind the socket that takes commands. For `p2 health`."""
+    line = _connected(path)
+    if line is not None:
+        line.close()
+    return line is not None
 
 
 def _connected(path: Path) -> Line | None:
@@ -65,22 +77,24 @@ def _connected(path: Path) -> Line | None:
 def _connected_when_it_has_started(at: Path) -> Line | None:
     """A controller that holds the home already, and is about to listen."""
     give_up = time.monotonic() + _STARTING
-    while time.monotonic() < give_up and _held_by_controller(at.with_name("lock")):
+    while time.monotonic() < give_up and held_by_controller(at.with_name("lock")):
         time.sleep(_AGAIN)
         if line := _connected(at):
             return line
     return None
 
 
-def _held_by_controller(lock: Path) -> bool:
+def held_by_controller(lock: Path) -> str:
+    """The process id of the controller that holds the lock; empty when none does."""
     try:
         with lock.open() as opened:
             fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return " p2 run" in lock.read_text()
+        pid, _, command = lock.read_text().partition(" ")
+        return pid if command.split()[1:2] == ["run"] else ""
     except OSError:
         pass
-    return False
+    return ""
 
 
 def _terminal() -> Frame:

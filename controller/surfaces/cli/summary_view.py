@@ -30,7 +30,7 @@ def _undone_lines(preview: Preview, summary: Summary, paint: Paint) -> Iterator[
     for plan in preview.plans:
         if plan.key not in finished:
             symbol, style = SYMBOLS[plan.action]
-            yield f"{paint(symbol, style)} {plan.key.short}  not {DONE[plan.action]}"
+            yield f"{paint(symbol, style)} {plan.key.short}  not {DONE[plan.action]}{' yet' if summary.goes_on else ''}"
 
 
 def _closing_line(summary: Summary, waiting: int, paint: Paint) -> str:
@@ -38,13 +38,15 @@ def _closing_line(summary: Summary, waiting: int, paint: Paint) -> str:
     done = ", ".join(f"{number} {DONE[action]}" for action, number in counts.items()) or "nothing done"
     total = len(summary.statuses)
     if summary.cancelled:
-        return f"{paint('Interrupted:', Style.BOLD, Style.YELLOW)} {done}; run it again to go on"
+        rest = "the controller goes on with the rest" if summary.goes_on else "run it again to go on"
+        return f"{paint('Interrupted:', Style.BOLD, Style.YELLOW)} {done}; {rest}"
     if held := undecided(summary.holds):
         done += f"; {counted(held, 'resource')} held back"
     if not (waiting or held or summary.timed_out):
         return f"{paint('Converged:', Style.BOLD, Style.GREEN)} {done if counts else 'nothing to do'}; {_how_many(summary)}"
     why = " in the time given (--timeout)" if summary.timed_out else ""
-    return f"{paint(f'Not converged{why}:', Style.BOLD, Style.RED)} {done}; {counted(waiting, 'resource')} of {total} not ready"
+    not_ready = f"; {counted(waiting, 'resource')} of {total} not ready" if waiting or not held else ""
+    return f"{paint(f'Not converged{why}:', Style.BOLD, Style.RED)} {done}{not_ready}"
 
 
 def _how_many(summary: Summary) -> str:
