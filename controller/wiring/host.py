@@ -152,8 +152,9 @@ class Guest(Workspace):
         live, clock = self._live, self.parts.clock
         give_up = clock.monotonic() + timeout
         with (
+            About(errand.everything, self.parts.listener).passed_on() as about,
             live.parts.requests.lent(self.parts.requests.own, wanted),
-            self._listeners.joined(About(errand.everything, self.parts.listener)),
+            self._listeners.joined(about),
         ):
             if self._partly.partial:
                 live.manager.take(self._partly, partly=True)

@@ -228,6 +228,34 @@ def test_client_that_is_killed_leaves_the_controller_at_work(story: Story, baker
     assert baker.end() == 0, baker.log
 
 
+def ready(story: Story) -> set[str]:
+    """Names of the files that are Ready."""
+    return {name for name, condition in listed(story, "file").items() if condition.get("status") == "True"}
+
+
+@pytest.mark.parametrize("live", [True, False], ids=["on a terminal", "in a pipe"])
+def test_client_that_does_not_read_holds_nothing_up(story: Story, baker: Controller, home: Path, live: bool) -> None:
+    """Its reader is a pager, or somebody has typed Ctrl-Z."""
+    names = [f"f{number}" for number in range(600)]
+    story.write("a.yaml", oven(story, "loaf"))
+    story.write("b.yaml", *[story.file(name, dependsOn="[Oven/loaf]") for name in names])
+    baker.start()
+    eventually((story.world / "loaf.begun").exists, "it began to bake")
+    with contextlib.closing(client_of(home)) as client:
+        wanted = {"words": ["apply"], "directory": str(story.root), "paint": [False, False], "live": live}
+        wanted |= {"asks": False, "width": None, "err_width": 80 if live else None}
+        client.sendall(json.dumps(wanted).encode() + b"\n")
+        received = b""
+        while b"601 to create" not in received:
+            received += client.recv(65_536)
+        (story.world / "loaf.door").touch()
+        eventually(lambda: all((story.world / name).exists() for name in names), "all were made")
+        story.write("c.yaml", story.file("later"))
+        eventually(lambda: ready(story) == {*names, "later"}, "the loop goes on")
+        assert baker.end() == 0, baker.log
+    assert "a pass failed" not in baker.log
+
+
 def test_controller_that_ends_sends_its_clients_away(story: Story, baker: Controller) -> None:
     story.write("a.yaml", oven(story, "loaf"), oven(story, "after", dependsOn="[Oven/loaf]"))
     baker.start()
