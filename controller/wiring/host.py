@@ -140,7 +140,7 @@ class Guest(Workspace):
         held = {key for hold in pruning.holds for key in hold.keys}
         wanted = {*keys, *pruning.deletes}
         errand = Errand((wanted | held) - self._fine(), cancelled)
-        finished = self._attend(errand, wanted, timeout)
+        finished = self._attend(errand, wanted, timeout, prune=prune and whole)
         if errand.not_kept:
             raise errand.not_kept
         statuses = {key: status for key in wanted if (status := self.parts.board.status(key))}
@@ -148,8 +148,10 @@ class Guest(Workspace):
         done = self._seen_done.about(wanted)
         return Summary(statuses, done, pruning.holds, not finished and not stopped, stopped)
 
-    def _attend(self, errand: Errand, wanted: Collection[Key], timeout: float) -> bool:
+    def _attend(self, errand: Errand, wanted: Collection[Key], timeout: float, *, prune: bool) -> bool:
         live, clock = self._live, self.parts.clock
+        # Whoever asks for a part of it has not said that what has left meanwhile is meant to go.
+        handed_out = self.source.hurry if prune else self.source.current
         give_up = clock.monotonic() + timeout
         with (
             About(errand.everything, self.parts.listener).passed_on() as about,
@@ -158,7 +160,7 @@ class Guest(Workspace):
         ):
             if self._partly.partial:
                 live.manager.take(self._partly, partly=True)
-            while live.parts.index.condition is Condition.OK and not self.source.hurry(min(ANSWER, timeout)):
+            while live.parts.index.condition is Condition.OK and not handed_out(min(ANSWER, timeout)):
                 if live.manager.ended or clock.monotonic() >= give_up or errand.cancelled.wait(AGAIN):
                     return False
             return live.manager.attend(errand, max(0.0, give_up - clock.monotonic()))

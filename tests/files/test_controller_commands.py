@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.story import P2, Shown, Story
-from tests.cli.test_processes import PLUGIN, oven
+from tests.cli.test_processes import PLUGIN, Terminal, oven
 from tests.support import Controller, all_ready, at_rest, eventually, listed
 
 
@@ -226,6 +226,59 @@ def test_client_that_is_killed_leaves_the_controller_at_work(story: Story, baker
     (story.world / "loaf.door").touch()
     eventually((story.world / "loaf").exists, "it was baked all the same")
     assert baker.end() == 0, baker.log
+
+
+@pytest.mark.parametrize("beside", [True, False], ids=["beside a controller", "alone"])
+def test_ctrl_c_at_a_question_ends_the_command_with_nothing_changed(
+    story: Story, controller: Controller, home: Path, beside: bool
+) -> None:
+    story.write("a.yaml", story.file("one"), story.file("two", deletionPolicy="Retain"))
+    assert story.p2("apply").code == 0
+    story.write("a.yaml", story.file("one"))
+    assert story.p2("apply").code == 0
+    if beside:
+        controller.start()
+        eventually(socket_of(home).exists, "it takes commands")
+    terminal = Terminal(story, "delete", "file/two")
+    terminal.wait_for("[y/N]")
+    terminal.type("\x03")
+    assert terminal.end() == 130
+    assert "interrupted" in terminal.seen
+    assert "goes on" not in terminal.seen
+    assert (story.world / "two").exists()
+    command = json.loads(story.p2("audit", "--action", "delete", "-o", "json").out)
+    assert (command["outcome"], command["code"]) == ("interrupted", 130)
+
+
+def test_ctrl_c_ends_a_command_that_only_reads_at_once(story: Story, baker: Controller, home: Path) -> None:
+    story.write("a.yaml", oven(story, "loaf"))
+    baker.start()
+    eventually((story.world / "loaf.begun").exists, "it began to bake")
+    (story.world / "loaf.fog").touch()
+    terminal = Terminal(story, "diff")
+    terminal.wait_for("looking at the machine")
+    terminal.type("\x03")
+    assert terminal.end() == 130
+    assert "goes on" not in terminal.seen
+    (story.world / "loaf.fog").unlink()
+    (story.world / "loaf.door").touch()
+    eventually((story.world / "loaf").exists, "it was baked")
+
+
+def test_what_has_left_is_not_hurried_by_who_asks_for_something_else(story: Story, started: Controller) -> None:
+    story.write("b.yaml", story.file("two"))
+    assert sent(story, "apply").code == 0
+    made = (story.world / "two").stat().st_ino
+    story.remove("b.yaml")  # as when git changes to another commit
+    process = story.start("apply", "--no-prune")
+    assert any("Plan:" in line for line in iter(process.stdout or ()))
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(0.7)  # well within the two seconds of quiet
+    story.write("b.yaml", story.file("two"))
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert (story.world / "two").stat().st_ino == made
+    assert at_rest(started)
 
 
 def ready(story: Story) -> set[str]:

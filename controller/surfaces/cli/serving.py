@@ -124,7 +124,8 @@ class Call:
         self.peer = peer
         self.ended = Flag()
         self._host = host
-        self._answers: queue.Queue[str] = queue.Queue()
+        self._answers: queue.Queue[str | None] = queue.Queue()
+        self._asking = Flag()
         self._stop = Flag()
 
     def carry_out(self, wanted: Frame) -> None:
@@ -178,15 +179,22 @@ class Call:
         )
 
     def _ask(self, question: str) -> str:
-        """What the person at the client types."""
+        """What the person at the client types. Raises KeyboardInterrupt for Ctrl-C, as typed here."""
+        self._asking.set()
         self.line.send(ask=question)
-        return self._answers.get()
+        answer = self._answers.get()
+        self._asking.clear()
+        if answer is None:
+            raise KeyboardInterrupt
+        return answer
 
     def _listen(self) -> None:
         """What the client says while its command runs. One that has gone is not waited for."""
         try:
             for frame in self.line.frames():
-                if frame.get("stop"):
+                if frame.get("stop") and self._asking.is_set():
+                    self._answers.put(None)
+                elif frame.get("stop"):
                     self._stop.set()
                     self.line.send(err="\nno longer waiting; the controller goes on\n")
                 elif isinstance(answer := frame.get("answer"), str):
