@@ -76,13 +76,14 @@ class SqliteInventory:
             self._all()
             with self._database.write() as connection:
                 connection.executemany(_PUT, [sealed(self._seal, row_of(record)) for record in records])
-                self._database.afterwards(lambda: self._follow([record.key for record in records], records))
+                self._database.afterwards(lambda: self._follow((), records))
 
     def _follow(self, gone: Iterable[Key], new: Iterable[Record]) -> None:
         """Memory follows the disk: a write that failed, or is undone, is not remembered."""
         for key in gone:
             self._drop(key)
         for record in new:
+            self._drop(record.key)
             self._remember(record)
 
     def _all(self) -> dict[Key, Record]:

@@ -64,7 +64,7 @@ def test_interrupted_adoption_that_is_edited_before_it_is_begun_again_keeps_the_
     assert (place / "motd").read_text() == "theirs"
 
 
-def test_what_somebody_writes_after_an_interrupted_adoption_is_kept_instead(
+def test_what_somebody_writes_after_an_interrupted_adoption_is_kept_beside_what_was_there_first(
     driver: Driver, place: Path, home: Path
 ) -> None:
     (place / "motd").write_text("theirs")
@@ -74,7 +74,8 @@ def test_what_somebody_writes_after_an_interrupted_adoption_is_kept_instead(
     after_the_crash = Driver(home)
     after_the_crash.make(ours, Action.ADOPT)
     after_the_crash.delete()
-    assert (place / "motd").read_text() == "theirs, too"
+    assert (place / "motd").read_text() == "theirs"
+    assert [path.read_text() for path in home.glob("kept/*/later-*")] == ["theirs, too"]
 
 
 @pytest.mark.parametrize("since", ["", "theirs, too"])

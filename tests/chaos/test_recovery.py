@@ -14,7 +14,7 @@ from random import Random
 import pytest
 
 from controller.store.aside import set_aside
-from tests.chaos.damage import DAMAGES, cut, torn
+from tests.chaos.damage import DAMAGES, cut, inventory_torn
 from tests.chaos.yard import Yard
 from tests.cli.story import Shown, Story
 from tests.support import Controller, all_ready, at_rest, eventually, fingerprint, listed, told
@@ -77,18 +77,18 @@ def test_damaged_database_changes_nothing_and_is_recovered_from(story: Story, ho
     assert listed(story).keys() == set(NAMES)
 
 
-@pytest.mark.parametrize("damage", [cut, torn])
+@pytest.mark.parametrize("damage", [cut, inventory_torn])
 def test_damaged_database_names_the_command_and_is_moved_aside_with_its_log(
     story: Story, home: Path, damage: Callable[[Path, Random], None]
 ) -> None:
     write_files(story)
     damage(home / "p2.db", Random(3))
-    damaged = (home / "p2.db").read_bytes()
     for command in ("get", "apply"):
         refused = story.p2(command)
-        assert (refused.code, refused.err.count("\n")) == (2, 1)
+        assert (refused.code, refused.err.count("\n")) == (2, 1), refused
         assert f"error: cannot use {home}/p2.db: it is damaged (" in refused.err
         assert "run 'p2 recover'" in refused.err
+    damaged = (home / "p2.db").read_bytes()
     assert story.p2("recover").code == 0
     (aside,) = (path for path in home.glob("p2.db.damaged-*") if not path.name.endswith(("-wal", "-shm")))
     assert aside.read_bytes() == damaged

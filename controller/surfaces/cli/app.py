@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +52,7 @@ class Kept:
     home: Home
     stores: Stores
     examine: Callable[[], None] = lambda: None  # looks for damage in the whole database; raises HomeError
+    news: tuple[str, ...] = ()  # what was put right when it was opened
 
 
 @contextmanager
@@ -63,7 +64,8 @@ def open_kept(*, read_only: bool) -> Iterator[Kept]:
     found = settings()
     home = Home(found.home, found.agents_config, read_only=read_only)
     with open_stores(home, found.journal) as stores:
-        yield Kept(home, stores, lambda: stores.database.examine(whole=True))
+        news = (stores.news,) if stores.news else ()
+        yield Kept(home, stores, lambda: stores.database.examine(whole=True), news)
 
 
 def open_recovery() -> Recovery:
@@ -122,11 +124,11 @@ class App:
         return Request(self.user, self.typed, cause)
 
 
-def tell_news(app: App, workspace: Workspace) -> None:
-    """Says what of the home was put right when the workspace was opened."""
+def tell_news(app: App, found: Iterable[str]) -> None:
+    """Says what of the home was put right when it was opened."""
     from controller.surfaces.cli.console import Style
 
-    app.console.note(f"{app.console.paint_err('note:', Style.BOLD, Style.YELLOW)} {news}" for news in workspace.news)
+    app.console.note(f"{app.console.paint_err('note:', Style.BOLD, Style.YELLOW)} {news}" for news in found)
 
 
 def load(app: App, workspace: Workspace, *, keep_going: bool, revision: int | None = None) -> tuple[Problem, ...]:
@@ -134,7 +136,7 @@ def load(app: App, workspace: Workspace, *, keep_going: bool, revision: int | No
 
     With `revision`: as the history has it, to be looked at only.
     """
-    tell_news(app, workspace)
+    tell_news(app, workspace.news)
     if revision is None:
         problems = workspace.load(partly=keep_going)
     else:

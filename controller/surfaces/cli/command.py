@@ -70,6 +70,9 @@ class Command(ABC):
 
     name: ClassVar[str]
     changes: ClassVar[bool] = False  # the machine, or what is to become of it: then the audit has it
+    replaces_audit: ClassVar[bool] = (
+        False  # with the database: what it did is written down in the new one, when it is done
+    )
     lasts: ClassVar[bool] = False  # until somebody ends it: the audit has its beginning, too
 
     def asks_for_change(self) -> bool:

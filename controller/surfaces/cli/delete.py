@@ -68,7 +68,7 @@ class Delete(Command):
         from controller.engine.requests import Cause
 
         with app.open(source, read_only=False, listener=progress, request=app.request(Cause.DELETE)) as workspace:
-            tell_news(app, workspace)
+            tell_news(app, workspace.news)
             workspace.load()
             refuse_declared(workspace, keys)  # once more, for it was not locked while it was asked
             with app.stoppable() as cancelled:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from controller.surfaces.cli.app import App
+from controller.surfaces.cli.app import App, tell_news
 from controller.surfaces.cli.command import Command, Exit, Refused
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ class _Recording:
             seconds = round(time.monotonic() - begun, 4)
             # Where that can't be kept, the command has met the same trouble, and says so.
             with suppress(HomeError, NotKept, Refused):
-                self._end(replace(entry, outcome=outcome, message=message, code=code, seconds=seconds))
+                if not self.command.replaces_audit:
+                    self._end(replace(entry, outcome=outcome, message=message, code=code, seconds=seconds))
             raise
         seconds = round(time.monotonic() - begun, 4)
         try:
@@ -69,6 +70,8 @@ class _Recording:
 
         app, command = self.app, without_secrets(self.app.typed or f"p2 {self.command.name}")
         entry = AuditEntry(app.now(), self.command.name, user=app.user, command=command)
+        if self.command.replaces_audit:
+            return entry
         with suppress(HomeError, NotKept, Refused), self._audit() as audit:
             if audit:
                 audit.begin({self.name: entry})
@@ -90,6 +93,7 @@ class _Recording:
             yield None
             return
         with self.app.kept(read_only=False) as kept:
+            tell_news(self.app, kept.news)
             yield kept.stores.audit
 
 

@@ -41,6 +41,7 @@ class Recover(Command):
 
     name = "recover"
     changes = True
+    replaces_audit = True
 
     id: Annotated[
         str, Option("--id", metavar="ID", help="The installation whose marks are ours; 'new' makes a new id.")

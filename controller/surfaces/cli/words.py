@@ -93,8 +93,11 @@ def age(at: float, now: float) -> str:
 
 
 def moment(at: float) -> str:
-    """A time in UTC to the second, as RFC 3339 writes it; empty when unknown."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else ""
+    """A time in UTC to the second, as RFC 3339 writes it; empty when unknown, or no time at all (a damaged row)."""
+    try:
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else ""
+    except (OverflowError, ValueError, OSError):
+        return ""
 
 
 def place(file: str) -> str:
