@@ -22,7 +22,7 @@ from controller.engine.ownership import Owner, belonging
 from controller.engine.parts import Parts
 from controller.engine.passes import Pass, Subject, Verdict, concluded, ended, subject_of
 from controller.engine.patience import Patience, Refusal
-from controller.engine.prune import Pruning
+from controller.engine.prune import KEPT_SUSPENDED, Pruning
 from controller.engine.resuming import resumed
 from controller.engine.revision import Condition
 from controller.engine.rolled_back import told
@@ -149,6 +149,8 @@ class Reconciler:
             hold = next((hold for hold in self._pruning.holds if key in hold.keys), None)
             reason, message = (hold.reason, hold.message) if hold else (Reason.PENDING, "it has left the desired state")
             return ended(key, Verdict.HELD, reason, message)
+        if key in view.suspended:
+            return ended(key, Verdict.HELD, Reason.SUSPENDED, KEPT_SUSPENDED)
         if (waiting_for := self.deletion_waits_for(key)) and not (view.preview or view.brake):
             return ended(key, Verdict.BLOCKED, Reason.DELETING, f"waits until {waiting_for.short} is deleted")
         resource = recorded(record)
