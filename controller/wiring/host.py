@@ -6,12 +6,13 @@ loop does, and they wait for it. Another source of the same home is worked by a 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Event as Flag
+from threading import Lock
 
 from controller.engine.errand import Errand
 from controller.engine.index import Entry
@@ -23,6 +24,7 @@ from controller.engine.requests import Request, Requests
 from controller.engine.revision import Condition, Revision
 from controller.engine.stores import Listener, Silent, Stores
 from controller.sources.files import FilesSource
+from controller.store.errors import HomeError
 from controller.store.home import Home
 from controller.wiring.agents import Agents
 from controller.wiring.listeners import About, Listeners
@@ -44,6 +46,8 @@ class Host:
         self._live = live
         self._listeners = listeners
         self._settings = settings
+        self._lock = Lock()
+        self._worked_on: set[str] = set()  # other sources that a command changes something of just now
 
     @property
     def home(self) -> Home:
@@ -56,7 +60,10 @@ class Host:
     def open(
         self, path: Path, *, read_only: bool, listener: Listener | None = None, request: Request | None = None
     ) -> Workspace:
-        """As `Workspace.open`. With `read_only` no agent has a client that could write."""
+        """As `Workspace.open`. With `read_only` no agent has a client that could write.
+
+        Raises HomeError when another command is changing something of the same source, if that is not the controller's.
+        """
         live = self._live
         root, inside = source_of(path, {live.source.name, *self.stores.inventory.sources()})
         source = live.source if str(root) == live.source.name else FilesSource(root, cache=self.home.path / "cache")
@@ -64,9 +71,27 @@ class Host:
         requests, instead = Requests(request or Request()), Instead()
         parts = parts_of(self.home, self.stores, source, listener or Silent(), agents, requests, instead)
         if source is not live.source:
-            return Workspace(parts, source, self.home, inside, instead, ExitStack())
+            closing = ExitStack()
+            if not read_only:
+                closing.enter_context(self._alone(source.name))
+            return Workspace(parts, source, self.home, inside, instead, closing)
         parts = replace(parts, board=live.parts.board)
         return Guest(parts, live, self._listeners, inside, instead)
+
+    @contextmanager
+    def _alone(self, source: str) -> Iterator[None]:
+        """One command at a time changes a source, as the home's lock has it where no controller runs."""
+        with self._lock:
+            if source in self._worked_on:
+                raise HomeError(
+                    f"cannot start: another command is at work on {source} in the controller; try again when it has ended"
+                )
+            self._worked_on.add(source)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._worked_on.discard(source)
 
     @cached_property
     def _reading(self) -> Agents:

@@ -12,9 +12,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from tests.chaos.damage import inventory_torn
 from tests.cli.story import P2, Shown, Story
 from tests.cli.test_processes import PLUGIN, Terminal, oven
 from tests.support import Controller, all_ready, at_rest, eventually, listed
@@ -138,6 +140,13 @@ def test_retained_thing_is_deleted_through_the_controller(story: Story, started:
     assert at_rest(started)
 
 
+def test_health_finds_damage_beside_a_controller_too(story: Story, started: Controller, home: Path) -> None:
+    assert sent(story, "health").code == 0
+    inventory_torn(home / "p2.db", Random(1))
+    shown = sent(story, "health")
+    assert (shown.code, "it is damaged" in shown.out) == (1, True), shown.out
+
+
 def test_suspend_resume_and_confirm_reach_the_controller(story: Story, started: Controller) -> None:
     assert "from now on" in sent(story, "suspend", "file/one").out
     (story.world / "one").write_text("vandal")
@@ -172,6 +181,24 @@ def test_another_source_is_applied_beside_the_controllers_own(story: Story, star
     (other / "a.yaml").write_text(story.file("others"))
     assert sent(story, "apply", "other", "--yes").code == 0
     assert sorted(path.name for path in story.world.iterdir()) == ["one", "others"]
+
+
+def test_another_source_is_changed_by_one_command_at_a_time(story: Story, baker: Controller, home: Path) -> None:
+    story.write("a.yaml", story.file("one"))
+    baker.start()
+    eventually(socket_of(home).exists, "it takes commands")
+    other = story.root / "other"
+    other.mkdir()
+    (other / "a.yaml").write_text(oven(story, "loaf"))
+    first = story.start("apply", "other", env=PLUGIN)
+    eventually((story.world / "loaf.begun").exists, "it began to bake")
+    second = sent(story, "apply", "other")
+    assert (second.code, "another command is at work on" in second.err) == (2, True), second.err
+    assert sent(story, "diff", "other").code == 1
+    (story.world / "loaf.door").touch()
+    first.communicate(timeout=20)
+    assert first.returncode == 0
+    assert sent(story, "apply", "other").code == 0
 
 
 def test_saved_plan_is_carried_out_by_the_controller_and_refused_when_the_world_has_moved(

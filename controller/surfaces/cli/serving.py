@@ -16,7 +16,7 @@ import shlex
 import socket
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
@@ -157,7 +157,14 @@ class Call:
 
     @contextmanager
     def _kept(self, *, read_only: bool) -> Iterator[Kept]:
-        yield Kept(self._host.home, self._host.stores)
+        yield Kept(self._host.home, self._host.stores, examine=self._examine)
+
+    def _examine(self) -> None:
+        """Through a connection of its own: that of the loop is not to be kept busy for so long."""
+        from controller.store.database import open_database
+
+        with closing(open_database(self._host.home.database, read_only=True)) as database:
+            database.examine(whole=True)
 
     @contextmanager
     def _stoppable(self) -> Iterator[Flag]:
