@@ -47,7 +47,7 @@ class Host:
         self._listeners = listeners
         self._settings = settings
         self._lock = Lock()
-        self._worked_on: set[str] = set()  # other sources that a command changes something of just now
+        self._at_work: list[Workspace] = []  # opened by commands that may change something
 
     @property
     def home(self) -> Home:
@@ -70,28 +70,41 @@ class Host:
         agents = self._reading.find if read_only else live.parts.agent_of
         requests, instead = Requests(request or Request()), Instead()
         parts = parts_of(self.home, self.stores, source, listener or Silent(), agents, requests, instead)
-        if source is not live.source:
-            closing = ExitStack()
-            if not read_only:
-                closing.enter_context(self._alone(source.name))
-            return Workspace(parts, source, self.home, inside, instead, closing)
-        parts = replace(parts, board=live.parts.board)
-        return Guest(parts, live, self._listeners, inside, instead)
+        closing = ExitStack()
+        if source is live.source:
+            parts = replace(parts, board=live.parts.board)
+            workspace: Workspace = Guest(parts, live, self._listeners, inside, instead, closing)
+        else:
+            workspace = Workspace(parts, source, self.home, inside, instead, closing)
+        if not read_only:
+            closing.enter_context(self._working(workspace))
+        return workspace
+
+    def cancel(self) -> None:
+        """As `Workspace.cancel`, of all that commands have under way beside the loop."""
+        for workspace in tuple(self._at_work):
+            workspace.cancel()
+
+    def changing(self) -> frozenset[Key]:
+        """What commands are changing just now beside the loop."""
+        return frozenset().union(*(workspace.changing() for workspace in tuple(self._at_work)))
 
     @contextmanager
-    def _alone(self, source: str) -> Iterator[None]:
-        """One command at a time changes a source, as the home's lock has it where no controller runs."""
+    def _working(self, workspace: Workspace) -> Iterator[None]:
+        """One command at a time changes another source, as the home's lock has it where no controller runs."""
+        source = workspace.source
         with self._lock:
-            if source in self._worked_on:
+            if source is not self._live.source and any(each.source.name == source.name for each in self._at_work):
                 raise HomeError(
-                    f"cannot start: another command is at work on {source} in the controller; try again when it has ended"
+                    f"cannot start: another command is at work on {source.name} in the controller; "
+                    "try again when it has ended"
                 )
-            self._worked_on.add(source)
+            self._at_work.append(workspace)
         try:
             yield
         finally:
             with self._lock:
-                self._worked_on.discard(source)
+                self._at_work.remove(workspace)
 
     @cached_property
     def _reading(self) -> Agents:
@@ -116,9 +129,14 @@ class Guest(Workspace):
     """The controller's own source, opened for one command."""
 
     def __init__(
-        self, parts: Parts, live: Workspace, listeners: Listeners, only: Path | None, instead: Instead
+        self,
+        parts: Parts,
+        live: Workspace,
+        listeners: Listeners,
+        only: Path | None,
+        instead: Instead,
+        closing: ExitStack,
     ) -> None:
-        closing = ExitStack()
         super().__init__(parts, live.source, live.home, only, instead, closing)
         self._live = live
         self._seen_done = Deeds()

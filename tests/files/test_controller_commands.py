@@ -352,6 +352,46 @@ def test_controller_that_ends_sends_its_clients_away(story: Story, baker: Contro
     assert not (story.world / "after.begun").exists()
 
 
+def baking_beside(story: Story, controller: Controller) -> subprocess.Popen[str]:
+    """An apply of another source that a controller has been sent, in the middle of its work."""
+    story.write("a.yaml", story.file("one"))
+    controller.start()
+    eventually((story.world / "one").exists, "the controller works")
+    other = story.root / "other"
+    other.mkdir()
+    (other / "a.yaml").write_text(oven(story, "loaf"))
+    process = story.start("apply", "other", env=PLUGIN)
+    eventually((story.world / "loaf.begun").exists, "it began to bake")
+    return process
+
+
+def test_controller_that_ends_finishes_what_it_does_for_another_source(story: Story, baker: Controller) -> None:
+    process = baking_beside(story, baker)
+    baker.signal(signal.SIGTERM)
+    eventually(lambda: "stopping" in baker.log, "it was told")
+    process.communicate(timeout=20)  # whoever waits is sent away first
+    assert process.returncode in (1, 130)
+    assert baker.alive
+    (story.world / "loaf.door").touch()
+    eventually(lambda: not baker.alive, "it ended")
+    assert baker.end() == 0, baker.log
+    assert "could not be kept" not in baker.log
+    again = story.start("apply", "other", env=PLUGIN)
+    out, error = again.communicate(timeout=20)
+    assert (again.returncode, out.splitlines()[-1]) == (0, "Converged: nothing to do; 1 ready"), error
+
+
+def test_deadline_of_the_end_holds_for_another_source_too(story: Story) -> None:
+    controller = Controller(story, {**PLUGIN, "PEGASUS2_STOP_TIMEOUT": "0.5"})
+    try:
+        process = baking_beside(story, controller)
+        assert controller.end(seconds=20) == 4, controller.log
+        assert "Oven/default/loaf" in controller.log
+        process.communicate(timeout=20)
+    finally:
+        controller.kill()
+
+
 # -- what is no command ----------------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ import queue
 import shlex
 import socket
 import struct
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -92,9 +93,10 @@ class Server:
             call.line.close()
             with self._lock:
                 self._calls.discard(call)
+            call.ended.set()
 
     def close(self) -> None:
-        """Takes no more commands, and breaks off the waiting of those that are here."""
+        """Takes no more commands, and breaks off the waiting of those that are here. What they have under way is finished."""
         self._closed.set()
         self._path.unlink(missing_ok=True)
         with suppress(OSError):
@@ -104,8 +106,12 @@ class Server:
             calls = list(self._calls)
         for call in calls:
             call.break_off()
+        give_up = time.monotonic() + GOODBYE
         for call in calls:
-            call.ended.wait(GOODBYE)
+            if not call.ended.wait(max(0.0, give_up - time.monotonic())):
+                call.line.hang_up()  # in case that it waits for its client
+        for call in calls:
+            call.ended.wait()  # for how long is a matter of the process's deadline
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +147,6 @@ class Call:
             code = run(words, self._app(words, self._console(wanted)))
         except BrokenPipeError:
             return  # the client's reader has had enough
-        finally:
-            self.ended.set()
         self.line.send(exit=int(code))
 
     def _app(self, words: list[str], console: Console) -> App:
