@@ -14,9 +14,9 @@ from functools import partial
 from threading import RLock, Thread
 
 from controller.engine.history import Ending, Entry, Kept, Text
-from controller.engine.opened import OVER, Opened, Signature, signature
+from controller.engine.opened import OVER, Opened, Signature, is_drift, signature
 from controller.engine.parts import Parts
-from controller.engine.passes import Pass, subject_of
+from controller.engine.passes import Pass
 from controller.engine.requests import Cause, Request
 from controller.engine.revision import Condition, Revision
 from controller.engine.stores import NotKept
@@ -109,7 +109,7 @@ class Chronicle:
             touched = {}
             for each in passes:
                 opened = self._belonging(each)
-                self._move(each, opened)
+                self._move(each.key, opened)
                 opened.start(each)
                 touched[id(opened)] = opened
             for opened in touched.values():
@@ -117,30 +117,28 @@ class Chronicle:
                     self._write(opened)
                     self._note(opened)
 
-    def _move(self, each: Pass, opened: Opened) -> None:
-        before, self._of[each.key] = self._of.get(each.key), opened
+    def _move(self, key: Key, opened: Opened) -> None:
+        before, self._of[key] = self._of.get(key), opened
         if before and before is not opened:
-            before.hand_on(each)
+            before.pending.discard(key)
             self._conclude(before)
 
     def _belonging(self, each: Pass) -> Opened:
-        """The entry that this step belongs to: that of its edit; else of what else began by itself just now.
-
-        The loop's own way back from an edit is not a part of that.
-        """
-        cause, request = subject_of(each).cause, self._requests.of(each.key)
+        """The entry that this step belongs to: that of its edit; else of what else began by itself just now."""
+        drift = is_drift(each)
         if self._only:
-            if self._only.entry.cause is Cause.DRIFT:
-                self._only.entry = replace(self._only.entry, cause=cause)
+            if not drift and self._only.entry.cause is Cause.DRIFT:
+                self._only.entry = replace(self._only.entry, cause=Cause.EDIT)
             return self._only
         opened = self._of.get(each.key)
-        if opened and opened.has(each.key, cause):
+        if opened and (opened.entry.cause is Cause.DRIFT) is drift and (not drift or each.key in opened.pending):
             return opened
+        cause, request = Cause.DRIFT if drift else Cause.EDIT, self._requests.of(each.key)
         recent = self._recent.get(cause)
         if recent and self._joins(recent, each.key, request):
             return recent
         self._retire(cause)
-        self._recent[cause] = self._draft(request.cause or cause if cause is Cause.EDIT else cause, request)
+        self._recent[cause] = self._draft(cause if drift else request.cause or cause, request)
         return self._recent[cause]
 
     def _joins(self, recent: Opened, key: Key, request: Request) -> bool:

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from controller.engine.history import Deed, Ending, Entry, Result, Text
-from controller.engine.passes import Pass, Verdict, subject_of
-from controller.engine.requests import Cause
+from controller.engine.passes import Pass, Verdict
 from resources.conditions import Reason
 from resources.meta import Key
 from resources.plan import Action
@@ -51,25 +50,6 @@ class Opened:
         self.pending.add(each.key)
         self._do(Deed(each.key, each.plan.action, _fields(each)))
 
-    def has(self, key: Key, cause: Cause) -> bool:
-        """Whether a step that is taken for this cause belongs here, of a key that does."""
-        if cause is Cause.EDIT:
-            return self.entry.cause is not Cause.DRIFT
-        return key in self.pending and (self.is_way_back if cause is Cause.ROLLBACK else self.entry.cause is cause)
-
-    @property
-    def is_way_back(self) -> bool:
-        """Whether the loop goes back by itself, from an edit that was given up."""
-        return self.entry.cause is Cause.ROLLBACK and not self.entry.restored
-
-    def hand_on(self, each: Pass) -> None:
-        """Another entry has the key of this step from now on. The edit that it goes back from has failed."""
-        self.pending.discard(each.key)
-        deed, subject = self.deeds.get(each.key), subject_of(each)
-        if deed and subject.going_back and subject.record:
-            message = f"{Reason.ROLLED_BACK}: {subject.record.given_up_why}"
-            self._do(replace(deed, result=Result.FAILED, message=message))
-
     def lose(self, key: Key) -> None:
         """A newer revision wants something else of `key`."""
         self.pending.discard(key)
@@ -82,7 +62,7 @@ class Opened:
         """Takes in how a pass ended. `tired`: whether a key has failed so often that it counts as failed."""
         key, deed = each.key, self.deeds.get(each.key)
         self.blocked.discard(key)
-        if each.verdict in _DONE or (self.is_way_back and _has_gone_back(each)):
+        if each.verdict in _DONE:
             self.pending.discard(key)
             if deed:
                 self._do(replace(deed, result=Result.DONE, message=""))
@@ -128,10 +108,10 @@ def signature(entry: Entry) -> Signature:
     return entry.user, entry.command, tuple(deeds)
 
 
-def _has_gone_back(each: Pass) -> bool:
-    """Whether what was Ready before an edit that was given up is in force: Stalled as that is, it is done."""
-    arrived = each.carried_out is not Action.NONE or not subject_of(each).going_back
-    return each.reason == Reason.ROLLED_BACK and arrived
+def is_drift(each: Pass) -> bool:
+    """Whether a step puts back what somebody else has changed: nothing was edited, and it is still declared."""
+    subject = each.subject
+    return subject is not None and subject.entry is not None and not subject.edited
 
 
 def _fields(each: Pass) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from controller.engine.agent import Agent, Seen, Step
 from controller.engine.index import Entry
-from controller.engine.requests import Cause
 from controller.engine.stores import Record
 from resources.conditions import Reason
 from resources.meta import Key, Resource
@@ -52,13 +51,6 @@ class Subject:
     def going_back(self) -> bool:
         """Whether an edit was given up, and what was Ready before it has yet to be applied."""
         return self.edit is not None and self.edited
-
-    @property
-    def cause(self) -> Cause:
-        """Why it is changed, unless somebody's command says so: an edit (also one that removed it), drift, or a way back."""
-        if self.going_back:
-            return Cause.ROLLBACK
-        return Cause.EDIT if self.edited or self.entry is None else Cause.DRIFT
 
     @property
     def declared(self) -> Entry | None:

@@ -12,7 +12,8 @@ from typing import assert_never
 from controller.engine.agent import Done, Outcome, Retry, Stalled, Started
 from controller.engine.audit import AuditEntry, Ending
 from controller.engine.parts import Parts
-from controller.engine.passes import Pass, subject_of
+from controller.engine.passes import Pass, Subject, subject_of
+from controller.engine.requests import Cause, Request
 from resources.meta import Key
 
 
@@ -54,11 +55,18 @@ class Witness:
             key=each.key,
             user=request.user,
             command=request.command,
-            cause=request.cause or subject.cause,
+            cause=cause_of(request, subject),
             fields=tuple(change.path for change in each.plan.changes),
             generation=entry.generation if entry else (record.generation if record else 0),
             file=entry.declared.origin.file if entry else (record.file if record else ""),
         )
+
+
+def cause_of(request: Request, subject: Subject) -> Cause:
+    """Why a thing is changed: the command itself, an edit (also one that removed the resource), or drift."""
+    if request.cause is not None:
+        return request.cause
+    return Cause.EDIT if subject.edited or subject.entry is None else Cause.DRIFT
 
 
 def _concluded(entry: AuditEntry, outcome: Outcome) -> AuditEntry:

@@ -235,30 +235,6 @@ def test_who_asked_is_written_down(loop: Loop) -> None:
     assert (found.user, found.command, found.cause, found.restored) == ("ada", "p2 rollback 1", Cause.ROLLBACK, 1)
 
 
-def test_a_way_back_is_an_entry_of_its_own_and_the_edit_has_failed(loop: Loop) -> None:
-    loop.agent.ill["bad"] = Health(False, "Failed", "it has failed", stalled=True)
-    made = (Cause.EDIT, Ending.CONVERGED, {"a": Result.DONE})
-    with running(loop, gadget("a", color="red", readyTimeout="1s")) as (source, _):
-        eventually(lambda: (record := loop.stores.inventory.find(key("a"))) and record.good_digest)
-        source.revisions.put(declare(gadget("a", color="bad", readyTimeout="1s")))
-        failed = (Cause.EDIT, Ending.FAILED, {"a": Result.FAILED})
-        came_about(loop, made, failed, (Cause.ROLLBACK, Ending.CONVERGED, {"a": Result.DONE}))
-    _, edit, back = entries(loop)
-    assert edit.message.startswith("Gadget/a: RolledBack: would not become Ready (Failed: it has failed")
-    assert (back.user, back.command, back.restored, back.deeds[0].fields) == ("controller", "", 0, ("color",))
-
-
-def test_a_way_back_that_fails_is_told_as_failed(loop: Loop) -> None:
-    loop.agent.ill["bad"] = Health(False, "Failed", "it has failed", stalled=True)
-    with running(loop, gadget("a", color="red", readyTimeout="1s")) as (source, _):
-        eventually(lambda: (record := loop.stores.inventory.find(key("a"))) and record.good_digest)
-        loop.agent.refused["red"] = "cannot make it: red is out of stock"
-        source.revisions.put(declare(gadget("a", color="bad", readyTimeout="1s")))
-        eventually(lambda: len(entries(loop)) == 3 and entries(loop)[2].ending is Ending.FAILED)
-    assert "red is out of stock" in entries(loop)[2].message
-    assert (entries(loop)[1].ending, entries(loop)[2].cause) == (Ending.FAILED, Cause.ROLLBACK)
-
-
 def test_an_edit_that_only_touches_the_files_is_an_entry_too(loop: Loop) -> None:
     with running(loop, gadget("a", color="red")) as (source, manager):
         came_about(loop, (Cause.EDIT, Ending.CONVERGED, {"a": Result.DONE}))

@@ -11,12 +11,10 @@ from typing import Any
 import pytest
 
 from controller.engine.agent import Context, Done, Health, Step
-from controller.engine.audit import AuditQuery
 from controller.engine.clock import Clock
 from controller.engine.manager import Manager
 from controller.engine.passes import Pass, Verdict
 from controller.engine.patience import APPLIES, ASK_AGAIN, HEALS, Patience, Refusal
-from controller.engine.requests import Cause
 from controller.engine.revision import Revision
 from controller.engine.stores import Record
 from controller.engine.trial import SETTLING
@@ -498,14 +496,6 @@ def test_what_depends_on_it_is_not_edited_meanwhile_but_healed(world: Passes) ->
     del world.agent.world["top"]
     world.look(key=top)
     assert world.agent.world["top"].color == "red"
-
-
-def test_going_back_is_told_to_the_audit_as_what_it_is(world: Passes) -> None:
-    rolled_back(world)
-    world.agent.world["a"].color = "pink"
-    world.look()
-    causes = [entry.cause for entry in world.stores.audit.entries(AuditQuery())]
-    assert causes == [Cause.EDIT, Cause.EDIT, Cause.ROLLBACK, Cause.DRIFT]
 
 
 def test_going_back_does_not_wait_for_what_it_depends_on(world: Passes) -> None:
