@@ -381,6 +381,22 @@ def test_controller_that_ends_finishes_what_it_does_for_another_source(story: St
     assert (again.returncode, out.splitlines()[-1]) == (0, "Converged: nothing to do; 1 ready"), error
 
 
+def test_command_that_only_looks_does_not_keep_the_controller_from_ending(
+    story: Story, baker: Controller, home: Path
+) -> None:
+    story.write("a.yaml", story.file("one"))
+    baker.start()
+    eventually((story.world / "one").exists, "the controller works")
+    other = story.root / "other"
+    other.mkdir()
+    (other / "a.yaml").write_text(oven(story, "loaf"))
+    (story.world / "loaf.fog").touch()
+    terminal = Terminal(story, "diff", "other")
+    terminal.wait_for("looking at the machine")
+    assert baker.end(seconds=15) == 0, baker.log
+    assert terminal.end() == 1
+
+
 def test_deadline_of_the_end_holds_for_another_source_too(story: Story) -> None:
     controller = Controller(story, {**PLUGIN, "PEGASUS2_STOP_TIMEOUT": "0.5"})
     try:

@@ -16,7 +16,7 @@ import shlex
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 AT_ONCE = 16  # commands carried out at the same time; more wait in the kernel's queue
 PATIENCE = 10.0  # seconds until a client has said what it wants
 GOODBYE = 3.0  # seconds for commands to end when the controller does
+_LOOK = 0.05  # seconds between looks at whether they have
 
 _CLONE_FS = 0x200  # https://man7.org/linux/man-pages/man2/unshare.2.html
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: https://man7.org/linux/man-pages/man7/unix.7.html
@@ -106,12 +107,17 @@ class Server:
             calls = list(self._calls)
         for call in calls:
             call.break_off()
-        give_up = time.monotonic() + GOODBYE
-        for call in calls:
-            if not call.ended.wait(max(0.0, give_up - time.monotonic())):
-                call.line.hang_up()  # in case that it waits for its client
-        for call in calls:
-            call.ended.wait()  # for how long is a matter of the process's deadline
+        for call in _left(calls):
+            call.line.hang_up()  # in case that it waits for its client
+        while self._host.changing():  # for how long is a matter of the process's deadline
+            time.sleep(_LOOK)
+        _left(calls)
+
+
+def _left(calls: Iterable[Call]) -> list[Call]:
+    """Those that have not ended in the time that there is for it."""
+    give_up = time.monotonic() + GOODBYE
+    return [call for call in calls if not call.ended.wait(max(0.0, give_up - time.monotonic()))]
 
 
 @dataclass(frozen=True, slots=True)
