@@ -66,7 +66,7 @@ class Host:
         """
         live = self._live
         root, inside = source_of(path, {live.source.name, *self.stores.inventory.sources()})
-        source = live.source if str(root) == live.source.name else FilesSource(root, cache=self.home.path / "cache")
+        source = live.source if str(root) == live.source.name else _read_once(root, self.home)
         agents = self._reading.find if read_only else live.parts.agent_of
         requests, instead = Requests(request or Request()), Instead()
         parts = parts_of(self.home, self.stores, source, listener or Silent(), agents, requests, instead)
@@ -111,6 +111,11 @@ class Host:
         return Agents(replace(setup_of(self.home, self._settings), read_only=True), self.home, {})
 
 
+def _read_once(path: Path, home: Home) -> FilesSource:
+    """A source that is read for one command."""
+    return FilesSource(path, cache=home.path / "cache", lasts=False)
+
+
 class Deeds(Silent):
     """What the controller has carried out since a command came to it: much of it is done before the command asks."""
 
@@ -153,7 +158,7 @@ class Guest(Workspace):
                 self.parts = replace(self.parts, index=self._live.parts.index)
                 self.manager = Manager(self.parts)
                 return tuple(located(problems))
-        revision = self.source.read()
+        revision = _read_once(Path(self.source.name), self.home).read()
         self._partly = Revision({}, problems=revision.problems, partial=revision.partial, whole=False)
         return self.take(revision, partly=partly)
 

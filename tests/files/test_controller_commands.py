@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -10,12 +11,17 @@ import socket
 import stat
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from controller.wiring.host import Host
+from controller.wiring.listeners import Listeners
+from controller.wiring.settings import Settings
+from controller.wiring.workspace import Workspace
 from tests.chaos.damage import inventory_torn
 from tests.cli.story import P2, Shown, Story
 from tests.cli.test_processes import PLUGIN, Terminal, oven
@@ -199,6 +205,22 @@ def test_another_source_is_changed_by_one_command_at_a_time(story: Story, baker:
     first.communicate(timeout=20)
     assert first.returncode == 0
     assert sent(story, "apply", "other").code == 0
+
+
+def test_what_was_read_for_a_command_is_let_go_of_with_it(story: Story) -> None:
+    """A controller lives for months, and is sent commands all the time."""
+    (story.root / "other").mkdir()
+    (story.root / "other" / "a.yaml").write_text(story.file("theirs"))
+    story.write("a.yaml", story.file("one"))
+    settings = Settings.from_environment()
+    with Workspace.open(Path("state"), settings) as live:
+        with Host(live, Listeners(), settings).open(Path("other"), read_only=True) as workspace:
+            workspace.load()
+            assert len(workspace.preview().plans) == 1
+            left = weakref.ref(workspace.manager)
+        del workspace
+        gc.collect()
+        assert left() is None
 
 
 def test_saved_plan_is_carried_out_by_the_controller_and_refused_when_the_world_has_moved(
