@@ -9,10 +9,13 @@
     engine/reconcile.py       one pass over one batch of keys: guards, observe, plan, apply, observe, status
     agents/<system>/<kind>.py the world: observe, diff, apply
     engine/diff.py            desired, last applied, observed -> the fields that differ
+    engine/ledger.py, witness.py  intent before a change; confirmation, and the audit's entry, after it
+    engine/trying.py          an edit that does not become Ready is given up for what was good before
     engine/chronicle.py       writes down each applied revision: what was done, why, for whom, and how it came out
-    store/                    what we keep: inventory, status, events, history, audit
+    store/                    what we keep: inventory, status, events, history, audit, brakes
 
-`wiring/` puts them together; `surfaces/` shows them to people. Imports only point down this house:
+`wiring/` puts them together, and its `host.py` once more for each command that a running controller is sent; `surfaces/`
+shows them to people. Imports only point down this house:
 surfaces > wiring > sources, agents, store > engine > resources.
 """
 

@@ -109,11 +109,11 @@ class Ledger:
         gone = [each.key for each in passes if each.verdict is Verdict.GONE]
         changed = [record for each in passes for record in self._changed_record(each)]
         taken_over = [r.key for r in changed if (old := self._inventory.find(r.key)) and old.source != r.source]
-        if changed:
+        if not (changed or gone):
+            return
+        with self._together():
             self._inventory.confirm(changed)
-        if taken_over:
             self._overrides.use(taken_over)
-        if gone:
             self._inventory.forget(gone)
 
     def lapse(self, passes: Iterable[Pass]) -> None:

@@ -18,6 +18,7 @@ from resources.meta import Key
 MANY = 5
 LARGE_PART = 0.25
 
+KEPT_SUSPENDED = "it is suspended; 'p2 resume' lets it go"
 _RECOVERED = (
     "found by its mark when the inventory was rebuilt, and declared by nobody: "
     "declare it again, or remove it with 'p2 delete'"
@@ -85,7 +86,7 @@ def _own_hold(
     if record.retain:
         return Reason.RETAINED, "its last declaration says deletionPolicy: Retain; remove it with 'p2 delete'"
     if key in suspended:
-        return Reason.SUSPENDED, "it is suspended; 'p2 resume' lets it go"
+        return Reason.SUSPENDED, KEPT_SUSPENDED
     if needing := sorted(needed_by(key)):
         return Reason.DEPENDENCY_MISSING, f"{needing[0].short} still needs it; declare it again, or drop that reference"
     return "", ""

@@ -22,7 +22,7 @@ from controller.engine.ownership import Owner, belonging
 from controller.engine.parts import Parts
 from controller.engine.passes import Pass, Subject, Verdict, concluded, ended, subject_of
 from controller.engine.patience import Patience, Refusal
-from controller.engine.prune import Pruning
+from controller.engine.prune import KEPT_SUSPENDED, Pruning
 from controller.engine.resuming import resumed
 from controller.engine.revision import Condition
 from controller.engine.rolled_back import told
@@ -69,8 +69,7 @@ class Reconciler:
 
     def keep(self, passes: Sequence[Pass]) -> None:
         """Brings the inventory up to date with a preview's passes, which wrote nothing."""
-        self._tidy(passes)
-        self._ledger.keep(passes)
+        self._keep(passes, self._brake())
         self._ledger.lapse(passes)
 
     def lapse(self, passes: Iterable[Pass]) -> None:
@@ -96,19 +95,19 @@ class Reconciler:
             seen = observe(of_kind[0].agent, [subject.resource for subject in of_kind], ctx)
             passes.extend(self._judge(each, seen[each.key], view) for each in resumed(known, seen, ctx))
         if not preview:
-            self._tidy(passes)
-            self._ledger.keep(passes)
+            self._keep(passes, brake)
             passes = self._trials.judge(passes, looked=True)
         return [told(each) for each in passes]
 
-    def _tidy(self, passes: Iterable[Pass]) -> None:
-        """Before the intent of an interrupted change is forgotten, for a thing that turned out to need none any more."""
-        for each in passes:
-            record = each.subject.record if each.subject else None
-            if record and record.intent and each.verdict in (Verdict.READY, Verdict.WAITING, Verdict.GONE):
-                subject, gone = subject_of(each), each.verdict is Verdict.GONE
-                tidy(subject.agent, [subject.resource], gone=gone)
-                self._give_up_half_moved(subject)
+    def _keep(self, passes: Sequence[Pass], brake: Brake | None) -> None:
+        """Writes down what was seen. What an interrupted change has left is cleared away first, so not with a brake on."""
+        interrupted = [each for each in passes if _is_over(each)]
+        for each in interrupted if brake is None else ():
+            subject = subject_of(each)
+            tidy(subject.agent, [subject.resource], gone=each.verdict is Verdict.GONE)
+            self._give_up_half_moved(subject)
+        left = {each.key for each in interrupted} if brake else set()
+        self._ledger.keep([each for each in passes if each.key not in left])
 
     def _give_up_half_moved(self, subject: Subject) -> None:
         """Removes what an interrupted move has put in a place where the thing is no longer wanted. Nothing else knows of it."""
@@ -153,6 +152,8 @@ class Reconciler:
             hold = next((hold for hold in self._pruning.holds if key in hold.keys), None)
             reason, message = (hold.reason, hold.message) if hold else (Reason.PENDING, "it has left the desired state")
             return ended(key, Verdict.HELD, reason, message)
+        if key in view.suspended:
+            return ended(key, Verdict.HELD, Reason.SUSPENDED, KEPT_SUSPENDED)
         if (waiting_for := self.deletion_waits_for(key)) and not (view.preview or view.brake):
             return ended(key, Verdict.BLOCKED, Reason.DELETING, f"waits until {waiting_for.short} is deleted")
         resource = recorded(record)
@@ -436,6 +437,13 @@ def _waiting(each: Pass, around: Collection[Key]) -> Pass:
     why = f"waits until {min(around).short} is changed"
     blocked = replace(each, verdict=Verdict.BLOCKED, reason=Reason.DEPENDENCY_NOT_READY, message=why, step=None)
     return replace(blocked, after=SOON)
+
+
+def _is_over(each: Pass) -> bool:
+    """Whether a change of it was interrupted, and turned out to need nothing any more."""
+    record = each.subject.record if each.subject else None
+    done = each.verdict in (Verdict.READY, Verdict.WAITING, Verdict.GONE)
+    return done and record is not None and record.intent is not None
 
 
 def _about(each: Pass, entry: Entry | None) -> Pass:

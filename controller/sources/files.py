@@ -27,12 +27,23 @@ AGAIN = 0.25  # seconds until the next look at a source that is missing, or that
 
 
 class FilesSource:
-    """`path` is the directory or file, `cache` the directory for parsed documents (None: keep none)."""
+    """`path` is the directory or file, `cache` the directory for parsed documents (None: keep none).
 
-    def __init__(self, path: Path, cache: Path | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    `lasts`: whether what is read is of use as long as the process lives, as it is not for a command within a controller.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        cache: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        lasts: bool = True,
+    ) -> None:
         self._path = path.resolve()
         self._cache = cache
         self._clock = clock
+        self._lasts = lasts
         self._inquiries = Inquiries()
         self._stillness = Stillness()
 
@@ -71,7 +82,7 @@ class FilesSource:
 
     def _read(self, contents: Contents, since: float) -> Revision:
         cache = ParseCache(self._cache, self.name) if self._cache else None
-        with _collecting_no_garbage():
+        with _collecting_no_garbage(lasts=self._lasts):
             contents.survey(cache)
             everything = contents.all()
         if cache and contents.condition is Condition.OK:
@@ -88,14 +99,18 @@ class FilesSource:
 
 
 @contextmanager
-def _collecting_no_garbage() -> Iterator[None]:
-    """Thousands of new objects that all stay: looking for garbage among them takes three times as long as making them."""
+def _collecting_no_garbage(*, lasts: bool) -> Iterator[None]:
+    """Thousands of new objects: looking for garbage among them takes three times as long as making them.
+
+    Where they last, nobody need look among them ever again.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
+        if lasts:
+            gc.freeze()
         if was_enabled:
             gc.enable()
 

@@ -130,7 +130,7 @@ def row_of(record: Record) -> tuple[Any, ...]:
         record.good,
         record.good_digest,
         record.tried,
-        record.tried_at,
+        float(record.tried_at),  # as it is read back, for the seal
         record.given_up,
         record.given_up_why,
         record.intended,

@@ -182,7 +182,7 @@ SEAL_ROWS = """
     UPDATE inventory SET seal = row_seal(
         (SELECT value FROM meta WHERE name = 'seal'),
         key, source, generation, digest, handle, applied, file, dependencies, owner, intent, retain, adopted, kept,
-        recovered
+        recovered, good, good_digest, tried, tried_at, given_up, given_up_why, intended
     )
     """
 

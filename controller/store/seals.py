@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterable
 from typing import Any
 
-SEALED = 14  # columns of a row that its seal is about: who owns what, and how it is found
+SEALED = 21  # columns of a row that its seal is about: all that there were when it came; a later one needs a new seal
 NAME = "seal"  # of the database's own text, in the table `meta`
 
 

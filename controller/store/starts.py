@@ -1,4 +1,4 @@
-"""The controller's starts and how they ended, on SQLite: the last hundred. `wiring/crashes.py` counts with them."""
+"""The controller's starts and how they ended, on SQLite: the last hundred. `engine/crashes.py` counts with them."""
 
 from __future__ import annotations
 

@@ -6,12 +6,13 @@ loop does, and they wait for it. Another source of the same home is worked by a 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Event as Flag
+from threading import Lock
 
 from controller.engine.errand import Errand
 from controller.engine.index import Entry
@@ -23,6 +24,7 @@ from controller.engine.requests import Request, Requests
 from controller.engine.revision import Condition, Revision
 from controller.engine.stores import Listener, Silent, Stores
 from controller.sources.files import FilesSource
+from controller.store.errors import HomeError
 from controller.store.home import Home
 from controller.wiring.agents import Agents
 from controller.wiring.listeners import About, Listeners
@@ -44,6 +46,8 @@ class Host:
         self._live = live
         self._listeners = listeners
         self._settings = settings
+        self._lock = Lock()
+        self._at_work: list[Workspace] = []  # opened by commands that may change something
 
     @property
     def home(self) -> Home:
@@ -56,21 +60,60 @@ class Host:
     def open(
         self, path: Path, *, read_only: bool, listener: Listener | None = None, request: Request | None = None
     ) -> Workspace:
-        """As `Workspace.open`. With `read_only` no agent has a client that could write."""
+        """As `Workspace.open`. With `read_only` no agent has a client that could write.
+
+        Raises HomeError when another command is changing something of the same source, if that is not the controller's.
+        """
         live = self._live
         root, inside = source_of(path, {live.source.name, *self.stores.inventory.sources()})
-        source = live.source if str(root) == live.source.name else FilesSource(root, cache=self.home.path / "cache")
+        source = live.source if str(root) == live.source.name else _read_once(root, self.home)
         agents = self._reading.find if read_only else live.parts.agent_of
         requests, instead = Requests(request or Request()), Instead()
         parts = parts_of(self.home, self.stores, source, listener or Silent(), agents, requests, instead)
-        if source is not live.source:
-            return Workspace(parts, source, self.home, inside, instead, ExitStack())
-        parts = replace(parts, board=live.parts.board)
-        return Guest(parts, live, self._listeners, inside, instead)
+        closing = ExitStack()
+        if source is live.source:
+            parts = replace(parts, board=live.parts.board)
+            workspace: Workspace = Guest(parts, live, self._listeners, inside, instead, closing)
+        else:
+            workspace = Workspace(parts, source, self.home, inside, instead, closing)
+        if not read_only:
+            closing.enter_context(self._working(workspace))
+        return workspace
+
+    def cancel(self) -> None:
+        """As `Workspace.cancel`, of all that commands have under way beside the loop."""
+        for workspace in tuple(self._at_work):
+            workspace.cancel()
+
+    def changing(self) -> frozenset[Key]:
+        """What commands are changing just now beside the loop."""
+        return frozenset().union(*(workspace.changing() for workspace in tuple(self._at_work)))
+
+    @contextmanager
+    def _working(self, workspace: Workspace) -> Iterator[None]:
+        """One command at a time changes another source, as the home's lock has it where no controller runs."""
+        source = workspace.source
+        with self._lock:
+            if source is not self._live.source and any(each.source.name == source.name for each in self._at_work):
+                raise HomeError(
+                    f"cannot start: another command is at work on {source.name} in the controller; "
+                    "try again when it has ended"
+                )
+            self._at_work.append(workspace)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._at_work.remove(workspace)
 
     @cached_property
     def _reading(self) -> Agents:
         return Agents(replace(setup_of(self.home, self._settings), read_only=True), self.home, {})
+
+
+def _read_once(path: Path, home: Home) -> FilesSource:
+    """A source that is read for one command."""
+    return FilesSource(path, cache=home.path / "cache", lasts=False)
 
 
 class Deeds(Silent):
@@ -91,9 +134,14 @@ class Guest(Workspace):
     """The controller's own source, opened for one command."""
 
     def __init__(
-        self, parts: Parts, live: Workspace, listeners: Listeners, only: Path | None, instead: Instead
+        self,
+        parts: Parts,
+        live: Workspace,
+        listeners: Listeners,
+        only: Path | None,
+        instead: Instead,
+        closing: ExitStack,
     ) -> None:
-        closing = ExitStack()
         super().__init__(parts, live.source, live.home, only, instead, closing)
         self._live = live
         self._seen_done = Deeds()
@@ -110,7 +158,7 @@ class Guest(Workspace):
                 self.parts = replace(self.parts, index=self._live.parts.index)
                 self.manager = Manager(self.parts)
                 return tuple(located(problems))
-        revision = self.source.read()
+        revision = _read_once(Path(self.source.name), self.home).read()
         self._partly = Revision({}, problems=revision.problems, partial=revision.partial, whole=False)
         return self.take(revision, partly=partly)
 
@@ -140,7 +188,7 @@ class Guest(Workspace):
         held = {key for hold in pruning.holds for key in hold.keys}
         wanted = {*keys, *pruning.deletes}
         errand = Errand((wanted | held) - self._fine(), cancelled)
-        finished = self._attend(errand, wanted, timeout)
+        finished = self._attend(errand, wanted, timeout, prune=prune and whole)
         if errand.not_kept:
             raise errand.not_kept
         statuses = {key: status for key in wanted if (status := self.parts.board.status(key))}
@@ -149,16 +197,19 @@ class Guest(Workspace):
         goes_on = not finished and not self._live.manager.ended
         return Summary(statuses, done, pruning.holds, not finished and not stopped, stopped, goes_on)
 
-    def _attend(self, errand: Errand, wanted: Collection[Key], timeout: float) -> bool:
+    def _attend(self, errand: Errand, wanted: Collection[Key], timeout: float, *, prune: bool) -> bool:
         live, clock = self._live, self.parts.clock
+        # Whoever asks for a part of it has not said that what has left meanwhile is meant to go.
+        handed_out = self.source.hurry if prune else self.source.current
         give_up = clock.monotonic() + timeout
         with (
+            About(errand.everything, self.parts.listener).passed_on() as about,
             live.parts.requests.lent(self.parts.requests.own, wanted),
-            self._listeners.joined(About(errand.everything, self.parts.listener)),
+            self._listeners.joined(about),
         ):
             if self._partly.partial:
                 live.manager.take(self._partly, partly=True)
-            while live.parts.index.condition is Condition.OK and not self.source.hurry(min(ANSWER, timeout)):
+            while live.parts.index.condition is Condition.OK and not handed_out(min(ANSWER, timeout)):
                 if live.manager.ended or clock.monotonic() >= give_up or errand.cancelled.wait(AGAIN):
                     return False
             return live.manager.attend(errand, max(0.0, give_up - clock.monotonic()))

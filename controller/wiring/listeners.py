@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import logging
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from threading import Lock
+from functools import partial
+from queue import SimpleQueue
+from threading import Lock, Thread
+from typing import Self
 
 from controller.engine.stores import Event, Listener, Silent
 from resources.conditions import Status
 from resources.meta import Key
 from resources.plan import Plan
+
+log = logging.getLogger(__name__)
 
 
 class Listeners:
@@ -68,24 +74,47 @@ class Listeners:
 
 
 class About(Silent):
-    """Passes on what is about some keys: somebody who waits for them wants to hear of no others."""
+    """Passes on what is about some keys: somebody who waits for them wants to hear of no others.
+
+    It does so from a thread of its own: the loop must not wait for one who listens slowly or not at all, nor fail with one
+    who has gone.
+    """
 
     def __init__(self, keys: Collection[Key], listener: Listener) -> None:
         self._keys = keys
         self._listener = listener
+        self._untold: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+
+    @contextmanager
+    def passed_on(self) -> Iterator[Self]:
+        """While the body runs; all that was heard is told when it ends."""
+        thread = Thread(target=self._pass_on, name="command-progress", daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._untold.put(None)
+            thread.join()
+
+    def _pass_on(self) -> None:
+        while tell := self._untold.get():
+            try:
+                tell()
+            except Exception as error:
+                log.info("progress could not be shown", extra={"cause": str(error)})
 
     def started(self, plan: Plan) -> None:
         if plan.key in self._keys:
-            self._listener.started(plan)
+            self._untold.put(partial(self._listener.started, plan))
 
     def progressed(self, key: Key, fraction: float | None, message: str) -> None:
         if key in self._keys:
-            self._listener.progressed(key, fraction, message)
+            self._untold.put(partial(self._listener.progressed, key, fraction, message))
 
     def finished(self, plan: Plan, outcome: str, seconds: float) -> None:
         if plan.key in self._keys:
-            self._listener.finished(plan, outcome, seconds)
+            self._untold.put(partial(self._listener.finished, plan, outcome, seconds))
 
     def settled(self, key: Key, status: Status) -> None:
         if key in self._keys:
-            self._listener.settled(key, status)
+            self._untold.put(partial(self._listener.settled, key, status))

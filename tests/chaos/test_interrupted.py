@@ -10,10 +10,11 @@ import pytest
 
 from controller.store.home import Home
 from controller.store.stores import open_stores
+from resources.conditions import Reason
 from resources.meta import Key
 from resources.plan import Action
 from tests.cli.story import Story
-from tests.support import eventually
+from tests.support import Controller, all_ready, at_rest, eventually, listed
 
 BIG = 400 * 1024 * 1024  # bytes, of zeros that take no room: long enough to write to be killed at it
 
@@ -121,3 +122,23 @@ def test_half_moved_file_that_another_resource_declares_by_now_is_left_to_that_o
     assert story.p2("apply", "--yes").code == 0
     assert sorted(path.name for path in story.world.iterdir()) == ["second", "stays", "third"]
     assert "nothing to do" in story.p2("apply").last
+
+
+def test_half_moved_file_stays_while_a_brake_is_on_and_goes_after_it(story: Story, home: Path) -> None:
+    story.write("all.yaml", story.file("stays"), at(story, "first"))
+    assert story.p2("apply").code == 0
+    half_moved(story, home, old=True)
+    assert story.p2("pause").code == 0
+    controller = Controller(story).start()
+    try:
+        eventually(lambda: "watching" in controller.log, "it runs")
+        (story.world / "stays").write_text("vandal")
+        eventually(lambda: listed(story)["stays"].get("reason") == Reason.PAUSED, "it has looked")
+        assert sorted(path.name for path in story.world.iterdir()) == ["first", "second", "stays"]
+        assert story.p2("unpause").code == 0
+        eventually(lambda: not (story.world / "second").exists(), "it was cleared away")
+        eventually(lambda: all_ready(story, ["edited", "stays"]), "all was put right")
+        assert at_rest(controller)
+    finally:
+        controller.kill()
+    assert (story.world / "first").read_text() == "hello"

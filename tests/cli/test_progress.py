@@ -60,6 +60,31 @@ def test_a_reader_who_is_gone_does_not_stop_the_work() -> None:
     PlainProgress(shown).finished(CREATE, "done", 0.1)
 
 
+class Terminal(io.StringIO):
+    """Gone as soon as it is said to be."""
+
+    gone = False
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        if self.gone:
+            raise BrokenPipeError
+        return super().write(text)
+
+
+def test_a_person_who_is_gone_does_not_stop_the_work() -> None:
+    terminal = Terminal()
+    progress = LiveProgress(Console(io.StringIO(), terminal, live=True))
+    progress.begin(2)
+    progress.started(CREATE)
+    terminal.gone = True
+    progress.finished(CREATE, "done", 0.1)
+    progress.settled(key("a"), status(Reason.AGENT_UNAVAILABLE, "cannot reach the engine"))
+    progress.end()
+
+
 def test_on_a_terminal_what_was_done_stays_above_what_moves() -> None:
     shown = console(live=True)
     progress = progress_on(shown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -217,6 +218,22 @@ def test_what_is_suspended_is_shown_and_left_alone(story: Story) -> None:
     assert story.p2("apply").code == 0
     assert (story.world / "one").read_text() == "hello"
     assert steady(story)
+
+
+def test_deleting_what_is_suspended_ends_at_once_and_says_what_to_do(story: Story) -> None:
+    story.write("a.yaml", story.file("one"), story.file("two"))
+    assert story.p2("apply").code == 0
+    assert story.p2("suspend", "file/two").code == 0
+    story.write("a.yaml", story.file("one"))
+    begun = time.monotonic()
+    shown = story.p2("delete", "file/two", "--yes", "--timeout", "30")
+    assert (shown.code, shown.last) == (1, "0 deleted, 1 resource left")
+    assert time.monotonic() - begun < 15
+    assert "'p2 resume' lets it go" in shown.out
+    assert (story.world / "two").exists()
+    assert story.p2("resume", "file/two").code == 0
+    assert story.p2("delete", "file/two", "--yes").code == 0
+    assert not (story.world / "two").exists()
 
 
 def test_suspending_what_does_not_exist_is_refused(story: Story) -> None:

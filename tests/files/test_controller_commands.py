@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -10,13 +11,20 @@ import socket
 import stat
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from controller.wiring.host import Host
+from controller.wiring.listeners import Listeners
+from controller.wiring.settings import Settings
+from controller.wiring.workspace import Workspace
+from tests.chaos.damage import inventory_torn
 from tests.cli.story import P2, Shown, Story
-from tests.cli.test_processes import PLUGIN, oven
+from tests.cli.test_processes import PLUGIN, Terminal, oven
 from tests.support import Controller, all_ready, at_rest, eventually, listed
 
 
@@ -138,6 +146,13 @@ def test_retained_thing_is_deleted_through_the_controller(story: Story, started:
     assert at_rest(started)
 
 
+def test_health_finds_damage_beside_a_controller_too(story: Story, started: Controller, home: Path) -> None:
+    assert sent(story, "health").code == 0
+    inventory_torn(home / "p2.db", Random(1))
+    shown = sent(story, "health")
+    assert (shown.code, "it is damaged" in shown.out) == (1, True), shown.out
+
+
 def test_suspend_resume_and_confirm_reach_the_controller(story: Story, started: Controller) -> None:
     assert "from now on" in sent(story, "suspend", "file/one").out
     (story.world / "one").write_text("vandal")
@@ -172,6 +187,40 @@ def test_another_source_is_applied_beside_the_controllers_own(story: Story, star
     (other / "a.yaml").write_text(story.file("others"))
     assert sent(story, "apply", "other", "--yes").code == 0
     assert sorted(path.name for path in story.world.iterdir()) == ["one", "others"]
+
+
+def test_another_source_is_changed_by_one_command_at_a_time(story: Story, baker: Controller, home: Path) -> None:
+    story.write("a.yaml", story.file("one"))
+    baker.start()
+    eventually(socket_of(home).exists, "it takes commands")
+    other = story.root / "other"
+    other.mkdir()
+    (other / "a.yaml").write_text(oven(story, "loaf"))
+    first = story.start("apply", "other", env=PLUGIN)
+    eventually((story.world / "loaf.begun").exists, "it began to bake")
+    second = sent(story, "apply", "other")
+    assert (second.code, "another command is at work on" in second.err) == (2, True), second.err
+    assert sent(story, "diff", "other").code == 1
+    (story.world / "loaf.door").touch()
+    first.communicate(timeout=20)
+    assert first.returncode == 0
+    assert sent(story, "apply", "other").code == 0
+
+
+def test_what_was_read_for_a_command_is_let_go_of_with_it(story: Story) -> None:
+    """A controller lives for months, and is sent commands all the time."""
+    (story.root / "other").mkdir()
+    (story.root / "other" / "a.yaml").write_text(story.file("theirs"))
+    story.write("a.yaml", story.file("one"))
+    settings = Settings.from_environment()
+    with Workspace.open(Path("state"), settings) as live:
+        with Host(live, Listeners(), settings).open(Path("other"), read_only=True) as workspace:
+            workspace.load()
+            assert len(workspace.preview().plans) == 1
+            left = weakref.ref(workspace.manager)
+        del workspace
+        gc.collect()
+        assert left() is None
 
 
 def test_saved_plan_is_carried_out_by_the_controller_and_refused_when_the_world_has_moved(
@@ -232,6 +281,87 @@ def test_client_that_is_killed_leaves_the_controller_at_work(story: Story, baker
     assert baker.end() == 0, baker.log
 
 
+@pytest.mark.parametrize("beside", [True, False], ids=["beside a controller", "alone"])
+def test_ctrl_c_at_a_question_ends_the_command_with_nothing_changed(
+    story: Story, controller: Controller, home: Path, beside: bool
+) -> None:
+    story.write("a.yaml", story.file("one"), story.file("two", deletionPolicy="Retain"))
+    assert story.p2("apply").code == 0
+    story.write("a.yaml", story.file("one"))
+    assert story.p2("apply").code == 0
+    if beside:
+        controller.start()
+        eventually(socket_of(home).exists, "it takes commands")
+    terminal = Terminal(story, "delete", "file/two")
+    terminal.wait_for("[y/N]")
+    terminal.type("\x03")
+    assert terminal.end() == 130
+    assert "interrupted" in terminal.seen
+    assert "goes on" not in terminal.seen
+    assert (story.world / "two").exists()
+    command = json.loads(story.p2("audit", "--action", "delete", "-o", "json").out)
+    assert (command["outcome"], command["code"]) == ("interrupted", 130)
+
+
+def test_ctrl_c_ends_a_command_that_only_reads_at_once(story: Story, baker: Controller, home: Path) -> None:
+    story.write("a.yaml", oven(story, "loaf"))
+    baker.start()
+    eventually((story.world / "loaf.begun").exists, "it began to bake")
+    (story.world / "loaf.fog").touch()
+    terminal = Terminal(story, "diff")
+    terminal.wait_for("looking at the machine")
+    terminal.type("\x03")
+    assert terminal.end() == 130
+    assert "goes on" not in terminal.seen
+    (story.world / "loaf.fog").unlink()
+    (story.world / "loaf.door").touch()
+    eventually((story.world / "loaf").exists, "it was baked")
+
+
+def test_what_has_left_is_not_hurried_by_who_asks_for_something_else(story: Story, started: Controller) -> None:
+    story.write("b.yaml", story.file("two"))
+    assert sent(story, "apply").code == 0
+    made = (story.world / "two").stat().st_ino
+    story.remove("b.yaml")  # as when git changes to another commit
+    process = story.start("apply", "--no-prune")
+    assert any("Plan:" in line for line in iter(process.stdout or ()))
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(0.7)  # well within the two seconds of quiet
+    story.write("b.yaml", story.file("two"))
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert (story.world / "two").stat().st_ino == made
+    assert at_rest(started)
+
+
+def ready(story: Story) -> set[str]:
+    """Names of the files that are Ready."""
+    return {name for name, condition in listed(story, "file").items() if condition.get("status") == "True"}
+
+
+@pytest.mark.parametrize("live", [True, False], ids=["on a terminal", "in a pipe"])
+def test_client_that_does_not_read_holds_nothing_up(story: Story, baker: Controller, home: Path, live: bool) -> None:
+    """Its reader is a pager, or somebody has typed Ctrl-Z."""
+    names = [f"f{number}" for number in range(600)]
+    story.write("a.yaml", oven(story, "loaf"))
+    story.write("b.yaml", *[story.file(name, dependsOn="[Oven/loaf]") for name in names])
+    baker.start()
+    eventually((story.world / "loaf.begun").exists, "it began to bake")
+    with contextlib.closing(client_of(home)) as client:
+        wanted = {"words": ["apply"], "directory": str(story.root), "paint": [False, False], "live": live}
+        wanted |= {"asks": False, "width": None, "err_width": 80 if live else None}
+        client.sendall(json.dumps(wanted).encode() + b"\n")
+        received = b""
+        while b"601 to create" not in received:
+            received += client.recv(65_536)
+        (story.world / "loaf.door").touch()
+        eventually(lambda: all((story.world / name).exists() for name in names), "all were made")
+        story.write("c.yaml", story.file("later"))
+        eventually(lambda: ready(story) == {*names, "later"}, "the loop goes on")
+        assert baker.end() == 0, baker.log
+    assert "a pass failed" not in baker.log
+
+
 def test_controller_that_ends_sends_its_clients_away(story: Story, baker: Controller) -> None:
     story.write("a.yaml", oven(story, "loaf"), oven(story, "after", dependsOn="[Oven/loaf]"))
     baker.start()
@@ -246,6 +376,62 @@ def test_controller_that_ends_sends_its_clients_away(story: Story, baker: Contro
     eventually(lambda: not baker.alive, "it ended")
     assert (story.world / "loaf").exists()
     assert not (story.world / "after.begun").exists()
+
+
+def baking_beside(story: Story, controller: Controller) -> subprocess.Popen[str]:
+    """An apply of another source that a controller has been sent, in the middle of its work."""
+    story.write("a.yaml", story.file("one"))
+    controller.start()
+    eventually((story.world / "one").exists, "the controller works")
+    other = story.root / "other"
+    other.mkdir()
+    (other / "a.yaml").write_text(oven(story, "loaf"))
+    process = story.start("apply", "other", env=PLUGIN)
+    eventually((story.world / "loaf.begun").exists, "it began to bake")
+    return process
+
+
+def test_controller_that_ends_finishes_what_it_does_for_another_source(story: Story, baker: Controller) -> None:
+    process = baking_beside(story, baker)
+    baker.signal(signal.SIGTERM)
+    eventually(lambda: "stopping" in baker.log, "it was told")
+    process.communicate(timeout=20)  # whoever waits is sent away first
+    assert process.returncode in (1, 130)
+    assert baker.alive
+    (story.world / "loaf.door").touch()
+    eventually(lambda: not baker.alive, "it ended")
+    assert baker.end() == 0, baker.log
+    assert "could not be kept" not in baker.log
+    again = story.start("apply", "other", env=PLUGIN)
+    out, error = again.communicate(timeout=20)
+    assert (again.returncode, out.splitlines()[-1]) == (0, "Converged: nothing to do; 1 ready"), error
+
+
+def test_command_that_only_looks_does_not_keep_the_controller_from_ending(
+    story: Story, baker: Controller, home: Path
+) -> None:
+    story.write("a.yaml", story.file("one"))
+    baker.start()
+    eventually((story.world / "one").exists, "the controller works")
+    other = story.root / "other"
+    other.mkdir()
+    (other / "a.yaml").write_text(oven(story, "loaf"))
+    (story.world / "loaf.fog").touch()
+    terminal = Terminal(story, "diff", "other")
+    terminal.wait_for("looking at the machine")
+    assert baker.end(seconds=15) == 0, baker.log
+    assert terminal.end() == 1
+
+
+def test_deadline_of_the_end_holds_for_another_source_too(story: Story) -> None:
+    controller = Controller(story, {**PLUGIN, "PEGASUS2_STOP_TIMEOUT": "0.5"})
+    try:
+        process = baking_beside(story, controller)
+        assert controller.end(seconds=20) == 4, controller.log
+        assert "Oven/default/loaf" in controller.log
+        process.communicate(timeout=20)
+    finally:
+        controller.kill()
 
 
 # -- what is no command ----------------------------------------------------------------------------------------------

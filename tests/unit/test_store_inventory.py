@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.engine.stores import Record
-from controller.store.database import Database, open_database
-from controller.store.inventory import SqliteInventory
+from controller.store.database import DamagedError, Database, open_database
+from controller.store.inventory import COLUMNS, SqliteInventory
 from resources.meta import Key
 from resources.plan import Action
 from tests.unit.store_samples import key, record
@@ -56,6 +56,16 @@ def test_every_field_of_a_record_survives_a_restart(database: Database, inventor
     )
     inventory.intend([full])
     assert SqliteInventory(database).find(key("web")) == full
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_damage_in_any_column_is_noticed(database: Database, inventory: SqliteInventory, column: str) -> None:
+    inventory.confirm([replace(record("web"), tried_at=1)])
+    assert SqliteInventory(database).find(key("web"))
+    with database.write() as connection:
+        connection.execute(f"UPDATE inventory SET {column} = coalesce({column}, '') || '1'")
+    with pytest.raises(DamagedError):
+        SqliteInventory(database).sources()
 
 
 def test_confirmed_record_replaces_the_intended_one(database: Database, inventory: SqliteInventory) -> None:

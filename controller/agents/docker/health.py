@@ -13,7 +13,6 @@ from resources.kinds.container import ContainerSpec
 # The engine forgets its own count of restarts once a container has been running this long, in seconds:
 # https://github.com/moby/moby/blob/master/restartmanager/restartmanager.go (defaultTimeout, 10 s).
 SETTLED = 10.0
-SKEW = 5.0  # seconds by which an engine's clock may be ahead of ours
 GONE_SOON = 0.2  # seconds between looks at a container that is being removed
 PROBE = 1.0  # seconds between looks at a health check that has not decided yet
 

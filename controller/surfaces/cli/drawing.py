@@ -22,8 +22,10 @@ class Drawing:
             _KnownBar(bar_width=30),
             TextColumn("{task.fields[amount]}"),
             TimeElapsedColumn(),
-            console=Console(file=stream, width=width),
+            console=_Console(file=stream, width=width),
             transient=True,
+            redirect_stdout=False,  # in a controller those are not this person's
+            redirect_stderr=False,
         )
         self._total = total
         self._done = 0
@@ -57,6 +59,12 @@ class Drawing:
         self._progress.stop()
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Whoever looked at it has gone, which must not stop the work; rich would end the process here."""
+        self.quiet = True
+
+
 class _KnownBar(BarColumn):
     """A bar where it is known how much there is."""
 
@@ -66,4 +74,4 @@ class _KnownBar(BarColumn):
 
 def spinner(stream: TextIO, message: str, width: int | None = None) -> Status:
     """A spinning line; to be started and stopped."""
-    return Console(file=stream, width=width).status(message)
+    return _Console(file=stream, width=width).status(message)

@@ -20,6 +20,7 @@ from controller.surfaces.cli.words import place
 if TYPE_CHECKING:
     from controller.engine.stores import Brake, Hold
     from controller.surfaces.metrics import Gauges
+    from controller.wiring.host import Host
     from controller.wiring.lifetime import Lifetime
     from controller.wiring.workspace import Workspace
     from resources.meta import Key
@@ -84,7 +85,8 @@ class Run(Command):
             running.workspace = workspace
             running.lifetime = Lifetime(workspace.stores, workspace.record, workspace.poke)
             closing.enter_context(written_down(running.lifetime))
-            server = Server(Host(workspace, listeners, found))
+            running.host = Host(workspace, listeners, found)
+            server = Server(running.host)
             closing.callback(server.close)
             if page := probes.serve(port, metrics.page, alive=running.dead, ready=running.unready):
                 closing.callback(page.stop)
@@ -125,6 +127,7 @@ class Running:
     def __init__(self, patience: float) -> None:
         """`patience`: seconds for which a lane may have work and begin none of it."""
         self.workspace: Workspace | None = None
+        self.host: Host | None = None
         self.lifetime: Lifetime | None = None
         self._patience = patience
 
@@ -156,10 +159,14 @@ class Running:
         """Asks the agents to break off what they are doing."""
         if self.workspace:
             self.workspace.cancel()
+        if self.host:
+            self.host.cancel()
 
     def changing(self) -> frozenset[Key]:
         """What is being changed just now."""
-        return self._ask(lambda workspace: workspace.changing(), frozenset())
+        nothing: frozenset[Key] = frozenset()
+        beside = self.host.changing() if self.host else nothing
+        return self._ask(lambda workspace: workspace.changing(), nothing) | beside
 
     def log_brakes(self) -> None:
         """What was on before this controller started is no event, but worth a line."""

@@ -45,7 +45,7 @@ def carried_out(words: Sequence[str], at: Path) -> int | None:
         line.send(words=list(words), directory=os.getcwd(), **_terminal())  # noqa: PTH109  (pathlib is not needed for it)
     except OSError:
         return None  # ended just now
-    return _shown(line)
+    return _shown(line, goes_on=words[0] in _CHANGING)
 
 
 def answers(path: Path) -> bool:
@@ -116,8 +116,11 @@ def _columns(descriptor: int) -> int:
         return 80
 
 
-def _shown(line: Line) -> int:
-    """Shows what comes until the command has ended. The first Ctrl-C is passed on, the second ends the waiting."""
+def _shown(line: Line, *, goes_on: bool) -> int:
+    """Shows what comes until the command has ended. The first Ctrl-C is passed on, the second ends the waiting.
+
+    Of a command that only reads nothing `goes_on`, so the first one ends it.
+    """
     interrupted = False
     while True:
         try:
@@ -130,7 +133,8 @@ def _shown(line: Line) -> int:
             if (code := _show(frame, line)) is not None:
                 return code
         except KeyboardInterrupt:
-            if interrupted:
+            if interrupted or not goes_on:
+                sys.stderr.write("error: interrupted\n")
                 return INTERRUPTED
             interrupted = True
             line.send(stop=True)

@@ -15,8 +15,9 @@ import queue
 import shlex
 import socket
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
@@ -40,6 +41,7 @@ log = logging.getLogger(__name__)
 AT_ONCE = 16  # commands carried out at the same time; more wait in the kernel's queue
 PATIENCE = 10.0  # seconds until a client has said what it wants
 GOODBYE = 3.0  # seconds for commands to end when the controller does
+_LOOK = 0.05  # seconds between looks at whether they have
 
 _CLONE_FS = 0x200  # https://man7.org/linux/man-pages/man2/unshare.2.html
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: https://man7.org/linux/man-pages/man7/unix.7.html
@@ -92,9 +94,10 @@ class Server:
             call.line.close()
             with self._lock:
                 self._calls.discard(call)
+            call.ended.set()
 
     def close(self) -> None:
-        """Takes no more commands, and breaks off the waiting of those that are here."""
+        """Takes no more commands, and breaks off the waiting of those that are here. What they have under way is finished."""
         self._closed.set()
         self._path.unlink(missing_ok=True)
         with suppress(OSError):
@@ -104,8 +107,17 @@ class Server:
             calls = list(self._calls)
         for call in calls:
             call.break_off()
-        for call in calls:
-            call.ended.wait(GOODBYE)
+        for call in _left(calls):
+            call.line.hang_up()  # in case that it waits for its client
+        while self._host.changing():  # for how long is a matter of the process's deadline
+            time.sleep(_LOOK)
+        _left(calls)
+
+
+def _left(calls: Iterable[Call]) -> list[Call]:
+    """Those that have not ended in the time that there is for it."""
+    give_up = time.monotonic() + GOODBYE
+    return [call for call in calls if not call.ended.wait(max(0.0, give_up - time.monotonic()))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +136,8 @@ class Call:
         self.peer = peer
         self.ended = Flag()
         self._host = host
-        self._answers: queue.Queue[str] = queue.Queue()
+        self._answers: queue.Queue[str | None] = queue.Queue()
+        self._asking = Flag()
         self._stop = Flag()
 
     def carry_out(self, wanted: Frame) -> None:
@@ -140,8 +153,6 @@ class Call:
             code = run(words, self._app(words, self._console(wanted)))
         except BrokenPipeError:
             return  # the client's reader has had enough
-        finally:
-            self.ended.set()
         self.line.send(exit=int(code))
 
     def _app(self, words: list[str], console: Console) -> App:
@@ -156,7 +167,14 @@ class Call:
 
     @contextmanager
     def _kept(self, *, read_only: bool) -> Iterator[Kept]:
-        yield Kept(self._host.home, self._host.stores)
+        yield Kept(self._host.home, self._host.stores, examine=self._examine)
+
+    def _examine(self) -> None:
+        """Through a connection of its own: that of the loop is not to be kept busy for so long."""
+        from controller.store.database import open_database
+
+        with closing(open_database(self._host.home.database, read_only=True)) as database:
+            database.examine(whole=True)
 
     @contextmanager
     def _stoppable(self) -> Iterator[Flag]:
@@ -178,15 +196,22 @@ class Call:
         )
 
     def _ask(self, question: str) -> str:
-        """What the person at the client types."""
+        """What the person at the client types. Raises KeyboardInterrupt for Ctrl-C, as typed here."""
+        self._asking.set()
         self.line.send(ask=question)
-        return self._answers.get()
+        answer = self._answers.get()
+        self._asking.clear()
+        if answer is None:
+            raise KeyboardInterrupt
+        return answer
 
     def _listen(self) -> None:
         """What the client says while its command runs. One that has gone is not waited for."""
         try:
             for frame in self.line.frames():
-                if frame.get("stop"):
+                if frame.get("stop") and self._asking.is_set():
+                    self._answers.put(None)
+                elif frame.get("stop"):
                     self._stop.set()
                     self.line.send(err="\nno longer waiting; the controller goes on\n")
                 elif isinstance(answer := frame.get("answer"), str):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from threading import Lock
 from typing import Any
 
@@ -55,6 +56,11 @@ class Line:
         """All frames until the other end hangs up."""
         while (frame := self.read()) is not None:
             yield frame
+
+    def hang_up(self) -> None:
+        """From any thread: whoever sends or reads here gets an error, or hears that the other end has gone."""
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         self._connection.close()
