@@ -85,6 +85,9 @@ class Statuses(Protocol):
     def tally(self) -> Mapping[tuple[str, Truth], int]:
         """How many resources there are by kind and Ready."""
 
+    def unready(self) -> Mapping[str, int]:
+        """How many are not Ready, by the reason that they give."""
+
     def save(self, statuses: Mapping[Key, Status]) -> None: ...
 
     def forget(self, keys: Iterable[Key]) -> None: ...

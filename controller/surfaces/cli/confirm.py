@@ -105,13 +105,13 @@ def waiting(app: App, path: Path) -> Iterator[Waiting]:
 
 def _held_now(workspace: Workspace) -> Iterator[Waiting]:
     from controller.engine.stores import Hold
-    from resources.conditions import Reason
+    from controller.surfaces.cli.holding import NO_DELETIONS
 
     preview, source = workspace.preview(), workspace.source.name
     for hold in preview.holds:
         yield Waiting(source, hold)
     for key, failure in preview.failures.items():
-        if failure.reason in (Reason.IMMUTABLE, Reason.SOURCE_MOVED):
+        if failure.reason in NO_DELETIONS:
             yield Waiting(source, Hold(failure.reason, failure.message, frozenset((key,))))
 
 
