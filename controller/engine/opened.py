@@ -63,7 +63,10 @@ class Opened:
         """Takes in how a pass ended. `tired`: whether a key has failed so often that it counts as failed."""
         key, deed = each.key, self.deeds.get(each.key)
         self.blocked.discard(key)
-        if each.verdict in _DONE and each.reason not in BRAKED:
+        braked = each.verdict is Verdict.SUSPENDED and each.reason in BRAKED
+        if braked and key not in self.pending:
+            return  # what somebody has changed since is no matter of this entry
+        if each.verdict in _DONE and not braked:
             self.pending.discard(key)
             if deed:
                 self._do(replace(deed, result=Result.DONE, message=""))
@@ -71,7 +74,7 @@ class Opened:
             self.pending.discard(key)
             if each.reason not in _AS_WISHED:
                 self._do(Deed(key, Action.DELETE, (), Result.HELD, _said(each)))
-        elif each.verdict in (Verdict.STALLED, Verdict.RETRY, Verdict.SUSPENDED):
+        elif braked or each.verdict in (Verdict.STALLED, Verdict.RETRY):
             if each.verdict is not Verdict.RETRY or tired(key):
                 self.pending.discard(key)
             deed = deed or Deed(key, each.plan.action, _fields(each))

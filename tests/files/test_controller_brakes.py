@@ -45,6 +45,7 @@ def test_paused_controller_shows_differences_and_corrects_them_all_at_once_when_
     assert story.p2("pause", "--reason", "holiday").out.startswith("paused: nothing is changed")
     (story.world / "one").write_text("vandal")
     eventually(lambda: reason(story, "one") == "Paused", "drift was seen")
+    assert outcome(story) == "converged"
     story.write("a.yaml", story.file("one"), story.file("new"))
     eventually(lambda: reason(story, "new") == reason(story, "two") == "Paused", "the edits were seen")
     assert listed(story)["one"]["status"] == "False"
