@@ -90,6 +90,8 @@ class Deeds(Silent):
 class Guest(Workspace):
     """The controller's own source, opened for one command."""
 
+    attended = True
+
     def __init__(
         self, parts: Parts, live: Workspace, listeners: Listeners, only: Path | None, instead: Instead
     ) -> None:

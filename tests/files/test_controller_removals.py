@@ -202,7 +202,8 @@ def test_taking_over_a_source_that_moved_is_no_leave_for_the_controller_of_the_o
     before = fingerprint(story.world)
     (story.root / "state").rename(story.root / "moved")
     eventually(lambda: told(story, "SourceEmpty"), "it was told that the source is gone")
-    assert story.p2("confirm", "-s", "moved", "--all").code == 0
+    confirmed = story.start("confirm", "-s", "moved", "--all").communicate(timeout=20)[0]
+    assert "File/one is allowed from the next p2 apply moved on\n" in confirmed
     taking_over = story.start("apply", "moved")
     assert taking_over.wait(20) == 0, taking_over.communicate()
     assert fingerprint(story.world) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,10 +13,11 @@ from controller.surfaces.cli.command import Argument, Command, Exit, Option, Ref
 from controller.surfaces.cli.keys import complete_keys, key_named
 from controller.surfaces.cli.parameters import SourceOption
 from controller.surfaces.cli.suspend import effect
-from controller.surfaces.cli.words import counted
+from controller.surfaces.cli.words import counted, place
 
 if TYPE_CHECKING:
     from controller.engine.stores import Hold
+    from controller.surfaces.cli.app import Kept
     from controller.wiring.workspace import Workspace
     from resources.meta import Key
 
@@ -56,8 +58,8 @@ class Confirm(Command):
             for each in held:
                 kept.stores.overrides.confirm(keys & each.hold.keys, each.source)
             kept.home.poke()
-            when = effect(kept)
-        app.console.print([f"{key.short} is allowed {when}" for key in sorted(keys)] or _nothing(held))
+            when = {key: _when(each, kept) for each in held for key in each.hold.keys}
+        app.console.print([f"{key.short} is allowed {when[key]}" for key in sorted(keys)] or _nothing(held))
         return Exit.OK
 
     def _chosen(self, holds: Iterable[Hold]) -> frozenset[Key]:
@@ -81,6 +83,7 @@ class Waiting:
 
     source: str
     hold: Hold
+    attended: bool = False
 
 
 def waiting(app: App, path: Path) -> Iterator[Waiting]:
@@ -107,12 +110,12 @@ def _held_now(workspace: Workspace) -> Iterator[Waiting]:
     from controller.engine.stores import Hold
     from controller.surfaces.cli.holding import NO_DELETIONS
 
-    preview, source = workspace.preview(), workspace.source.name
+    preview, source, attended = workspace.preview(), workspace.source.name, workspace.attended
     for hold in preview.holds:
-        yield Waiting(source, hold)
+        yield Waiting(source, hold, attended)
     for key, failure in preview.failures.items():
         if failure.reason in NO_DELETIONS:
-            yield Waiting(source, Hold(failure.reason, failure.message, frozenset((key,))))
+            yield Waiting(source, Hold(failure.reason, failure.message, frozenset((key,))), attended)
 
 
 def _moved(held: Iterable[Waiting]) -> frozenset[Key]:
@@ -126,6 +129,14 @@ def _held_where_it_was(workspace: Workspace, gone: str, moved: frozenset[Key]) -
     for hold in workspace.stores.holds.all(gone):
         if keys := hold.keys - moved:
             yield Waiting(gone, replace(hold, keys=keys))
+
+
+def _when(each: Waiting, kept: Kept) -> str:
+    """A controller acts on its own source only; whether it is this one, it knows where it carries out the command."""
+    holder = kept.home.holder()
+    if holder and holder.pid == os.getpid() and not each.attended:
+        return f"from the next p2 apply {place(each.source)} on"
+    return effect(kept)
 
 
 def _nothing(held: Iterable[Waiting]) -> str:
