@@ -32,18 +32,18 @@ class Holder:
         return f"process {self.pid} ({self.command})" if self.pid else "another process"
 
 
+_WAY_OUT = "stop it first, or let it do the work: it watches its source"
+
+
 @contextmanager
-def hold(path: Path) -> Iterator[None]:
-    """Holds the lock while the body runs. Raises HomeError that names the process holding it."""
+def hold(path: Path, way_out: str = "") -> Iterator[None]:
+    """Holds the lock while the body runs. Raises HomeError that names the process holding it, and what to do (`way_out`)."""
     with told(path, "lock"):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         with told(path, "lock"):
             if not _taken(descriptor):
-                raise HomeError(
-                    f"cannot start: {_holder_named_in(path)} holds {path}; "
-                    "stop it first, or let it do the work: it watches its source"
-                )
+                raise HomeError(f"cannot start: {_holder_named_in(path)} holds {path}; {way_out or _WAY_OUT}")
             _sign(descriptor, f"{os.getpid()} {_command()}\n")
         yield
     finally:
