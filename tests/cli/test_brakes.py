@@ -92,16 +92,6 @@ def test_confirming_all_where_nothing_can_be_says_that_something_is_held_all_the
     assert shown.out == "nothing can be allowed; 1 resource held back for other reasons: p2 confirm lists them\n"
 
 
-def test_apply_that_only_holds_back_does_not_say_that_anything_is_not_ready(story: Story) -> None:
-    names = [f"n{number}" for number in range(8)]
-    story.write("a.yaml", *[story.file(name) for name in names])
-    story.p2("apply")
-    story.write("a.yaml", story.file("n0"))
-    shown = story.p2("apply", "--yes")
-    assert shown.code == 1
-    assert shown.last == "Not converged: nothing done; 7 resources held back; 1 ready"
-
-
 def test_confirming_what_is_held_no_longer_is_refused_and_changes_nothing(story: Story) -> None:
     names = [f"n{number}" for number in range(8)]
     story.write("a.yaml", *[story.file(name) for name in names])

@@ -36,6 +36,7 @@ def _undone_lines(preview: Preview, summary: Summary, paint: Paint) -> Iterator[
 def _closing_line(summary: Summary, waiting: int, paint: Paint) -> str:
     counts = Counter(plan.action for plan in summary.done)
     done = ", ".join(f"{number} {DONE[action]}" for action, number in counts.items()) or "nothing done"
+    total = len(summary.statuses)
     if summary.cancelled:
         return f"{paint('Interrupted:', Style.BOLD, Style.YELLOW)} {done}; run it again to go on"
     if held := undecided(summary.holds):
@@ -43,11 +44,7 @@ def _closing_line(summary: Summary, waiting: int, paint: Paint) -> str:
     if not (waiting or held or summary.timed_out):
         return f"{paint('Converged:', Style.BOLD, Style.GREEN)} {done if counts else 'nothing to do'}; {_how_many(summary)}"
     why = " in the time given (--timeout)" if summary.timed_out else ""
-    return f"{paint(f'Not converged{why}:', Style.BOLD, Style.RED)} {done}; {_how_far(summary, waiting)}"
-
-
-def _how_far(summary: Summary, waiting: int) -> str:
-    return f"{counted(waiting, 'resource')} of {len(summary.statuses)} not ready" if waiting else _how_many(summary)
+    return f"{paint(f'Not converged{why}:', Style.BOLD, Style.RED)} {done}; {counted(waiting, 'resource')} of {total} not ready"
 
 
 def _how_many(summary: Summary) -> str:
