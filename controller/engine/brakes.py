@@ -11,6 +11,8 @@ RELEASED = "Released"  # the reason of the event of p2 unpause
 
 _STATES = {Reason.PAUSED: "paused", Reason.SAFE_MODE: "in safe mode", Reason.STOPPED: "stopped"}
 
+BRAKED = frozenset(_STATES)  # why a thing that differs is left as it is, in its status
+
 
 def state(brake: Brake) -> str:
     """`paused by ada`, `in safe mode`."""

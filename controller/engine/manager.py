@@ -258,7 +258,8 @@ class Manager:
                 log.warning("what the user said could not be read", extra={"cause": str(error)})
 
     def _take_overrides(self, before: frozenset[Key]) -> frozenset[Key]:
-        confirmed, suspended = self._overrides.confirmed(), self._overrides.suspended()
+        confirmed = self._overrides.confirmed(self._parts.identity.source)
+        suspended = self._overrides.suspended()
         with self._taking:
             self._take(self._index.give_up(confirmed), self._clock.monotonic())
             self._add((before ^ suspended) | confirmed, Priority.EDIT)

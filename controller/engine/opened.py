@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from controller.engine.brakes import BRAKED
 from controller.engine.history import Deed, Ending, Entry, Result, Text
 from controller.engine.passes import Pass, Verdict
 from resources.conditions import Reason
@@ -63,7 +64,10 @@ class Opened:
         """Takes in how a pass ended. `tired`: whether a key has failed so often that it counts as failed."""
         key, deed = each.key, self.deeds.get(each.key)
         self.blocked.discard(key)
-        if each.verdict in _DONE:
+        braked = each.verdict is Verdict.SUSPENDED and each.reason in BRAKED
+        if braked and key not in self.pending:
+            return  # what somebody has changed since is no matter of this entry
+        if each.verdict in _DONE and not braked:
             self.pending.discard(key)
             if deed:
                 self._do(replace(deed, result=Result.DONE, message=""))
@@ -71,8 +75,8 @@ class Opened:
             self.pending.discard(key)
             if each.reason not in _AS_WISHED:
                 self._do(Deed(key, Action.DELETE, (), Result.HELD, _said(each)))
-        elif each.verdict in (Verdict.STALLED, Verdict.RETRY):
-            if each.verdict is Verdict.STALLED or tired(key):
+        elif braked or each.verdict in (Verdict.STALLED, Verdict.RETRY):
+            if each.verdict is not Verdict.RETRY or tired(key):
                 self.pending.discard(key)
             deed = deed or Deed(key, each.plan.action, _fields(each))
             self._do(replace(deed, result=Result.FAILED, message=_said(each)))

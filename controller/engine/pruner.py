@@ -42,7 +42,7 @@ class Pruner:
             stale,
             inventory.count(source),
             SourceHealth(index.condition, index.message, index.broken()),
-            confirmed=overrides.confirmed(),
+            confirmed=overrides.confirmed(source),
             suspended=overrides.suspended(),
             too_many=self._held_before(source),
             needed_by=index.dependents,

@@ -81,7 +81,7 @@ class Reconciler:
     def look(self, keys: Iterable[Key], ctx: Context, *, preview: bool = False) -> list[Pass]:
         """Observes and plans; one pass for each key. With `preview`, dependencies hold nothing back, nothing is written."""
         overrides, brake = self._stores.overrides, None if preview else self._brake()
-        view = _View(overrides.suspended(), overrides.confirmed(), brake, preview)
+        view = _View(overrides.suspended(), overrides.confirmed(self._identity.source), brake, preview)
         passes: list[Pass] = []
         subjects: dict[str, list[Subject]] = {}
         for key in keys:
@@ -172,7 +172,7 @@ class Reconciler:
         if self._identity.source_exists(theirs):
             message = f"cannot own {key.short} from two sources: {theirs} and {ours} declare it; remove it from one"
             return _about(ended(key, Verdict.STALLED, Reason.DUPLICATE, message), entry)
-        if key in self._stores.overrides.confirmed():
+        if key in self._stores.overrides.confirmed(ours):
             return None
         message = (
             f"cannot tell whether {theirs}, which declared {key.short}, has moved to {ours}: "

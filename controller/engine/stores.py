@@ -85,6 +85,9 @@ class Statuses(Protocol):
     def tally(self) -> Mapping[tuple[str, Truth], int]:
         """How many resources there are by kind and Ready."""
 
+    def unready(self) -> Mapping[str, int]:
+        """How many are not Ready, by the reason that they give."""
+
     def save(self, statuses: Mapping[Key, Status]) -> None: ...
 
     def forget(self, keys: Iterable[Key]) -> None: ...
@@ -124,10 +127,11 @@ class Overrides(Protocol):
 
     def resume(self, keys: Iterable[Key]) -> None: ...
 
-    def confirmed(self) -> frozenset[Key]:
-        """Keys whose held deletion or replacement the user has confirmed."""
+    def confirmed(self, source: str = "") -> frozenset[Key]:
+        """Keys whose held deletion, replacement or takeover by `source` (absent: by any) the user has confirmed."""
 
-    def confirm(self, keys: Iterable[Key]) -> None: ...
+    def confirm(self, keys: Iterable[Key], source: str = "") -> None:
+        """Lets `source` (absent: any) do what it holds back. That another may take a key over is no leave to delete it."""
 
     def use(self, keys: Iterable[Key]) -> None:
         """A confirmation serves once: forget those of `keys`."""

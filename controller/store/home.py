@@ -160,11 +160,14 @@ class Home:
             raise HomeError(f"cannot use {path}: it is damaged (expected {2 * size} hex digits); {_REMEDIES[size]}")
         return text
 
-    def lock(self) -> AbstractContextManager[None]:
-        """Held by the one process that changes things. Raises HomeError that names the process holding it."""
+    def lock(self, way_out: str = "") -> AbstractContextManager[None]:
+        """Held by the one process that changes things. Raises HomeError that names the process holding it.
+
+        `way_out`: what to do then, where it is not to be left to that process.
+        """
         from controller.store.lock import hold
 
-        return hold(self._run_directory() / "lock")
+        return hold(self._run_directory() / "lock", way_out)
 
     def starts(self) -> str:
         """What `keep_starts` has kept; empty when nothing can be read there."""

@@ -43,15 +43,15 @@ class Holder:
 
 
 @contextmanager
-def hold(path: Path) -> Iterator[None]:
-    """Holds the lock while the body runs. Raises HomeError that names the process holding it."""
+def hold(path: Path, way_out: str = "") -> Iterator[None]:
+    """Holds the lock while the body runs. Raises HomeError that names the process holding it, and what to do (`way_out`)."""
     with told(path, "lock"):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         with told(path, "lock"):
             if not _taken(descriptor):
                 found = _holder_named_in(path)
-                raise HomeError(f"cannot start: {found} holds {path}; {found.way_out}")
+                raise HomeError(f"cannot start: {found} holds {path}; {way_out or found.way_out}")
             _sign(descriptor, f"{os.getpid()} {_command()}\n")
         yield
     finally:

@@ -19,30 +19,28 @@ class SqliteOverrides:
         self._database = database
 
     def suspended(self) -> frozenset[Key]:
-        return self._keys("suspended")
+        with self._database.read() as connection:
+            return frozenset(read(key) for (key,) in connection.execute("SELECT key FROM suspended"))
 
     def suspend(self, keys: Iterable[Key]) -> None:
-        self._add("suspended", keys)
+        with self._database.write() as connection:
+            connection.executemany("INSERT OR IGNORE INTO suspended VALUES (?)", [(str(key),) for key in keys])
 
     def resume(self, keys: Iterable[Key]) -> None:
         self._remove("suspended", keys)
 
-    def confirmed(self) -> frozenset[Key]:
-        return self._keys("confirmed")
+    def confirmed(self, source: str = "") -> frozenset[Key]:
+        with self._database.read() as connection:
+            rows = connection.execute("SELECT key, source FROM confirmed").fetchall()
+        return frozenset(read(key) for key, whose in rows if not source or whose in ("", source))
 
-    def confirm(self, keys: Iterable[Key]) -> None:
-        self._add("confirmed", keys)
+    def confirm(self, keys: Iterable[Key], source: str = "") -> None:
+        with self._database.write() as connection:
+            rows = [(str(key), source) for key in keys]
+            connection.executemany("INSERT OR REPLACE INTO confirmed (key, source) VALUES (?, ?)", rows)
 
     def use(self, keys: Iterable[Key]) -> None:
         self._remove("confirmed", keys)
-
-    def _keys(self, table: str) -> frozenset[Key]:
-        with self._database.read() as connection:
-            return frozenset(read(key) for (key,) in connection.execute(f"SELECT key FROM {table}"))
-
-    def _add(self, table: str, keys: Iterable[Key]) -> None:
-        with self._database.write() as connection:
-            connection.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?)", [(str(key),) for key in keys])
 
     def _remove(self, table: str, keys: Iterable[Key]) -> None:
         with self._database.write() as connection:

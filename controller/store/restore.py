@@ -55,7 +55,7 @@ def restore(home: Home, archive: BinaryIO, name: str, *, force: bool, at: float)
             "look at it with p2 diff, or replace it by running this again with --force"
         )
     try:
-        with home.lock():
+        with home.lock("stop it first"):
             return _restore(home, archive, name, force, at)
     except BaseException:
         if not was_there:

@@ -193,6 +193,9 @@ _IDENTITY_AND_SEALS: Migration = (
     SEAL_ROWS,
 )
 
+# Whose hold a confirmation lets go; empty in those that an older version has written, which count for every source.
+_CONFIRMED_BY_SOURCE: Migration = ("ALTER TABLE confirmed ADD COLUMN source TEXT NOT NULL DEFAULT ''",)
+
 MIGRATIONS: tuple[Migration, ...] = (
     _FIRST,
     _RECOVERY_AND_TRIALS,
@@ -200,4 +203,5 @@ MIGRATIONS: tuple[Migration, ...] = (
     _HISTORY,
     _BRAKES,
     _IDENTITY_AND_SEALS,
+    _CONFIRMED_BY_SOURCE,
 )

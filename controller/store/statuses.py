@@ -6,6 +6,7 @@ Nothing is kept in memory, so a reader (`p2 get -w`) always sees what the contro
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -39,6 +40,13 @@ class SqliteStatuses:
                 "SELECT substr(key, 1, instr(key, '/') - 1) AS kind, ready, count(*) FROM status GROUP BY kind, ready"
             ).fetchall()
             return {(kind, Truth(ready)): count for kind, ready, count in rows}
+
+    def unready(self) -> Mapping[str, int]:
+        """How many are not Ready, by the reason that they give."""
+        with self._database.read() as connection:
+            rows = connection.execute("SELECT body FROM status WHERE ready <> ?", (Truth.TRUE.value,)).fetchall()
+        found = (status_from_json(body).condition(Type.READY) for (body,) in rows)
+        return Counter(condition.reason for condition in found if condition)
 
     def save(self, statuses: Mapping[Key, Status]) -> None:
         rows = [(str(key), _ready(status), status_to_json(status)) for key, status in statuses.items()]

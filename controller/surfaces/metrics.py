@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from controller.engine.stores import Brake, Event, Hold, Silent
+from controller.engine.stores import Brake, Event, Silent
 from resources.conditions import Reason, Status, Truth, Type
 from resources.meta import Key
 from resources.plan import Plan
@@ -29,7 +29,7 @@ class Gauges:
     resources: Callable[[], Mapping[tuple[str, Truth], int]]  # by kind and Ready
     queue_depth: Callable[[], int]
     agents: Callable[[], Mapping[str, bool]]  # whether each agent's system was reached when last asked
-    holds: Callable[[], Sequence[Hold]]
+    holds: Callable[[], Mapping[str, int]]  # resources that wait for a person's decision, by reason
     source_ok: Callable[[], bool]
     brakes: Callable[[], Sequence[Brake]] = tuple  # those that are on
     suspended: Callable[[], int] = int  # resources that p2 suspend leaves alone
@@ -132,9 +132,9 @@ class _AtScrape:
         for agent, reached in self._gauges.agents().items():
             up.add_metric((agent,), reached)
         yield up
-        holds = Gauge("pegasus2_holds", "Resources whose deletion is held back, by reason.", labels=("reason",))
-        for hold in self._gauges.holds():
-            holds.add_metric((hold.reason,), len(hold.keys))
+        holds = Gauge("pegasus2_holds", "Resources about which something is held back, by reason.", labels=("reason",))
+        for reason, count in self._gauges.holds().items():
+            holds.add_metric((reason,), count)
         yield holds
         brakes = Gauge("pegasus2_brake", "1 while nothing is changed for this reason.", labels=("reason",))
         on = {brake.reason for brake in self._gauges.brakes()}

@@ -41,7 +41,7 @@ def unit_text(service: Service) -> str:
             "[Unit]",
             f"Description=Pegasus2: keeps this {'machine' if service.system else 'user'} as {_percent(service.source)} says",
             *_ordering(service),
-            "# Six starts in ten minutes, then no more. From the fourth crash on the controller only observes (safe mode).",
+            "# Six starts in ten minutes, then no more. After three crashes the controller only observes (safe mode).",
             "StartLimitIntervalSec=600",
             "StartLimitBurst=6",
             "",

@@ -133,6 +133,8 @@ class Deeds(Silent):
 class Guest(Workspace):
     """The controller's own source, opened for one command."""
 
+    attended = True
+
     def __init__(
         self,
         parts: Parts,

@@ -132,7 +132,7 @@ class Recovery:
         from controller.store.mending import mend
 
         home = Home(self._settings.home, self._settings.agents_config)
-        with home.lock():
+        with home.lock("stop it first"):
             return mend(home, installation)
 
 

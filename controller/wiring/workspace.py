@@ -55,6 +55,8 @@ STILL_TRUE = 3.0  # seconds for which a look at the world is believed
 class Workspace:
     """One source, opened for one command."""
 
+    attended = False  # whether it is opened within the controller that works on this very source
+
     def __init__(
         self, parts: Parts, source: FilesSource, home: Home, only: Path | None, instead: Instead, closing: ExitStack
     ) -> None:

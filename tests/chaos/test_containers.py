@@ -249,6 +249,7 @@ def test_volume_outlives_its_file_and_loses_its_data_only_after_a_confirmation(
     eventually(lambda: ready(story, yard, "web", "data"), "both were made")
     story.write("data.yaml", yard.document("Volume", "data", labels={"v": "2"}))
     eventually(lambda: reason(story, yard, "data") == "Immutable", "it asked before it replaces the volume")
+    assert "1 resource held back (Immutable)" in story.p2("health").out
     assert yard.engine.inspect_volume(yard.name("data"))["Labels"]["v"] == "1"
     story.p2("confirm", f"volume/{yard.name('data')}")
     eventually(lambda: ready(story, yard, "web", "data"), "it was replaced")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.story import Story
-from tests.support import Controller, all_ready, at_rest, eventually, told
+from tests.support import Controller, all_ready, at_rest, eventually, listed, told
 
 SIZE = 16 * 1024 * 1024  # bytes of the disk
 
@@ -118,6 +118,25 @@ def test_stop_with_a_full_home_ends_the_controller_and_says_what_it_could_not_do
     assert shown.err.startswith("not written down that nothing may be changed any more: cannot write")
     assert f"process {controller.pid} (p2 run) has ended" in shown.out
     assert not controller.alive
+
+
+def test_pause_with_a_full_home_says_that_it_holds_only_until_the_controller_ends(
+    story: Story, disk: Disk, controller: Controller
+) -> None:
+    story.write("a.yaml", story.file("one"))
+    controller.start()
+    eventually(lambda: all_ready(story, ["one"]), "it was made")
+    disk.fill()
+    said = story.start("pause").communicate(timeout=20)[1]
+    assert said.startswith("error: cannot keep the pause: cannot write")
+    assert "the disk is full; make room" in said
+    assert f"process {controller.pid} (p2 run) changes nothing all the same" in said
+    (story.world / "one").write_text("vandal")
+    disk.make_room()
+    eventually(lambda: listed(story)["one"].get("reason") == "Paused", "it was seen, and left")
+    assert (story.world / "one").read_text() == "vandal"
+    assert story.start("unpause").wait(20) == 0
+    eventually(lambda: (story.world / "one").read_text() == "hello", "it was put right")
 
 
 def test_read_only_home_can_be_read_and_refuses_the_rest(story: Story, disk: Disk) -> None:

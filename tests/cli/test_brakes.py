@@ -86,6 +86,12 @@ def test_suspended_resources_and_holds_are_told_by_health(applied: Story) -> Non
     assert "1 deletion held back (Retained)" in by_part["holds"]
 
 
+def test_confirming_all_where_nothing_can_be_says_that_something_is_held_all_the_same(applied: Story) -> None:
+    shown = applied.p2("confirm", "--all")
+    assert shown.code == 0
+    assert shown.out == "nothing can be allowed; 1 resource held back for other reasons: p2 confirm lists them\n"
+
+
 def test_confirming_what_is_held_no_longer_is_refused_and_changes_nothing(story: Story) -> None:
     names = [f"n{number}" for number in range(8)]
     story.write("a.yaml", *[story.file(name) for name in names])
@@ -116,6 +122,8 @@ def test_stop_with_nothing_at_work_keeps_it_so(applied: Story) -> None:
     assert shown.code == 0
     assert "nothing was at work" in shown.out
     assert "stopped" in applied.p2("apply").err and "wrong branch" in applied.p2("apply").err
+    again = applied.p2("stop", "--reason", "another")
+    assert again.code == 0 and "stopped already" in again.out and "wrong branch" in again.out
     assert len(told(applied, "Stopped")) == 1
     applied.p2("unpause")
     assert applied.p2("apply").code == 0
@@ -149,6 +157,16 @@ def test_stop_lets_an_apply_finish_its_step_and_begin_no_other(story: Story, bak
     assert (story.world / first).exists() and begun(story) == [first]
 
 
+def test_stop_that_is_repeated_still_lets_the_step_finish(story: Story, baking: subprocess.Popen[str]) -> None:
+    (first,) = begun(story)
+    for _ in range(2):
+        assert ended(story.start("stop", "--timeout", "0.3", env=PLUGIN)).code == 1
+    assert baking.poll() is None
+    (story.world / f"{first}.door").touch()
+    assert baking.wait(5) == 130
+    assert (story.world / first).exists() and begun(story) == [first]
+
+
 def test_pause_lets_an_apply_finish_its_step_and_end_unconverged(story: Story, baking: subprocess.Popen[str]) -> None:
     (first,) = begun(story)
     assert story.p2("pause").code == 0
@@ -157,6 +175,7 @@ def test_pause_lets_an_apply_finish_its_step_and_end_unconverged(story: Story, b
     assert shown.code == 1
     assert "Paused" in shown.out
     assert begun(story) == [first]
+    assert "failed" in story.p2("history").out, "what was not done is not called converged"
 
 
 def test_stop_says_how_to_end_by_force_what_does_not_end(story: Story, baking: subprocess.Popen[str]) -> None:

@@ -212,6 +212,7 @@ def test_a_restore_under_a_running_controller_is_refused(
     shown = used.p2("restore-state", str(backup), "--force")
     assert shown.code == 2
     assert f"process {controller.pid}" in shown.err
+    assert shown.err.endswith("; stop it first\n")
     assert not (home / ".restore").exists()
 
 

@@ -141,6 +141,7 @@ def test_keep_going_applies_what_is_valid_and_says_that_it_is_not_all(story: Sto
     story.write("b.yaml", story.file("two", colour="red"))
     assert story.p2("diff", "--keep-going").code == 2
     shown = story.p2("apply", "--keep-going")
+    assert "not all of the source was applied" in shown.err
     assert shown.code == 1
     assert [path.name for path in story.world.iterdir()] == ["one"]
 

@@ -24,6 +24,12 @@ def reason(story: Story, name: str) -> str:
     return str(listed(story).get(name, {}).get("reason", ""))
 
 
+def outcome(story: Story) -> str:
+    """Of the newest edit."""
+    found = json.loads(story.p2("history", "-o", "json").out)
+    return str(next(entry["outcome"] for entry in found if entry["cause"] == "edit"))
+
+
 @pytest.fixture
 def running(story: Story, controller: Controller) -> Controller:
     """A controller that has made two files."""
@@ -39,6 +45,7 @@ def test_paused_controller_shows_differences_and_corrects_them_all_at_once_when_
     assert story.p2("pause", "--reason", "holiday").out.startswith("paused: nothing is changed")
     (story.world / "one").write_text("vandal")
     eventually(lambda: reason(story, "one") == "Paused", "drift was seen")
+    assert outcome(story) == "converged"
     story.write("a.yaml", story.file("one"), story.file("new"))
     eventually(lambda: reason(story, "new") == reason(story, "two") == "Paused", "the edits were seen")
     assert listed(story)["one"]["status"] == "False"
@@ -46,8 +53,10 @@ def test_paused_controller_shows_differences_and_corrects_them_all_at_once_when_
     assert sorted(path.name for path in story.world.iterdir()) == ["one", "two"]
     assert story.p2("apply").code == 2
     assert "paused" in story.p2("apply").err
+    assert outcome(story) == "failed"
     story.p2("unpause")
     eventually(lambda: all_ready(story, ["one", "new"]), "everything was put right")
+    eventually(lambda: outcome(story) == "converged", "the edit was carried out in the end")
     assert sorted(path.name for path in story.world.iterdir()) == ["new", "one"]
     assert at_rest(running)
 

@@ -73,6 +73,8 @@ def test_second_controller_is_refused_and_told_who_holds_the_home(story: Story, 
     _, error = process.communicate(timeout=20)
     assert process.returncode == 2
     assert f"process {started.pid} (p2 run)" in error
+    audited = [json.loads(line) for line in story.p2("audit", "--action", "run", "-o", "json").out.splitlines()]
+    assert [entry["outcome"] for entry in audited] == ["started", "refused"]
     (story.world / "one").unlink()
     eventually((story.world / "one").exists, "the first went on undisturbed")
     assert at_rest(started)

@@ -191,3 +191,40 @@ def test_protection_outlives_the_file_that_declared_it(story: Story, controller:
     assert at_rest(controller)
     story.p2("delete", "file/two", "--yes")
     assert not (story.world / "two").exists()
+
+
+def test_taking_over_a_source_that_moved_is_no_leave_for_the_controller_of_the_old_place_to_delete(
+    story: Story, controller: Controller
+) -> None:
+    story.write("a.yaml", story.file("one"), story.file("two"))
+    controller.start()
+    eventually(lambda: all_ready(story, ["one", "two"]), "both were made")
+    before = fingerprint(story.world)
+    (story.root / "state").rename(story.root / "moved")
+    eventually(lambda: told(story, "SourceEmpty"), "it was told that the source is gone")
+    confirmed = story.start("confirm", "-s", "moved", "--all").communicate(timeout=20)[0]
+    assert "File/one is allowed from the next p2 apply moved on\n" in confirmed
+    taking_over = story.start("apply", "moved")
+    assert taking_over.wait(20) == 0, taking_over.communicate()
+    assert fingerprint(story.world) == before
+    assert happened(story, "Deleted") == []
+    assert controller.end() == 0
+
+
+def test_what_moved_is_listed_where_it_is_declared_now_and_not_as_a_deletion(story: Story) -> None:
+    story.write("a.yaml", story.file("one"))
+    story.write("b.yaml", story.file("two"))
+    assert story.p2("apply").code == 0
+    before = fingerprint(story.world)
+    (story.root / "state").rename(story.root / "moved")
+    assert story.p2("confirm", "file/two").code == 0
+    assert story.p2("apply", "--yes").code == 1  # keeps in the database that what is left is held
+    shown = story.p2("confirm", "-s", "moved", "-o", "json")
+    assert [(hold["reason"], hold["keys"]) for hold in json.loads(shown.out)] == [
+        ("SourceMoved", ["File/default/one"]),
+    ]
+    assert story.p2("confirm", "-s", "moved", "--all").code == 0
+    assert story.p2("apply", "--yes").code == 2, "the old place is still held back"
+    assert fingerprint(story.world)["one"] == before["one"]
+    assert story.p2("apply", "moved").code == 0
+    assert fingerprint(story.world)["one"] == before["one"]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from controller.engine.stores import Brake, Event, Hold, Level
+from controller.engine.stores import Brake, Event, Level
 from controller.store.stores import open_stores
 from controller.surfaces.metrics import Gauges, Metrics
 from controller.surfaces.probes import DEFAULT_PORT, ProbeServer, port_from, serve
@@ -34,7 +34,7 @@ def gauges() -> Gauges:
         resources=lambda: {("Container", Truth.TRUE): 3, ("Container", Truth.FALSE): 1},
         queue_depth=lambda: 7,
         agents=lambda: {"docker": False, "environment": True},
-        holds=lambda: [Hold(Reason.TOO_MANY_DELETES, "", frozenset({WEB, Key("File", "default", "a")}))],
+        holds=lambda: {Reason.TOO_MANY_DELETES: 2},
         source_ok=lambda: True,
         brakes=lambda: [Brake(Reason.SAFE_MODE, "")],
         suspended=lambda: 4,
@@ -102,7 +102,7 @@ def test_page_shows_what_is_asked_at_the_scrape(metrics: Metrics) -> None:
 def test_resources_are_counted_by_the_store() -> None:
     stores = open_stores(None)
     stores.statuses.save({WEB: READY})
-    made = Metrics("1.2.3", Gauges(stores.statuses.tally, int, dict, list, bool))
+    made = Metrics("1.2.3", Gauges(stores.statuses.tally, int, dict, dict, bool))
     assert value(made, "pegasus2_resources", kind="Container", ready="True") == 1
 
 

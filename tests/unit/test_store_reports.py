@@ -56,6 +56,9 @@ def test_statuses_are_replaced_listed_counted_and_forgotten(stores: OpenStores) 
         ("File", Truth.UNKNOWN): 1,
         ("Network", Truth.TRUE): 1,
     }
+    held = Status(1, 1, (Condition(Type.READY, Truth.FALSE, Reason.IMMUTABLE, "", 1, 0.0),))
+    stores.statuses.save({key("db"): held})
+    assert stores.statuses.unready() == {Reason.IMMUTABLE: 1}
     stores.statuses.forget([key("web"), key("never-known")])
     assert stores.statuses.find(key("web")) is None
     assert key("web") not in stores.statuses.all()

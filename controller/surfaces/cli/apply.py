@@ -74,7 +74,7 @@ class Apply(Command):
                 refuse_moved(saved, preview)
             show_plan(app, preview)
             refuse_unusable(workspace, preview)
-            ask(app, preview, yes=self.yes, way_out="add --yes, or keep what has left with --no-prune")
+            ask(app, preview, yes=self.yes, way_out=_way_out(preview))
             summary = self._converge(app, workspace, scope, progress, len(preview.plans))
         return report(app, preview, summary, sound=not problems)
 
@@ -166,6 +166,13 @@ def show_plan(app: App, preview: Preview) -> None:
     app.console.print(preview_lines(preview, app.console.paint, {}))
 
 
+def _way_out(preview: Preview) -> str:
+    from resources.plan import Action
+
+    leaving = any(plan.action is Action.DELETE for plan in preview.plans)
+    return "add --yes, or keep what has left with --no-prune" if leaving else "add --yes, or put the old values back"
+
+
 def destruction(preview: Preview) -> str:
     """What would be gone afterwards, as `delete 2 resources`; empty when nothing would be."""
     from controller.surfaces.cli.words import counted
@@ -187,5 +194,7 @@ def report(app: App, preview: Preview, summary: Summary, *, sound: bool) -> Exit
     app.console.print(summary_lines(preview, summary, app.console.paint))
     if summary.cancelled:
         return Exit.INTERRUPTED
+    if not sound:
+        app.console.note("not all of the source was applied: correct what is named above")
     complete = summary.converged and sound and not undecided(summary.holds)
     return Exit.OK if complete else Exit.DIFFERENT

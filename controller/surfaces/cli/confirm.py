@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,10 +13,11 @@ from controller.surfaces.cli.command import Argument, Command, Exit, Option, Ref
 from controller.surfaces.cli.keys import complete_keys, key_named
 from controller.surfaces.cli.parameters import SourceOption
 from controller.surfaces.cli.suspend import effect
-from controller.surfaces.cli.words import counted
+from controller.surfaces.cli.words import counted, place
 
 if TYPE_CHECKING:
     from controller.engine.stores import Hold
+    from controller.surfaces.cli.app import Kept
     from controller.wiring.workspace import Workspace
     from resources.meta import Key
 
@@ -47,16 +49,17 @@ class Confirm(Command):
         return bool(self.keys or self.all)
 
     def run(self, app: App) -> Exit:
-        holds = list(waiting(app, self.path))
+        held = list(waiting(app, self.path))
         if not self.keys and not self.all:
-            show(app, holds, self.output)
+            show(app, [each.hold for each in held], self.output)
             return Exit.OK
-        keys = self._chosen(holds)
+        keys = self._chosen(each.hold for each in held)
         with app.kept(read_only=False) as kept:
-            kept.stores.overrides.confirm(keys)
+            for each in held:
+                kept.stores.overrides.confirm(keys & each.hold.keys, each.source)
             kept.home.poke()
-            when = effect(kept)
-        app.console.print([f"{key.short} is allowed {when}" for key in sorted(keys)] or "nothing is held back")
+            when = {key: _when(each, kept) for each in held for key in each.hold.keys}
+        app.console.print([f"{key.short} is allowed {when[key]}" for key in sorted(keys)] or _nothing(held))
         return Exit.OK
 
     def _chosen(self, holds: Iterable[Hold]) -> frozenset[Key]:
@@ -74,16 +77,28 @@ class Confirm(Command):
         return keys
 
 
-def waiting(app: App, path: Path) -> Iterator[Hold]:
+@dataclass(frozen=True)
+class Waiting:
+    """A hold, and the source that is held back by it. Only that one is let go on: the same key may wait in two."""
+
+    source: str
+    hold: Hold
+    attended: bool = False
+
+
+def waiting(app: App, path: Path) -> Iterator[Waiting]:
     """What is held back now, in this source and in the others as they stand; of one that is gone, as of its last pass."""
     with app.open(path, read_only=True) as workspace:
         workspace.load()
         sources = workspace.stores.inventory.sources()
+        moved: frozenset[Key] = frozenset()
         if workspace.source.name in sources or workspace.declared():
-            yield from _held_now(workspace)
+            held = list(_held_now(workspace))
+            moved = _moved(held)
+            yield from held
         others = [Path(source) for source in sources if source != workspace.source.name]
         for gone in (source for source in others if not source.exists()):
-            yield from workspace.stores.holds.all(str(gone))
+            yield from _held_where_it_was(workspace, str(gone), moved)
     for source in others:
         if source.exists():
             with app.open(source, read_only=True) as workspace:
@@ -91,15 +106,44 @@ def waiting(app: App, path: Path) -> Iterator[Hold]:
                 yield from _held_now(workspace)
 
 
-def _held_now(workspace: Workspace) -> Iterator[Hold]:
+def _held_now(workspace: Workspace) -> Iterator[Waiting]:
     from controller.engine.stores import Hold
+    from controller.surfaces.cli.holding import NO_DELETIONS
+
+    preview, source, attended = workspace.preview(), workspace.source.name, workspace.attended
+    for hold in preview.holds:
+        yield Waiting(source, hold, attended)
+    for key, failure in preview.failures.items():
+        if failure.reason in NO_DELETIONS:
+            yield Waiting(source, Hold(failure.reason, failure.message, frozenset((key,))), attended)
+
+
+def _moved(held: Iterable[Waiting]) -> frozenset[Key]:
     from resources.conditions import Reason
 
-    preview = workspace.preview()
-    yield from preview.holds
-    for key, failure in preview.failures.items():
-        if failure.reason in (Reason.IMMUTABLE, Reason.SOURCE_MOVED):
-            yield Hold(failure.reason, failure.message, frozenset((key,)))
+    return frozenset(key for each in held if each.hold.reason == Reason.SOURCE_MOVED for key in each.hold.keys)
+
+
+def _held_where_it_was(workspace: Workspace, gone: str, moved: frozenset[Key]) -> Iterator[Waiting]:
+    """Holds of a source that is gone, but not of what is declared elsewhere now: who takes it over means no deletion."""
+    for hold in workspace.stores.holds.all(gone):
+        if keys := hold.keys - moved:
+            yield Waiting(gone, replace(hold, keys=keys))
+
+
+def _when(each: Waiting, kept: Kept) -> str:
+    """A controller acts on its own source only; whether it is this one, it knows where it carries out the command."""
+    holder = kept.home.holder()
+    if holder and holder.pid == os.getpid() and not each.attended:
+        return f"from the next p2 apply {place(each.source)} on"
+    return effect(kept)
+
+
+def _nothing(held: Iterable[Waiting]) -> str:
+    count = sum(len(each.hold.keys) for each in held)
+    if not count:
+        return "nothing is held back"
+    return f"nothing can be allowed; {counted(count, 'resource')} held back for other reasons: p2 confirm lists them"
 
 
 def show(app: App, holds: Iterable[Hold], output: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -150,17 +149,18 @@ def _agents(workspace: Workspace) -> Iterator[Finding]:
 
 def _resources(workspace: Workspace) -> Iterator[Finding]:
     """Not a matter of health in itself: what is not Ready, and what waits for a decision."""
+    from controller.surfaces.cli.holding import NO_DELETIONS, held_back
+
     statuses = workspace.stores.statuses.all()
     if not statuses:
         return
     ready = sum(status.ready for status in statuses.values())
     mark = Mark.OK if ready == len(statuses) else Mark.NOTE
     yield Finding(mark, "resources", f"{ready} of {len(statuses)} ready at the last look; p2 get lists them")
-    held: Counter[str] = Counter()
-    for hold in workspace.stores.holds.all(workspace.source.name):
-        held[hold.reason] += len(hold.keys)
-    for reason, number in sorted(held.items()):
-        message = f"{counted(number, 'deletion')} held back ({reason}); p2 confirm lists what and why"
+    sources = {workspace.source.name, *workspace.stores.inventory.sources()}
+    for reason, number in held_back(workspace.stores, sources).items():
+        what = "resource" if reason in NO_DELETIONS else "deletion"
+        message = f"{counted(number, what)} held back ({reason}); p2 confirm lists what and why"
         yield Finding(Mark.NOTE, "holds", message)
 
 

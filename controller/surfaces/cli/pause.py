@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Command, Exit, Option
+from controller.surfaces.cli.command import Command, Exit, Option, Refused
+
+if TYPE_CHECKING:
+    from controller.store.errors import HomeError
+    from controller.surfaces.cli.app import Kept
 
 
 @dataclass(frozen=True)
@@ -28,12 +33,16 @@ class Pause(Command):
     def run(self, app: App) -> Exit:
         from controller.engine.brakes import put_on
         from controller.engine.stores import Brake
+        from controller.store.errors import HomeError
         from controller.surfaces.cli.braking import told
         from resources.conditions import Reason
 
         brake = Brake(Reason.PAUSED, app.user, " ".join(self.reason.split()), app.now())
         with app.kept(read_only=False) as kept:
-            new = kept.stores.brakes.put_on(brake)
+            try:
+                new = kept.stores.brakes.put_on(brake)
+            except HomeError as error:
+                raise Refused(_for_now(error, kept)) from error
             if new:
                 kept.stores.events.record(put_on(brake))
                 kept.home.poke()
@@ -43,6 +52,15 @@ class Pause(Command):
         else:
             app.console.print(f"nothing to do: {told(before, app.now())}")
         return Exit.OK
+
+
+def _for_now(error: HomeError, kept: Kept) -> str:
+    """A brake that can't be written holds the process that it was put on in: where that is the controller, it is paused."""
+    holder = kept.home.holder()
+    if holder is None or holder.pid != os.getpid():
+        return str(error)
+    kept.home.poke()
+    return f"cannot keep the pause: {error}. Until it ends, {holder} changes nothing all the same; p2 unpause ends that"
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class _Recording:
         with suppress(HomeError, NotKept, Refused), self._audit() as audit:
             if audit:
                 audit.begin({self.name: entry})
-                if self.command.lasts:
+                if self.command.lasts and not app.home(read_only=True).holder():  # else it will be refused
                     audit.end({f"{self.name} began": replace(entry, outcome=Ending.STARTED)})
         return entry
 

@@ -18,7 +18,7 @@ from controller.surfaces.cli.parameters import SourcePath
 from controller.surfaces.cli.words import place
 
 if TYPE_CHECKING:
-    from controller.engine.stores import Brake, Hold
+    from controller.engine.stores import Brake
     from controller.surfaces.metrics import Gauges
     from controller.wiring.host import Host
     from controller.wiring.lifetime import Lifetime
@@ -132,10 +132,11 @@ class Running:
         self._patience = patience
 
     def gauges(self) -> Gauges:
+        from controller.surfaces.cli.holding import held_back
         from controller.surfaces.metrics import Gauges
 
-        def holds(workspace: Workspace) -> Sequence[Hold]:
-            return workspace.stores.holds.all(workspace.source.name)
+        def holds(workspace: Workspace) -> Mapping[str, int]:
+            return held_back(workspace.stores, [workspace.source.name])
 
         def brakes(workspace: Workspace) -> Sequence[Brake]:
             return workspace.stores.brakes.all()
@@ -144,7 +145,7 @@ class Running:
             resources=lambda: self._ask(lambda workspace: workspace.stores.statuses.tally(), {}),
             queue_depth=lambda: self._ask(lambda workspace: workspace.queue_depth(), 0),
             agents=lambda: self._ask(lambda workspace: workspace.reached(), {}),
-            holds=lambda: self._ask(holds, ()),
+            holds=lambda: self._ask(holds, {}),
             source_ok=lambda: self._ask(lambda workspace: not workspace.source_trouble(), False),
             brakes=lambda: self._ask(brakes, ()),
             suspended=lambda: self._ask(lambda workspace: len(workspace.stores.overrides.suspended()), 0),

@@ -54,13 +54,19 @@ class Stop(Command):
     def _put_on(self, app: App, kept: Kept) -> None:
         from controller.engine.brakes import put_on
         from controller.engine.stores import Brake
+        from controller.surfaces.cli.braking import told
         from resources.conditions import Reason
 
         brake = Brake(Reason.STOPPED, app.user, " ".join(self.reason.split()), app.now())
-        if kept.stores.brakes.put_on(brake):
+        new = kept.stores.brakes.put_on(brake)
+        if new:
             kept.stores.events.record(put_on(brake))
         kept.home.poke()
-        app.console.print("stopped: nothing new is begun on this machine; p2 unpause ends that")
+        if new:
+            app.console.print("stopped: nothing new is begun on this machine; p2 unpause ends that")
+        else:
+            before = next(each for each in kept.stores.brakes.all() if each.reason == Reason.STOPPED)
+            app.console.print(f"stopped already: {told(before, app.now())}")
 
     def _end_holder(self, app: App, kept: Kept) -> bool:
         """Whether nobody is at work any more."""

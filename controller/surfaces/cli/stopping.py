@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM for commands that change the world: the first asks to stop, the second stops at once."""
+"""Ctrl-C and SIGTERM for commands that change the world: the first asks to stop, a Ctrl-C after it stops at once.
+
+Another SIGTERM does not: service managers and `p2 stop` may send it again, and mean the same as before.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,14 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def stoppable(announce: Callable[[], None]) -> Iterator[Flag]:
-    """A flag that the first signal sets, then calling `announce`. The second ends the process with 128 + signal."""
+    """A flag that the first signal sets, then calling `announce`. A Ctrl-C after it ends the process with 128 + signal."""
     stop = Flag()
     seen: list[int] = []
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         seen.append(number)
+        if len(seen) > 1 and number == signal.SIGTERM:
+            return
         if len(seen) > 1:
             say("stopped at once; the next run finds out what was half done")
             os._exit(128 + number)
@@ -42,7 +47,7 @@ def stoppable(announce: Callable[[], None]) -> Iterator[Flag]:
 
 def say_stopping() -> None:
     """How a command that is watched by a person announces that it stops."""
-    say("stopping: what is under way is finished first; once more stops at once")
+    say("stopping: what is under way is finished first; another Ctrl-C stops at once")
 
 
 def say(message: str) -> None:
