@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from threading import Condition, Lock, Thread
 from threading import Event as Flag
-from typing import Any, overload
+from typing import Any
 
-from controller.engine.agent import Relist, Retry, Watches
+from controller.engine.agent import Watches
 from controller.engine.brakes import put_on, released
 from controller.engine.chronicle import Chronicle
 from controller.engine.errand import Errand
@@ -30,8 +29,11 @@ from controller.engine.pruner import Pruner
 from controller.engine.queue import Priority, Queue
 from controller.engine.reconcile import Reconciler
 from controller.engine.revision import Revision, Source
+from controller.engine.schedule import Schedule
 from controller.engine.scope import LiveScope
-from controller.engine.stores import Brake, Hold, Level, NotKept
+from controller.engine.stores import Brake, Level, NotKept
+from controller.engine.telling import Teller
+from controller.engine.watching import watch
 from resources.conditions import Reason
 from resources.meta import Key
 from resources.plan import Action
@@ -39,8 +41,6 @@ from resources.plan import Action
 log = logging.getLogger(__name__)
 
 TRIES = 5  # failures of one key before who waits for it gives it up
-WATCH_AGAIN = 2.0  # seconds after a watch has broken
-UNREACHED = 1.0  # seconds until a key is tried again whose system could not be reached; the breaker makes it longer
 
 
 class Manager:
@@ -58,6 +58,7 @@ class Manager:
         self.chronicle = Chronicle(parts, tired=lambda key: self._queue.failures(key) >= TRIES)
         self.reconciler = Reconciler(parts, self.chronicle)
         self.pruner = Pruner(parts)
+        self._schedule = Schedule(self._queue, parts.index)
         self._lanes: dict[str, Lane] = {}
         self._lock = Condition()
         self._taking = Lock()  # one at a time changes what is desired: the source, or the user
@@ -69,8 +70,7 @@ class Manager:
         self._latencies = Latencies(parts.listener)
         self.begun = Flag()  # the first revision, which says what was applied before, is taken in
         self._threads: list[Thread] = []
-        self._untold: deque[Hold] = deque()
-        self._told: frozenset[str] = frozenset()  # what is wrong with the source, as recorded last
+        self._teller = Teller(parts)
 
     # -- until it is done --------------------------------------------------------------------------------------
 
@@ -81,6 +81,7 @@ class Manager:
         come back as another one. Raises NotKept when what was done can't be kept: going on would only make it worse.
         """
         self._patient, self._cancel = False, errand.cancelled
+        self._schedule.resyncs = False
         with self._minding(errand):  # of what is finished while it stops, too
             settled = self._attend(errand, timeout)
             if not settled:
@@ -152,7 +153,8 @@ class Manager:
             for kind in {key.kind for key in edits.edited} - watched:
                 watched.add(kind)
                 if (agent := self._agent_of(kind)) and isinstance(agent, Watches):
-                    self._start(f"{kind}-watch", self._watch, kind, agent, stop)
+                    scope = LiveScope(self._index, kind)
+                    self._start(f"{kind}-watch", watch, kind, agent, scope, stop, self._hint, self._relist)
         self.stop()
         self.chronicle.end(Ending.INTERRUPTED, "the controller was stopped")
 
@@ -223,29 +225,7 @@ class Manager:
         self._add(pruning.deletes, Priority.EDIT)
         for hold in news:
             self._add(hold.keys, Priority.RESYNC)
-        self._untold.extend(news)
-        try:
-            self._tell(pruning.holds)
-        except NotKept as error:  # told with the next revision
-            log.warning("what is held and what is wrong could not be told", extra={"cause": str(error)})
-
-    def _tell(self, holds: Sequence[Hold]) -> None:
-        """Keeps what is held, with an event for each hold and each thing wrong with the source that is new."""
-        self._parts.stores.holds.replace(self._parts.identity.source, holds)
-        while self._untold:
-            hold = self._untold[0]
-            message = f"kept {len(hold.keys)} that left the source: {hold.message}"
-            self._board.record(None, Level.WARNING, hold.reason, message)
-            self._untold.popleft()
-        self._tell_problems()
-
-    def _tell_problems(self) -> None:
-        problems = {str(problem): Reason.SOURCE_INVALID for problem in self._index.problems()}
-        if self._index.message:
-            problems[self._index.message] = Reason.SOURCE_EMPTY
-        for problem in sorted(problems.keys() - self._told):
-            self._board.record(None, Level.WARNING, problems[problem], problem)
-        self._told = frozenset(problems)
+        self._teller.tell(pruning.holds, news)
 
     def _obey(self, pokes: Iterable[None]) -> None:
         """What the user says (suspend, resume, confirm, pause, unpause) while the controller runs."""
@@ -282,26 +262,7 @@ class Manager:
                 self._add(everything, Priority.EDIT)
         return now
 
-    def _watch(self, kind: str, agent: Watches, stop: Flag) -> None:
-        scope, connected = LiveScope(self._index, kind), False
-        while not stop.is_set():
-            try:
-                for hint in agent.watch(scope, stop):
-                    if isinstance(hint, Relist):
-                        connected = True
-                        self._relist([resource.key for resource in scope.resources()])
-                    else:
-                        self._hint([hint])
-            except Retry as lost:
-                log.info("watch lost", extra={"kind": kind, "reason": lost.reason, "cause": lost.message})
-            except Exception:  # a watch that dies silently is the complaint heard most
-                log.exception("watch failed", extra={"kind": kind})
-            if connected and not stop.is_set():  # what it watched may be lost with it, which only a look can tell
-                connected = False
-                self._hint([resource.key for resource in scope.resources()])
-            stop.wait(WATCH_AGAIN)
-
-    def _relist(self, keys: list[Key]) -> None:
+    def _relist(self, keys: Sequence[Key]) -> None:
         """A watch has (again) connected: what happened meanwhile is unknown, and the system is there."""
         for key in keys[:1]:
             if lane := self._lane_of(key):
@@ -310,7 +271,7 @@ class Manager:
             self._queue.reset(key)  # what failed because the system was away need not wait any longer
         self._hint(keys)
 
-    def _hint(self, keys: list[Key]) -> None:
+    def _hint(self, keys: Sequence[Key]) -> None:
         now = self._clock.monotonic()
         for key in keys:
             self._latencies.hinted(key, now)
@@ -414,8 +375,7 @@ class Manager:
         for each in passes:
             self._latencies.settled(each, self._clock.monotonic())
             if lane:
-                self._queue.done(lane, each.key)
-                self._schedule(lane, each)
+                self._schedule.settle(lane, each)
         with self._lock:
             for each in passes:
                 for errand in self._errands:
@@ -444,37 +404,6 @@ class Manager:
             return lane not in self._lanes or not self._lanes[lane].breaker.answered
         return self._queue.failures(each.key) >= TRIES
 
-    def _schedule(self, lane: str, each: Pass) -> None:
-        entry = self._index.find(each.key)
-        match each.verdict:
-            case Verdict.GONE:
-                self._queue.reset(each.key)
-                return
-            case Verdict.AGAIN:
-                self._queue.add(lane, each.key, Priority.EDIT)
-                return
-            case Verdict.RETRY:
-                self._queue.add(lane, each.key, Priority.RETRY, _sooner(self._pause(each), each.by))
-                return
-            case Verdict.WAITING:
-                pause = each.after or self._queue.back_off(each.key)
-                self._queue.add(lane, each.key, Priority.RETRY, _sooner(pause, each.by))
-                return
-            case Verdict.READY:
-                self._queue.reset(each.key)
-            case _:
-                pass
-        if (after := _sooner(each.after, each.by)) is not None:
-            self._queue.add(lane, each.key, Priority.RETRY, after)
-        elif entry and self._patient:
-            self._queue.add(lane, each.key, Priority.RESYNC, entry.resource.resync.total_seconds())
-
-    def _pause(self, each: Pass) -> float:
-        """Seconds until a failed key is tried again. That its system is lost is no failure of the key's own."""
-        if each.after is not None:
-            return each.after
-        return UNREACHED if each.reason == Reason.AGENT_UNAVAILABLE else self._queue.back_off(each.key)
-
     def _woken(self, turned: Sequence[Key], passes: Sequence[Pass]) -> set[Key]:
         """Keys that waited for what turned Ready or was deleted; and those whose dependency did while they were looked at."""
         woken = {dependent for key in turned for dependent in self._index.dependents(key)}
@@ -490,12 +419,3 @@ class Manager:
         if each.reason == Reason.DEPENDENCY_NOT_READY:
             return self.reconciler.waits_for(each.key) is None
         return each.reason == Reason.DELETING and self.reconciler.deletion_waits_for(each.key) is None
-
-
-@overload
-def _sooner(after: float, by: float | None) -> float: ...
-@overload
-def _sooner(after: float | None, by: float | None) -> float | None: ...
-def _sooner(after: float | None, by: float | None) -> float | None:
-    """When to look again where it is to be after some seconds, or by another time at the latest."""
-    return min((each for each in (after, by) if each is not None), default=None)
