@@ -33,6 +33,14 @@ def torn(database: Path, random: Random) -> None:
     _overwrite(database, random, random.randrange(1, 2000))
 
 
+def inventory_torn(database: Path, random: Random) -> None:
+    """The first page of the very table that says what is owned."""
+    settle(database)
+    with closing(sqlite3.connect(database)) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'inventory'").fetchone()
+    _write(database, 4096 * (page - 1), random.randbytes(200))
+
+
 def bytes_changed(database: Path, random: Random) -> None:
     """A few single bytes: most of them in texts, where SQLite does not see them."""
     settle(database)
