@@ -153,7 +153,7 @@ _HISTORY: Migration = (
     """,
     "CREATE INDEX text_by_number ON text (number)",
     "CREATE INDEX text_by_digest ON text (digest)",
-    "CREATE TABLE blob (digest BLOB PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID -- zlib",
+    "CREATE TABLE blob (digest BLOB PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID",  # content: zlib
 )
 
 _BRAKES: Migration = (
