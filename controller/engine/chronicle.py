@@ -255,7 +255,8 @@ class Chronicle:
         try:
             keep()
         except NotKept as error:
-            log.warning("a part of the history could not be kept", extra={"cause": str(error)})
+            level = logging.INFO if self._only else logging.WARNING  # who waits for one run is told of the disk by it
+            log.log(level, "a part of the history could not be kept", extra={"cause": str(error)})
             return False
         return True
 

@@ -40,6 +40,10 @@ class Schedule:
                 return
             case Verdict.READY:
                 self._queue.reset(each.key)
+            case Verdict.STALLED if (
+                each.reason == Reason.ROLLED_BACK
+            ):  # what failed is over; what is there now is healed at once
+                self._queue.reset(each.key)
             case _:
                 pass
         if (after := _sooner(each.after, each.by)) is not None:
