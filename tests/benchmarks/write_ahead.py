@@ -93,10 +93,11 @@ def _apply(source: Path, settings: Settings) -> None:
 def _stores(in_memory: bool, written: list[Clocked]) -> Iterator[None]:
     """Has workspaces opened with stores that are clocked, and with `in_memory` gone when closed."""
 
-    def opened(home: Home | None) -> OpenStores:
-        if home:
-            home.prepare()
-        stores = open_stores(None if in_memory else home)
+    def opened(home: Home | None, *arguments: Any, **named: Any) -> OpenStores:
+        stores = open_stores(home, *arguments, **named)
+        if in_memory:
+            stores.close()
+            stores = replace(open_stores(None), installation=stores.installation)
         written.append(Clocked(stores.inventory))
         return replace(stores, inventory=written[-1])  # type: ignore[arg-type]
 
