@@ -11,6 +11,7 @@ import gc
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from threading import Condition, Lock, Thread
 from threading import Event as Flag
 from typing import Any
@@ -28,7 +29,7 @@ from controller.engine.passes import Pass, Verdict, ended
 from controller.engine.pruner import Pruner
 from controller.engine.queue import Priority, Queue
 from controller.engine.reconcile import Reconciler
-from controller.engine.revision import Revision, Source
+from controller.engine.revision import QUIET, Revision, Source
 from controller.engine.schedule import Schedule
 from controller.engine.scope import LiveScope
 from controller.engine.stores import Brake, Level, NotKept
@@ -68,6 +69,8 @@ class Manager:
         self._blocked: set[Key] = set()
         self._ended = False
         self._latencies = Latencies(parts.listener)
+        self._settling_in: Flag | None = None  # of a controller that has just come: set when it is over
+        self._taken_at = 0.0  # monotonic seconds, when the last revision was taken in
         self.begun = Flag()  # the first revision, which says what was applied before, is taken in
         self._threads: list[Thread] = []
         self._teller = Teller(parts)
@@ -143,6 +146,8 @@ class Manager:
     def run(self, source: Source, stop: Flag, pokes: Iterable[None]) -> None:
         """Watches `source` and the world until `stop` is set. `pokes` yields whenever the user has said something."""
         self._start("pokes", self._obey, pokes)
+        self._settling_in = Flag()
+        Thread(target=self._settle_in, args=(self._settling_in, stop), name="settling-in", daemon=True).start()
         watched: set[str] = set()
         for revision in source.watch(stop):
             edits = self.take(revision)
@@ -157,6 +162,18 @@ class Manager:
                     self._start(f"{kind}-watch", watch, kind, agent, scope, stop, self._hint, self._relist)
         self.stop()
         self.chronicle.end(Ending.INTERRUPTED, "the controller was stopped")
+
+    def _settle_in(self, over: Flag, stop: Flag) -> None:
+        """What had left before we came goes when it has been quiet: the first reading may have met a file half written."""
+        while not stop.wait(QUIET / 8) and not over.is_set():
+            if self.begun.is_set() and self._clock.monotonic() - self._taken_at >= QUIET:
+                self.let_go()
+
+    def let_go(self) -> None:
+        """Lets go now what had left before this controller came, without waiting for quiet."""
+        if self._settling_in and not self._settling_in.is_set():
+            self._settling_in.set()
+            self.prune_again()
 
     def _write_down(self, revision: Revision, edits: Edits) -> None:
         """The history knows of a revision before anybody works on it."""
@@ -189,6 +206,7 @@ class Manager:
         """Makes `revision` what is desired, and queues what that changes; `partly` as in `Index.take`."""
         with self._taking:
             edits = self._index.take(revision, partly=partly)
+            self._taken_at = self._clock.monotonic()
             self._write_down(revision, edits)
             self._take(edits, revision.at)
         return edits
@@ -221,6 +239,8 @@ class Manager:
     def prune(self) -> None:
         """Decides again what may be deleted, and tells what is held."""
         pruning, news = self.pruner.decide()
+        if self._settling_in and not self._settling_in.is_set():
+            pruning = replace(pruning, deletes=frozenset())
         self.reconciler.prune(pruning)
         self._add(pruning.deletes, Priority.EDIT)
         for hold in news:

@@ -13,6 +13,8 @@ from typing import Protocol
 
 from resources.meta import Declared, Key, Problem
 
+QUIET = 2.0  # seconds without a change before anything may leave the desired state
+
 
 class Condition(StrEnum):
     """How the source as a whole is doing. Anything but OK holds all pruning back."""

@@ -13,13 +13,13 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import Event as Flag
 
-from controller.engine.revision import Condition, Revision
+from controller.engine.revision import QUIET, Condition, Revision
 from controller.sources.cache import ParseCache
 from controller.sources.contents import Contents, Look
 from controller.sources.git import GitLock
 from controller.sources.hints import Heard, Hints
 from controller.sources.inquiries import Inquiries
-from controller.sources.settling import QUIET, Release, Settling
+from controller.sources.settling import Release, Settling
 from controller.sources.stillness import Stillness
 
 SURVEY = 30.0  # seconds between looks at everything: finds what no hint told

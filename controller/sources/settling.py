@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from controller.engine.revision import QUIET
 from resources.meta import Declared, Key
 
-QUIET = 2.0  # seconds without a change before something may leave
 AT_MOST = 30.0  # seconds after which it leaves although it never was quiet
 
 Documents = tuple[Declared, ...]

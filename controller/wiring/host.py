@@ -214,6 +214,8 @@ class Guest(Workspace):
             while live.parts.index.condition is Condition.OK and not handed_out(min(ANSWER, timeout)):
                 if live.manager.ended or clock.monotonic() >= give_up or errand.cancelled.wait(AGAIN):
                     return False
+            if prune:
+                live.manager.let_go()
             return live.manager.attend(errand, max(0.0, give_up - clock.monotonic()))
 
     def _fine(self) -> set[Key]:

@@ -228,3 +228,33 @@ def test_what_moved_is_listed_where_it_is_declared_now_and_not_as_a_deletion(sto
     assert fingerprint(story.world)["one"] == before["one"]
     assert story.p2("apply", "moved").code == 0
     assert fingerprint(story.world)["one"] == before["one"]
+
+
+def test_a_file_that_is_half_written_when_the_controller_comes_takes_nothing_away(
+    story: Story, controller: Controller
+) -> None:
+    story.write("a.yaml", story.file("one"))
+    story.write("b.yaml", story.file("two"))
+    assert story.p2("apply").code == 0
+    before = fingerprint(story.world)
+    story.write("a.yaml")  # as an editor leaves it for a moment
+    controller.start()
+    eventually(lambda: "watching" in controller.log, "it has come")
+    eventually(lambda: len(json.loads(story.p2("history", "-o", "json").out)) == 2, "it has read the empty file")
+    assert fingerprint(story.world) == before
+    story.write("a.yaml", story.file("one"))
+    eventually(lambda: all_ready(story, ["one", "two"]), "it has read the whole one")
+    assert at_rest(controller)
+    assert fingerprint(story.world) == before
+    assert happened(story, "Deleted") == []
+
+
+def test_what_left_before_the_controller_came_goes_when_it_has_been_quiet(story: Story, controller: Controller) -> None:
+    story.write("a.yaml", story.file("one"))
+    story.write("b.yaml", story.file("two"))
+    assert story.p2("apply").code == 0
+    story.remove("a.yaml")
+    controller.start()
+    eventually(lambda: not (story.world / "one").exists(), "it went")
+    assert (story.world / "two").exists()
+    assert at_rest(controller)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from controller.sources.settling import AT_MOST, QUIET, Settling
+from controller.engine.revision import QUIET
+from controller.sources.settling import AT_MOST, Settling
 from resources.load import load_text
 from resources.meta import Declared
 
