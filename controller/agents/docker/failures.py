@@ -39,7 +39,7 @@ def start_failure(name: str, error: EngineError) -> Retry | Stalled:
     message = f"cannot start the container {name}: {error.message}"
     if any(text in error.message for text in _PORT_TAKEN):
         return Retry("PortTaken", f"{message}; free the port, or publish another one in ports")
-    if "task " in error.message and error.message.endswith("already exists"):
+    if _left_behind(error.message):
         return Retry(TASK_LEFT_BEHIND, f"{message}; remove the container, so that it is made anew")
     if error.status == 404 and "network" in error.message:
         return Retry("NetworkMissing", f"{message}; create the network, or declare it as a Network")
@@ -48,6 +48,12 @@ def start_failure(name: str, error: EngineError) -> Retry | Stalled:
     if error.status == 400 or any(text in error.message for text in _BAD_SPEC):
         return Stalled("StartFailed", f"{message}; correct the spec")
     return Retry("StartFailed", message)
+
+
+def _left_behind(message: str) -> bool:
+    """Whether the runtime still has the task, or the directory of the shim, of a start that was broken off."""
+    has_task = "task " in message and message.endswith("already exists")
+    return has_task or ("failed to start shim" in message and "file exists" in message)
 
 
 @contextmanager

@@ -1,0 +1,28 @@
+"""What the engine says when a container does not start, and what is done about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from controller.agents.docker.client import EngineError
+from controller.agents.docker.failures import TASK_LEFT_BEHIND, start_failure
+from controller.engine.agent import Retry
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "task 6b673afe6959 already exists",
+        "AlreadyExists: task 6b673afe6959: already exists",
+        "failed to start shim: mkdir /run/docker/io.containerd.runtime.v2.task/moby/6b673afe6959: file exists: unknown",
+    ],
+)
+def test_what_a_killed_engine_has_left_of_a_start_is_seen_so_that_the_container_is_made_anew(said: str) -> None:
+    failure = start_failure("web", EngineError(500, said))
+    assert isinstance(failure, Retry)
+    assert failure.reason == TASK_LEFT_BEHIND
+
+
+def test_other_trouble_with_the_shim_is_tried_again() -> None:
+    failure = start_failure("web", EngineError(500, "failed to start shim: fork: resource temporarily unavailable"))
+    assert (type(failure), failure.reason) == (Retry, "StartFailed")
