@@ -173,6 +173,11 @@ class Spec(Model):
     interval: Duration = Field(
         default="10m", description="How often to look at the thing when nothing hints at a change."
     )
+    node: Name | None = Field(
+        default=None,
+        description="Machine that this is for, by its node name; others leave it alone. Unset: any that reads these files, "
+        "and on Kubernetes the one whose operator was started with --default.",
+    )
 
 
 COMMON_FIELDS = frozenset(Spec.model_fields)

@@ -54,6 +54,8 @@ class Conflict:
 
 # (key, digest) -> the generation of that desired state, going on from what earlier runs have counted.
 Generations = Callable[[Key, str], int]
+# Whether a resource is for this machine.
+Mine = Callable[[Resource], bool]
 # file -> its last good declarations as an earlier run has applied them.
 Recall = Callable[[str], Sequence[Declared]]
 Subscriber = Callable[[Sequence[Resource], Sequence[Resource]], None]
@@ -62,9 +64,12 @@ Subscriber = Callable[[Sequence[Resource], Sequence[Resource]], None]
 class Index:
     """Not safe for concurrent writing: one thread takes revisions. Reading single keys from others is safe."""
 
-    def __init__(self, generations: Generations, recall: Recall = lambda file: ()) -> None:
+    def __init__(
+        self, generations: Generations, recall: Recall = lambda file: (), mine: Mine = lambda resource: True
+    ) -> None:
         self._generations = generations
         self._recall = recall
+        self._mine = mine
         self._files: dict[str, tuple[Declared, ...]] = {}
         self._broken: dict[str, tuple[Problem, ...]] = {}
         self._declarations: dict[Key, list[Declared]] = {}  # more than one: declared twice, the first is in force
@@ -153,6 +158,7 @@ class Index:
 
     def _replace_file(self, file: str, documents: tuple[Declared, ...], before: dict[Key, Entry | None]) -> None:
         old = self._files.pop(file, ())
+        documents = tuple(declared for declared in documents if self._mine(declared.resource))
         if documents:
             self._files[file] = documents
         kept, known = {id(declared) for declared in documents}, {id(declared) for declared in old}

@@ -69,7 +69,9 @@ class Host:
         source = live.source if str(root) == live.source.name else _read_once(root, self.home)
         agents = self._reading.find if read_only else live.parts.agent_of
         requests, instead = Requests(request or Request()), Instead()
-        parts = parts_of(self.home, self.stores, source, listener or Silent(), agents, requests, instead)
+        parts = parts_of(
+            self.home, self.stores, source, listener or Silent(), agents, requests, instead, self._settings.node
+        )
         closing = ExitStack()
         if source is live.source:
             parts = replace(parts, board=live.parts.board)

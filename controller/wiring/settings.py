@@ -17,7 +17,7 @@ STOP_TIMEOUT = 25.0  # seconds that a controller that is told to stop has for fi
 @dataclass(frozen=True)
 class Settings:
     """What the environment says: `PEGASUS2_HOME`, `PEGASUS2_AGENT_TIMEOUT` (seconds), `PEGASUS2_AGENTS_CONFIG`,
-    `PEGASUS2_JOURNAL` (the journal's socket, or "none"), `PEGASUS2_STOP_TIMEOUT` (seconds).
+    `PEGASUS2_JOURNAL` (the journal's socket, or "none"), `PEGASUS2_STOP_TIMEOUT` (seconds), `PEGASUS2_NODE`.
     """
 
     home: Path
@@ -25,6 +25,7 @@ class Settings:
     agents_config: Path | None = None
     journal: Path | None = None
     stop_timeout: float = STOP_TIMEOUT
+    node: str = ""  # what this machine is called in specs
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -36,6 +37,7 @@ class Settings:
             agents_config=Path(config).expanduser() if config else None,
             journal=_journal(os.environ.get("PEGASUS2_JOURNAL") or JOURNAL),
             stop_timeout=_environment_float("PEGASUS2_STOP_TIMEOUT", STOP_TIMEOUT),
+            node=os.environ.get("PEGASUS2_NODE") or os.uname().nodename.partition(".")[0].lower(),
         )
 
 

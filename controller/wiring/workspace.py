@@ -15,44 +15,41 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from threading import Event as Flag
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from controller.engine.agent import AgentHealth, Context, Failure, ReportsHealth, Retry, Setup, Stalled
+from controller.engine.agent import Context, Failure, Retry, Setup, Stalled
 from controller.engine.board import Board
 from controller.engine.clock import Clock
 from controller.engine.errand import Errand
 from controller.engine.graph import in_order
-from controller.engine.index import Entry, Index
-from controller.engine.manager import Manager
+from controller.engine.index import Index
 from controller.engine.parts import AgentOf, Identity, Parts
 from controller.engine.passes import Pass, Verdict
 from controller.engine.prune import Pruning
 from controller.engine.requests import Request, Requests
-from controller.engine.revision import Condition as SourceCondition
 from controller.engine.revision import Revision
-from controller.engine.stores import Level, Listener, Silent, Stores
+from controller.engine.stores import Listener, Silent, Stores
 from controller.sources.files import FilesSource
 from controller.sources.texts import FilesTexts
 from controller.store.home import Home
 from controller.store.secrets import HomeSecrets
 from controller.store.stores import open_stores
 from controller.wiring.agents import Agents
+from controller.wiring.opened import Opened
 from controller.wiring.outcome import Preview, Summary, digest_of
 from controller.wiring.past import Generations, Recall
 from controller.wiring.recovery import Rebuilt, rebuild, taken_back
-from controller.wiring.retention import Retention
 from controller.wiring.revisions import Instead, Revisions, keyed
 from controller.wiring.settings import Settings
 from resources.conditions import Reason
-from resources.meta import Declared, Key, Problem
+from resources.meta import Key, Problem
 from resources.plan import Action, Plan
 
 DEFAULT_TIMEOUT = 300.0  # seconds that `p2 apply` waits for convergence
 STILL_TRUE = 3.0  # seconds for which a look at the world is believed
 
 
-class Workspace:
+class Workspace(Opened):
     """One source, opened for one command."""
 
     attended = False  # whether it is opened within the controller that works on this very source
@@ -60,15 +57,11 @@ class Workspace:
     def __init__(
         self, parts: Parts, source: FilesSource, home: Home, only: Path | None, instead: Instead, closing: ExitStack
     ) -> None:
-        self.stores: Stores = parts.stores
+        super().__init__(parts, source, home, closing)
         self.source = source
-        self.home = home
-        self.parts = parts
-        self.manager = Manager(parts)
         self.revisions = Revisions(parts.stores.history, Path(source.name), home)
         self._instead = instead
         self._inside = only  # a path within the source that this command is confined to
-        self._closing = closing
         self.looked: dict[Key, Pass] = {}
         self._looked_at = 0.0  # monotonic seconds
         self.rebuilt = Rebuilt()  # what of the inventory had been lost
@@ -102,7 +95,7 @@ class Workspace:
             agents = Agents(setup_of(home, settings), home, ahead or {})
             source = FilesSource(root, cache=None if read_only and not home.path.exists() else home.path / "cache")
             requests, instead = Requests(request or Request()), Instead()
-            parts = parts_of(home, stores, source, listener or Silent(), agents.find, requests, instead)
+            parts = parts_of(home, stores, source, listener or Silent(), agents.find, requests, instead, settings.node)
             workspace = cls(parts, source, home, inside, instead, closing)
             workspace.rebuilt = Rebuilt() if read_only else rebuild(stores, parts, agents)
             workspace.news = tuple(news for news in (stores.news, workspace.rebuilt.news) if news)
@@ -110,18 +103,6 @@ class Workspace:
         except BaseException:
             closing.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self.manager.stop()
-        self._closing.close()
 
     # -- desired state -----------------------------------------------------------------------------------------
 
@@ -151,19 +132,6 @@ class Workspace:
     def asking(self) -> AbstractContextManager[None]:
         """What is done to the source's resources while the body runs is done for who has opened this workspace."""
         return nullcontext()
-
-    def declared(self) -> Mapping[Key, Declared]:
-        """All resources in force, children of expanding ones included."""
-        return {key: entry.declared for key, entry in self.entries().items()}
-
-    def entries(self) -> Mapping[Key, Entry]:
-        """What is desired."""
-        return self.parts.index.entries()
-
-    def generation(self, key: Key) -> int:
-        """The generation of a declared resource; 0 when it is not declared."""
-        entry = self.parts.index.find(key)
-        return entry.generation if entry else 0
 
     def selected(self, only: Collection[Key] | None) -> tuple[Collection[Key], bool]:
         """The keys a command is about, and whether they are the whole source."""
@@ -281,67 +249,6 @@ class Workspace:
 
         return [*in_order(planned.keys() - deletes, index.dependencies), *reversed(in_order(deletes, recorded))]
 
-    # -- for ever ----------------------------------------------------------------------------------------------
-
-    def run(self, stop: Flag) -> None:
-        """The controller: watches source and world and keeps them equal until `stop` is set.
-
-        Raises HomeError for a setting that can't be read.
-        """
-        retention = Retention(self.home, self.stores.audit)
-        with self.home.pokes() as pokes, retention.kept(stop):
-            self.manager.run(self.source, stop, pokes)
-
-    @property
-    def begun(self) -> Flag:
-        """Set when a running controller has taken in its first revision."""
-        return self.manager.begun
-
-    def cancel(self) -> None:
-        """Asks the agents to break off what they are doing, as far as they can."""
-        self.parts.context.cancelled.set()
-
-    def changing(self) -> frozenset[Key]:
-        """What is being changed just now."""
-        return self.manager.reconciler.changing()
-
-    def poke(self) -> None:
-        """Has the loop look again at what the user has said."""
-        self.home.poke()
-
-    def record(self, level: Level, reason: str, message: str) -> None:
-        """An event about no resource in particular."""
-        self.parts.board.record(None, level, reason, message)
-
-    def agents(self) -> Mapping[str, AgentHealth]:
-        """Health of the system behind every declared kind, by the system's name (docker, environment)."""
-        health: dict[str, AgentHealth] = {}
-        for kind in sorted({key.kind for key in self.entries()}):
-            agent = self.parts.agent_of(kind)
-            if agent and agent.system not in health and isinstance(agent, ReportsHealth):
-                health[agent.system] = agent.health(self.parts.context)
-        return health
-
-    def queue_depth(self) -> int:
-        return self.manager.depth()
-
-    def died(self) -> str:
-        """Which part of a running controller has died; empty while all live."""
-        return self.manager.died()
-
-    def stuck(self, seconds: float) -> str:
-        """Which systems' lanes have not got on with their work for so long; empty while all move."""
-        return self.manager.stuck(seconds)
-
-    def reached(self) -> Mapping[str, bool]:
-        """Whether each system that work was done on answered when last asked, by its name. Asks nobody."""
-        return self.manager.reached()
-
-    def source_trouble(self) -> str:
-        """What is wrong with the source as a whole (missing, unreadable, empty); "" when nothing is."""
-        index = self.parts.index
-        return "" if index.condition is SourceCondition.OK else f"the source is {index.condition}: {index.message}"
-
 
 def setup_of(home: Home, settings: Settings) -> Setup:
     """What agents are made with."""
@@ -356,11 +263,14 @@ def parts_of(
     agent_of: AgentOf,
     requests: Requests,
     instead: Instead,
+    node: str,
 ) -> Parts:
-    """What a loop over `source` works with."""
+    """What a loop over `source` works with; `node` is what this machine is called in specs."""
     clock = Clock()
     return Parts(
-        index=Index(Generations(stores), Recall(stores, source.name)),
+        index=Index(
+            Generations(stores), Recall(stores, source.name), mine=lambda resource: resource.spec.node in (None, node)
+        ),
         agent_of=agent_of,
         stores=stores,
         board=Board(stores.statuses, stores.events, listener, clock),
