@@ -160,8 +160,8 @@ class AgentHealth:
 class Secrets(Protocol):
     """Resolves references inside an agent's call. Values never leave it; digests may."""
 
-    def reveal(self, ref: SecretRef) -> str:
-        """The value. Raises Stalled(SecretNotFound)."""
+    def reveal(self, ref: SecretRef, namespace: str) -> str:
+        """The value, for a resource of `namespace`. Raises Stalled or Retry (SecretNotFound)."""
 
     def digest(self, value: str) -> str:
         """A keyed digest of a value, fit to be shown and stored."""

@@ -80,6 +80,8 @@ class Board:
             self._statuses.save(changed)
         if gone:
             self._statuses.forget(gone)
+        for key in gone:
+            self._listener.gone(key)
         return turned
 
     def unknown(self, keys: Iterable[Key], message: str) -> None:

@@ -26,8 +26,8 @@ class Discretion:
         self._secrets = secrets
         self._revealed: set[str] = set()
 
-    def reveal(self, ref: SecretRef) -> str:
-        value = self._secrets.reveal(ref)
+    def reveal(self, ref: SecretRef, namespace: str) -> str:
+        value = self._secrets.reveal(ref, namespace)
         self._revealed.add(value)
         return value
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from threading import Condition, Lock, Thread
@@ -36,7 +36,7 @@ from controller.engine.stores import Brake, Level, NotKept
 from controller.engine.telling import Teller
 from controller.engine.watching import watch
 from resources.conditions import Reason
-from resources.meta import Key
+from resources.meta import DeletionPolicy, Key
 from resources.plan import Action
 
 log = logging.getLogger(__name__)
@@ -208,7 +208,7 @@ class Manager:
             edits = self._index.take(revision, partly=partly)
             self._taken_at = self._clock.monotonic()
             self._write_down(revision, edits)
-            self._take(edits, revision.at)
+            self._take(edits, revision.at, revision.orders)
         return edits
 
     def unchanging(self) -> AbstractContextManager[Any]:
@@ -220,8 +220,8 @@ class Manager:
         with self._taking:
             self.prune()
 
-    def _take(self, edits: Edits, at: float) -> None:
-        self.pruner.note(edits)
+    def _take(self, edits: Edits, at: float, orders: Mapping[Key, DeletionPolicy]) -> None:
+        self.pruner.note(edits, orders)
         self.prune()
         for key in edits.edited:
             self._queue.reset(key)
@@ -229,7 +229,7 @@ class Manager:
                 self._latencies.edited(key, at)
         self._add(edits.edited, Priority.EDIT)
         self._add(edits.touched, Priority.EDIT)
-        self._add(edits.moved | edits.removed, Priority.RESYNC)
+        self._add(edits.moved | edits.removed | orders.keys(), Priority.RESYNC)
 
     def _applied(self, key: Key) -> bool:
         """Whether what is desired of `key` was applied before, by an earlier run: then it is no edit to be measured."""
@@ -261,7 +261,7 @@ class Manager:
         confirmed = self._overrides.confirmed(self._parts.identity.source)
         suspended = self._overrides.suspended()
         with self._taking:
-            self._take(self._index.give_up(confirmed), self._clock.monotonic())
+            self._take(self._index.give_up(confirmed), self._clock.monotonic(), {})
             self._add((before ^ suspended) | confirmed, Priority.EDIT)
         return suspended
 

@@ -51,21 +51,25 @@ def decide(
     suspended: Collection[Key],
     too_many: Collection[Key],
     needed_by: Callable[[Key], Collection[Key]],
+    ordered: Collection[Key] = (),
 ) -> Pruning:
     """Sorts `stale` (what we own and nobody declares) into what may go and what is held, and why.
 
     `owned` is how much the source owns in all; `needed_by` names declared resources that depend on a key; `too_many` were
-    held for that reason before, and are until each is confirmed or declared again.
+    held for that reason before, and are until each is confirmed or declared again. `ordered` were deleted by an order, which
+    is no accident: only what the user said of each resource holds it.
     """
     held: dict[str, dict[Key, str]] = {}
     free: list[Key] = []
     for key, record in stale.items():
-        reason, message = _own_hold(key, record, confirmed, suspended, needed_by)
+        reason, message = _own_hold(key, record, confirmed, suspended)
+        if not reason and key not in ordered:
+            reason, message = _need(key, needed_by)
         if reason:
             held.setdefault(reason, {})[key] = message
         else:
             free.append(key)
-    waiting = [key for key in free if key not in confirmed]
+    waiting = [key for key in free if key not in confirmed and key not in ordered]
     if waiting and (hold := _common_hold(len(waiting), owned, source)):
         held[hold[0]] = dict.fromkeys(waiting, hold[1])
     elif still := [key for key in waiting if key in too_many]:
@@ -79,7 +83,6 @@ def _own_hold(
     record: Record,
     confirmed: Collection[Key],
     suspended: Collection[Key],
-    needed_by: Callable[[Key], Collection[Key]],
 ) -> tuple[str, str]:
     if record.recovered and key not in confirmed:
         return Reason.RECOVERED, _RECOVERED
@@ -87,6 +90,10 @@ def _own_hold(
         return Reason.RETAINED, "its last declaration says deletionPolicy: Retain; remove it with 'p2 delete'"
     if key in suspended:
         return Reason.SUSPENDED, KEPT_SUSPENDED
+    return "", ""
+
+
+def _need(key: Key, needed_by: Callable[[Key], Collection[Key]]) -> tuple[str, str]:
     if needing := sorted(needed_by(key)):
         return Reason.DEPENDENCY_MISSING, f"{needing[0].short} still needs it; declare it again, or drop that reference"
     return "", ""

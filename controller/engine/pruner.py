@@ -5,12 +5,15 @@ The manager tells it of every revision; the preview asks it once. Work is propor
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from controller.engine.index import Edits
 from controller.engine.parts import Parts
 from controller.engine.prune import Pruning, SourceHealth, decide
 from controller.engine.stores import Hold
 from resources.conditions import Reason
-from resources.meta import Key
+from resources.meta import DeletionPolicy, Key
 
 
 class Pruner:
@@ -19,13 +22,22 @@ class Pruner:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._stale: set[Key] | None = None  # None: not worked out yet
+        self._ordered: set[Key] = set()  # deleted by an order, and not declared since
         self._holds: tuple[Hold, ...] = ()
 
-    def note(self, edits: Edits) -> None:
-        """Takes in what a revision changed."""
+    def note(self, edits: Edits, orders: Mapping[Key, DeletionPolicy]) -> None:
+        """Takes in what a revision changed, and what was deleted in it by an order, which has the last word on each."""
+        self._ordered = {key for key in {*self._ordered, *orders} if self._parts.index.find(key) is None}
+        self._obey(orders)
         if self._stale is not None:
             self._stale -= edits.edited | edits.moved
             self._stale |= edits.removed
+
+    def _obey(self, orders: Mapping[Key, DeletionPolicy]) -> None:
+        found = ((self._parts.stores.inventory.find(key), policy) for key, policy in orders.items())
+        retain = ((record, policy is DeletionPolicy.RETAIN) for record, policy in found if record)
+        if changed := [replace(record, retain=keep) for record, keep in retain if record.retain is not keep]:
+            self._parts.stores.inventory.confirm(changed)
 
     def decide(self) -> tuple[Pruning, tuple[Hold, ...]]:
         """What may be deleted and what is held, and those holds that are new since the last time."""
@@ -46,6 +58,7 @@ class Pruner:
             suspended=overrides.suspended(),
             too_many=self._held_before(source),
             needed_by=index.dependents,
+            ordered=self._ordered,
         )
         news = tuple(hold for hold in pruning.holds if hold not in self._holds)
         self._holds = pruning.holds

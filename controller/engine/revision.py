@@ -11,7 +11,7 @@ from enum import StrEnum
 from threading import Event as Flag
 from typing import Protocol
 
-from resources.meta import Declared, Key, Problem
+from resources.meta import Declared, DeletionPolicy, Key, Problem
 
 QUIET = 2.0  # seconds without a change before anything may leave the desired state
 
@@ -43,6 +43,8 @@ class Revision:
     at: float = 0.0  # monotonic seconds when the first change of this revision was noticed
     digests: Mapping[str, bytes] = field(default_factory=dict)  # of the texts that `documents` were read from
     leaving: frozenset[Key] = frozenset()  # in `documents`, yet in no file now: they stand until it has been quiet
+    # Deleted by an order (kubectl delete), with what the order says of each: only that protects them, no caution of ours.
+    orders: Mapping[Key, DeletionPolicy] = field(default_factory=dict)
 
 
 class Source(Protocol):

@@ -240,6 +240,9 @@ class Listener(Protocol):
     def settled(self, key: Key, status: Status) -> None:
         """A pass over a key has ended with this status."""
 
+    def gone(self, key: Key) -> None:
+        """A pass over a key has found that nobody declares it, and that nothing of it is left."""
+
     def converged(self, key: Key, seconds: float) -> None:
         """From the edit to Ready."""
 
@@ -264,6 +267,8 @@ class Silent:
     def finished(self, plan: Plan, outcome: str, seconds: float) -> None: ...
 
     def settled(self, key: Key, status: Status) -> None: ...
+
+    def gone(self, key: Key) -> None: ...
 
     def converged(self, key: Key, seconds: float) -> None: ...
 

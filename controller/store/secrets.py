@@ -15,7 +15,7 @@ from pathlib import Path
 from controller.engine.agent import Stalled
 from controller.store.home import Home
 from resources.conditions import Reason
-from resources.meta import SecretKey, SecretRef
+from resources.meta import DEFAULT_NAMESPACE, SecretKey, SecretRef
 
 # As Kubernetes demands of the keys of a Secret: https://kubernetes.io/docs/concepts/configuration/secret/
 _ENTRY = re.compile(r"[-._a-zA-Z0-9]+")
@@ -28,8 +28,8 @@ class HomeSecrets:
         self._home = home
         self._environment = environment
 
-    def reveal(self, ref: SecretRef) -> str:
-        """The value. Raises Stalled(SecretNotFound) with what to do about it."""
+    def reveal(self, ref: SecretRef, namespace: str = DEFAULT_NAMESPACE) -> str:
+        """The value. Raises Stalled(SecretNotFound) with what to do about it. Here all namespaces have the same secrets."""
         if ref.env is not None:
             return self._from_environment(ref.env)
         if ref.file is not None:

@@ -56,6 +56,10 @@ class Listeners:
         for listener in self._all:
             listener.settled(key, status)
 
+    def gone(self, key: Key) -> None:
+        for listener in self._all:
+            listener.gone(key)
+
     def converged(self, key: Key, seconds: float) -> None:
         for listener in self._all:
             listener.converged(key, seconds)

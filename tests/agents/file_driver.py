@@ -17,7 +17,7 @@ from resources.plan import Action, Disruption, Plan
 
 
 class NoSecrets:
-    def reveal(self, ref: SecretRef) -> str:
+    def reveal(self, ref: SecretRef, namespace: str) -> str:
         raise AssertionError("files have no secrets")
 
     def digest(self, value: str) -> str:

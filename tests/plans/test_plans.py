@@ -102,7 +102,7 @@ def shown(change: Change) -> dict[str, Any]:
 
 
 class NoSecrets:
-    def reveal(self, ref: SecretRef) -> str:
+    def reveal(self, ref: SecretRef, namespace: str) -> str:
         raise AssertionError("a diff is pure and reveals nothing")
 
     def digest(self, value: str) -> str:

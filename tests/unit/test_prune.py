@@ -30,6 +30,7 @@ def decided(
     suspended: Collection[Key] = (),
     needed: Collection[Key] = (),
     too_many: Collection[Key] = (),
+    ordered: Collection[Key] = (),
 ) -> Pruning:
     return decide(
         records,
@@ -39,6 +40,7 @@ def decided(
         suspended=suspended,
         too_many=too_many,
         needed_by=lambda k: [key("user")] if k in needed else [],
+        ordered=ordered,
     )
 
 
@@ -91,3 +93,16 @@ def test_suspended_and_still_needed_things_stay() -> None:
     assert pruning.deletes == {key("c")}
     assert reasons(pruning) == {Reason.SUSPENDED: {"a"}, Reason.DEPENDENCY_MISSING: {"b"}}
     assert "Container/user" in next(hold.message for hold in pruning.holds if hold.reason == Reason.DEPENDENCY_MISSING)
+
+
+def test_what_was_deleted_by_an_order_goes_however_much_it_is() -> None:
+    all_of_it = stale(*"abcdefgh")
+    pruning = decided(all_of_it, owned=8, ordered=all_of_it.keys(), needed=all_of_it.keys())
+    assert (pruning.deletes, pruning.holds) == (all_of_it.keys(), ())
+
+
+def test_order_does_not_lift_what_its_user_protects() -> None:
+    protected = {**stale("kept", retain=True), **stale("suspended")}
+    pruning = decided(protected, owned=2, ordered=protected.keys(), suspended=[key("suspended")])
+    assert reasons(pruning) == {Reason.RETAINED: {"kept"}, Reason.SUSPENDED: {"suspended"}}
+    assert not pruning.deletes

@@ -138,7 +138,7 @@ class Blabbing(GadgetAgent):
     ref = SecretRef(env="GADGET_PASSWORD")
 
     def create(self, step: Step[Gadget, Thing], ctx: Context) -> Done:
-        value = ctx.secrets.reveal(self.ref)
+        value = ctx.secrets.reveal(self.ref, "default")
         ctx.progress(step.key, 0.5, f"sending {value}")
         if step.key.name == "fails":
             raise Retry("ApplyFailed", f'cannot make it: bad option "{value}" {value!r}')
@@ -165,7 +165,7 @@ def test_a_secret_that_an_agent_quotes_gets_nowhere(home: Path, monkeypatch: pyt
 
 class Careless(GadgetAgent):
     def create(self, step: Step[Gadget, Thing], ctx: Context) -> Done:
-        raise RuntimeError(f"cannot log in with {ctx.secrets.reveal(Blabbing.ref)}")
+        raise RuntimeError(f"cannot log in with {ctx.secrets.reveal(Blabbing.ref, 'default')}")
 
 
 def test_a_secret_in_the_traceback_of_a_mistake_is_not_logged(

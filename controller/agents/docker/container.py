@@ -35,6 +35,7 @@ from controller.engine.agent import (
     Seen,
     Setup,
     SingleAgent,
+    Stalled,
     Step,
 )
 from controller.engine.diff import changed_fields, plain, within
@@ -92,7 +93,10 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         self._known.learn(resource.key, live["Id"], grace(live))
         supplied = self._images.supplied(live, sight.images[resource.spec.image])
         names = tuple(sorted(each["Name"].removeprefix("/") for each in found.leftovers))
-        value = observed_container(resource, live, supplied, ctx.secrets, names, ctx.read_from)
+        try:
+            value = observed_container(resource, live, supplied, ctx.secrets, names, ctx.read_from)
+        except (Retry, Stalled) as unknown:  # a secret; the other containers are none the worse for it
+            return unknown
         health = health_of(resource.spec, live, self._now())
         mark = mark_in(live["Config"]["Labels"])
         return Seen(value, live["Id"], mark, health, writes=written(live))

@@ -41,7 +41,7 @@ def create_config(container: Container, mark: Mark, secrets: Secrets, legacy: Le
     Raises Stalled for a secret or a file that can't be read.
     """
     spec = container.spec
-    environment = wanted_environment(spec, secrets)
+    environment = wanted_environment(container, secrets)
     labels = {**(spec.labels or {}), **environment.labels, **legacy.labels(), **labels_of(mark)}
     primary = spec.networks[0] if spec.networks else None
     config: Json = {

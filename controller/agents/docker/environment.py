@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.engine.agent import Secrets, Stalled
+from controller.engine.agent import Retry, Secrets, Stalled
+from resources.conditions import Reason
 from resources.docker.names import OWN_LABELS
-from resources.kinds.container import ContainerSpec
+from resources.kinds.container import Container, ContainerSpec
 from resources.meta import SecretRef
 
 SECRET_NAMES = f"{OWN_LABELS}secret-env"
@@ -39,10 +40,11 @@ class SeenEnvironment:
     envFile: tuple[str, ...]
 
 
-def wanted_environment(spec: ContainerSpec, secrets: Secrets) -> WantedEnvironment:
-    """Raises Stalled for a secret or a file that can't be read."""
+def wanted_environment(container: Container, secrets: Secrets) -> WantedEnvironment:
+    """Raises Stalled or Retry for a secret or a file that can't be read."""
+    spec, namespace = container.spec, container.metadata.namespace
     from_files = env_of_files(spec.envFile or ())
-    hidden = {name: secrets.reveal(reference) for name, reference in (spec.secretEnv or {}).items()}
+    hidden = {name: secrets.reveal(reference, namespace) for name, reference in (spec.secretEnv or {}).items()}
     merged = {**from_files, **(spec.env or {}), **hidden}
     labels = {SECRET_NAMES: _joined(hidden), FILE_NAMES: _joined(from_files)}
     return WantedEnvironment(
@@ -52,13 +54,14 @@ def wanted_environment(spec: ContainerSpec, secrets: Secrets) -> WantedEnvironme
 
 
 def seen_environment(
-    spec: ContainerSpec,
+    container: Container,
     live: Iterable[str] | None,
     image: Iterable[str] | None,
     labels: Mapping[str, str],
     secrets: Secrets,
 ) -> SeenEnvironment:
-    """`live` and `image` are NAME=value texts of the container and of its image."""
+    """`live` and `image` are NAME=value texts of the container and of its image. Raises Retry for a secret out of reach."""
+    spec, namespace = container.spec, container.metadata.namespace
     values, supplied = _parsed(live), _parsed(image)
     declared, hidden = spec.env or {}, spec.secretEnv or {}
     secret_names = hidden.keys() | _split(labels, SECRET_NAMES)
@@ -71,7 +74,9 @@ def seen_environment(
     return SeenEnvironment(
         env={name: values[name] for name in shown if name in declared or values[name] != supplied.get(name)},
         secretEnv={
-            name: _seen_secret(values[name], hidden.get(name), secrets) for name in secret_names if name in values
+            name: _seen_secret(values[name], hidden.get(name), secrets, namespace)
+            for name in secret_names
+            if name in values
         },
         envFile=_seen_files(spec, from_files, file_names, values, supplied),
     )
@@ -100,14 +105,15 @@ def _unquoted(value: str) -> str:
     return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
 
 
-def _seen_secret(value: str, reference: SecretRef | None, secrets: Secrets) -> SecretRef | str:
+def _seen_secret(value: str, reference: SecretRef | None, secrets: Secrets, namespace: str) -> SecretRef | str:
     """The reference where the value is what it refers to, else a digest."""
     if reference is not None:
         try:
-            if secrets.reveal(reference) == value:
+            if secrets.reveal(reference, namespace) == value:
                 return reference
-        except Stalled:  # creating a container says so; looking at one must go on
-            pass
+        except (Stalled, Retry) as missing:  # creating a container says so; looking at one must go on
+            if missing.reason != Reason.SECRET_NOT_FOUND:
+                raise
     return f"(secret {secrets.digest(value)[:8]})"
 
 

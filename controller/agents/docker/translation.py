@@ -46,7 +46,7 @@ def observed_container(
     """`live` is what the engine says of the container when it is inspected; `read_from` as in the agent's context."""
     spec, config, host = container.spec, live["Config"], live["HostConfig"]
     supplied, labels = image.config, config.get("Labels") or {}
-    environment = seen_environment(spec, config.get("Env"), supplied.get("Env"), labels, secrets)
+    environment = seen_environment(container, config.get("Env"), supplied.get("Env"), labels, secrets)
     return ContainerObserved(
         image=_image(spec.image, live, image.current),
         pullPolicy=spec.pullPolicy,

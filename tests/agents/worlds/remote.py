@@ -200,7 +200,7 @@ class SiteAgent(SingleAgent[Site, SiteObserved]):
     def _publish(self, step: Step[Site, SiteObserved], number: int, ctx: Context) -> Done:
         assert step.desired is not None
         name, spec = step.desired.world_name, step.desired.spec
-        password = ctx.secrets.reveal(spec.password) if spec.password else None
+        password = ctx.secrets.reveal(spec.password, step.key.namespace) if spec.password else None
         note = ctx.secrets.digest(password) if password is not None else ""
         site = Hosted(number, spec.title, spec.topics or (), spec.settings or {}, note, step.mark)
         try:
@@ -221,16 +221,17 @@ def _seen(resource: Site, answer: Answer, cost: int, ctx: Context) -> Seen[SiteO
     site = answer.sites.get(resource.world_name)
     if site is None:
         return Seen(None, age=answer.age, cost=cost)
-    password = _password(resource.spec.password, site.note, ctx)
+    password = _password(resource, site.note, ctx)
     value = SiteObserved(site.title, site.topics, site.settings, password, site.number)
     return Seen(value, str(site.number), site.mark, age=answer.age, cost=cost)
 
 
-def _password(wanted: SecretRef | None, note: str, ctx: Context) -> SecretRef | str | None:
+def _password(resource: Site, note: str, ctx: Context) -> SecretRef | str | None:
     """That a secret can't be found is said when it is to be written; a look, perhaps for a deletion, must not fail for it."""
+    wanted = resource.spec.password
     if wanted is not None:
         try:
-            if ctx.secrets.digest(ctx.secrets.reveal(wanted)) == note:
+            if ctx.secrets.digest(ctx.secrets.reveal(wanted, resource.key.namespace)) == note:
                 return wanted
         except Stalled:
             pass
