@@ -1,0 +1,227 @@
+"""The API server of a cluster: one request at a time, as plain JSON. The only `import kubernetes_asyncio`.
+
+`kube.py`, `publishing.py` and `nodes.py` work through one; so do the commands with `--context`. Calls block, from any thread;
+the requests run in an event loop of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Any, TypeVar
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+TIMEOUT = 30.0  # seconds for one request
+CHUNK = 500  # objects in one answer of a list
+K3S = Path("/etc/rancher/k3s/k3s.yaml")
+FIELD_MANAGER = "pegasus2"
+MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+
+
+class ClusterError(Exception):
+    """The cluster can't be used, or refused. The message begins "cannot" and says what to do."""
+
+
+class Unreachable(ClusterError):
+    """No answer, or none that makes sense: try again."""
+
+
+class Refusal(ClusterError):
+    """The API server said no. `status` is the HTTP status, `reason` the API's own CamelCase word for it."""
+
+    def __init__(self, message: str, status: int, reason: str = "") -> None:
+        super().__init__(message)
+        self.status, self.reason = status, reason
+
+
+class Missing(Refusal):
+    """There is no such thing (404)."""
+
+
+class Conflict(Refusal):
+    """It has changed since it was read, or is there already (409)."""
+
+
+class Forbidden(Refusal):
+    """Not allowed (403). The message has the rule that is missing."""
+
+
+_REFUSALS: Mapping[int, type[Refusal]] = {403: Forbidden, 404: Missing, 409: Conflict}
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to reach the API server, for who must talk to it otherwise (kopf). Paths are files."""
+
+    server: str
+    insecure: bool
+    ca_path: str | None
+    certificate_path: str | None
+    private_key_path: str | None
+    token: str | None
+
+
+class Cluster:
+    """A connection to one API server, to be closed."""
+
+    def __init__(self, context: str = "", kubeconfig: Path | None = None) -> None:
+        """`context` of the kubeconfig, its current one if empty. Raises ClusterError when there is no such thing."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever, name="cluster", daemon=True)
+        self._thread.start()
+        self.context = context
+        try:
+            self._client, self._configuration = self._call(_connect(context, kubeconfig))
+        except BaseException:
+            self._end()
+            raise
+
+    @property
+    def server(self) -> str:
+        """Its address."""
+        return str(self._configuration.host)
+
+    def access(self) -> Access:
+        """As the kubeconfig says now: a token may be renewed."""
+        found = self._configuration
+        key = self._call(found.get_api_key_with_prefix("BearerToken")) or ""
+        return Access(
+            server=found.host,
+            insecure=not found.verify_ssl,
+            ca_path=found.ssl_ca_cert,
+            certificate_path=found.cert_file,
+            private_key_path=found.key_file,
+            token=key.removeprefix("Bearer ") or None,
+        )
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        query: Mapping[str, str | int] | None = None,
+        *,
+        content: str = "application/json",
+        timeout: float = TIMEOUT,
+    ) -> Json:
+        """The JSON that the API server answers `path` with. Raises Unreachable and Refusal."""
+        return self._call(self._request(method, path, body, query or {}, content, timeout))
+
+    def find(self, path: str) -> Json | None:
+        """The object at `path`; None when there is none."""
+        try:
+            return self.request("GET", path)
+        except Missing:
+            return None
+
+    def list(self, path: str, query: Mapping[str, str | int] | None = None) -> Sequence[Json]:
+        """All objects of a collection, in pieces."""
+        found: list[Json] = []
+        asked: dict[str, str | int] = {"limit": CHUNK, **(query or {})}
+        while True:
+            answer = self.request("GET", path, query=asked)
+            found += answer.get("items") or ()
+            if not (rest := answer.get("metadata", {}).get("continue")):
+                return found
+            asked["continue"] = rest
+
+    def patch(self, path: str, body: Json) -> Json:
+        """Merges `body` into the object. With its resourceVersion in it, raises Conflict where that has changed."""
+        return self.request("PATCH", path, body, {"fieldManager": FIELD_MANAGER}, content=MERGE_PATCH)
+
+    def close(self) -> None:
+        """Harmless when it is closed already."""
+        if self._thread.is_alive():
+            self._call(self._client.close())
+            self._end()
+
+    def _end(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+
+    def _call(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _request(
+        self, method: str, path: str, body: Any, query: Mapping[str, str | int], content: str, timeout: float
+    ) -> Json:
+        import aiohttp
+
+        try:
+            answer = await self._client.call_api(
+                path,
+                method,
+                query_params=list(query.items()),
+                header_params={"Content-Type": content, "Accept": "application/json"},
+                body=body,
+                auth_settings=["BearerToken"],
+                _preload_content=False,
+                _request_timeout=timeout,
+            )
+            async with answer:
+                text = await answer.read()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise Unreachable(_unreachable(self.server, error)) from error
+        return _read(answer.status, text, self.server)
+
+
+async def _connect(context: str, kubeconfig: Path | None) -> tuple[Any, Any]:
+    try:
+        from kubernetes_asyncio import client, config
+    except ImportError as error:
+        raise ClusterError(
+            f"cannot talk to a cluster without {error.name}: install pegasus2[kube] (pip install 'pegasus2[kube]')"
+        ) from error
+    place = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or ""
+    if not place and not (Path.home() / ".kube" / "config").exists() and K3S.exists():
+        place = str(K3S)
+    configuration = client.Configuration()
+    try:
+        await config.load_kube_config(place or None, context or None, configuration)
+    except config.ConfigException as error:
+        raise ClusterError(_unusable(place or "~/.kube/config", context, error)) from error
+    except OSError as error:
+        raise ClusterError(f"cannot read the kubeconfig {place}: {error.strerror}; make it readable") from error
+    return client.ApiClient(configuration), configuration
+
+
+def _unusable(place: str, context: str, error: Exception) -> str:
+    if not any(Path(each).expanduser().exists() for each in place.split(os.pathsep)):
+        return (
+            f"cannot find a kubeconfig: there is no {place}; set KUBECONFIG to the one of your cluster "
+            f"(k3s has it in {K3S})"
+        )
+    if context:
+        return f'cannot use the context "{context}" of {place}: {error}; kubectl config get-contexts lists them'
+    return f"cannot use the kubeconfig {place}: {error}; correct it, or set KUBECONFIG to another"
+
+
+def _unreachable(server: str, error: Exception) -> str:
+    why = str(error) or type(error).__name__
+    return f"cannot reach the API server at {server}: {why}; is it running, and is it this cluster that you mean?"
+
+
+def _read(status: int, text: bytes, server: str) -> Json:
+    try:
+        found = json.loads(text) if text else {}
+    except ValueError:
+        found = {"message": text.decode(errors="replace")[:200]}
+    if not isinstance(found, dict):
+        raise Unreachable(f"cannot understand the API server at {server}: it answered with no object")
+    if status < 300:
+        return found
+    message = str(found.get("message") or f"HTTP status {status}")
+    reason = str(found.get("reason") or "")
+    if status == 401:
+        raise Refusal(f"cannot log in to {server}: {message}; renew the credentials in the kubeconfig", status, reason)
+    if status >= 500 or status == 429:
+        raise Unreachable(f"cannot get an answer from {server}: {message}")
+    raise _REFUSALS.get(status, Refusal)(f"cannot do that at {server}: {message}", status, reason)
