@@ -22,7 +22,7 @@ from resources import kinds
 from resources.machine import MachineStatus
 from resources.meta import API_VERSION, Resource
 from resources.reported import ObjectStatus
-from resources.rules import KEYWORD
+from resources.rules import KEYWORD, said_by_a_rule
 from resources.schema import model_of
 
 Schema = dict[str, Any]
@@ -209,6 +209,8 @@ def _structural(schema: Schema, defs: Mapping[str, Schema], at: str) -> Schema:
             found |= {limit: schema[word], word: True}
     if rules := schema.get(KEYWORD):
         found[KEYWORD] = rules
+        if "pattern" in found and said_by_a_rule(found["pattern"], rules):
+            del found["pattern"]  # the rule says in words what to write
     return {**_typed(schema, defs, at), **found}
 
 

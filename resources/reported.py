@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from resources.conditions import Truth
+from resources.rules import keyed_by
 
 
 class Reported(BaseModel):
@@ -30,7 +31,7 @@ class ReportedCondition(Reported):
 
 Conditions = Annotated[
     tuple[ReportedCondition, ...],
-    Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
+    Field(json_schema_extra=keyed_by("type")),
 ]
 
 
