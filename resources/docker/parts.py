@@ -217,7 +217,8 @@ Mounts = Annotated[
 ]
 Attachments = Annotated[
     tuple[Attachment, ...],
-    Field(min_length=1, max_length=MANY, json_schema_extra=keyed_by("name")),
     AfterValidator(lambda all: tuple(sorted(all, key=lambda a: a.name))),
+    # Behind the validator, or a list whose only entry is wrong would be called empty, too.
+    Field(min_length=1, max_length=MANY, json_schema_extra=keyed_by("name")),
 ]
 Ulimits = Annotated[dict[str, Ulimit], Field(max_length=MANY)]
