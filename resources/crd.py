@@ -220,7 +220,7 @@ def _typed(schema: Schema, defs: Mapping[str, Schema], at: str) -> Schema:
         return {"x-kubernetes-int-or-string": True}
     kind = schema.get("type")
     if kind is None:
-        return {"x-kubernetes-preserve-unknown-fields": True}
+        return {"x-kubernetes-preserve-unknown-fields": True, "nullable": True}
     if kind == "array":
         return {"type": kind, "items": _structural(schema.get("items", {}), defs, f"{at}[]")}
     if kind != "object":

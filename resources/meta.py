@@ -244,13 +244,52 @@ class Spec(Model):
 COMMON_FIELDS = frozenset(Spec.model_fields)
 
 
+# Labels and annotations are those of Kubernetes: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/
+_PREFIX = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+_QUALIFIED = rf"(?:(?P<prefix>{_PREFIX})/)?(?P<name>[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)"
+_LABEL_VALUE = "([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?"
+
+
+def _labels(labels: dict[str, str]) -> dict[str, str]:
+    for name, value in labels.items():
+        if not _qualified(name):
+            raise ValueError(f'cannot use "{name}" as the name of a label: write it like app or example.com/app')
+        if len(value) > 63 or not re.fullmatch(_LABEL_VALUE, value):
+            raise ValueError(
+                f'cannot use the value of the label {name}: up to 63 letters, digits, ".", "_" and "-", '
+                "a letter or digit at both ends"
+            )
+    return labels
+
+
+def _annotations(annotations: dict[str, str]) -> dict[str, str]:
+    for name in annotations:
+        if not _qualified(name.lower()):
+            raise ValueError(
+                f'cannot use "{name}" as the name of an annotation: write it like note or example.com/note'
+            )
+    if sum(len(name.encode()) + len(value.encode()) for name, value in annotations.items()) > ANNOTATIONS_MAX:
+        raise ValueError("cannot carry so many annotations: together they may have 256 KiB")
+    return annotations
+
+
+def _qualified(name: str) -> bool:
+    found = re.fullmatch(_QUALIFIED, name)
+    return found is not None and len(found["prefix"] or "") <= 253 and len(found["name"]) <= 63
+
+
+ANNOTATIONS_MAX = 256 << 10  # bytes
+
+
 class Metadata(Model):
     """Name, place and labels of a resource."""
 
     name: Name = Field(description="Name of the resource: lower-case letters, digits and hyphens, at most 63.")
     namespace: Name = Field(default=DEFAULT_NAMESPACE, description="Keeps equal names apart.")
-    labels: dict[str, str] = Field(default_factory=dict, description="Labels to select by.")
-    annotations: dict[str, str] = Field(
+    labels: Annotated[dict[str, str], AfterValidator(_labels)] = Field(
+        default_factory=dict, description="Labels to select by."
+    )
+    annotations: Annotated[dict[str, str], AfterValidator(_annotations)] = Field(
         default_factory=dict, description="Notes that Pegasus2 carries and does not read."
     )
 

@@ -217,8 +217,8 @@ Mounts = Annotated[
 ]
 Attachments = Annotated[
     tuple[Attachment, ...],
+    Field(max_length=MANY, json_schema_extra={**keyed_by("name"), "minItems": 1}),
     AfterValidator(lambda all: tuple(sorted(all, key=lambda a: a.name))),
-    # Behind the validator, or a list whose only entry is wrong would be called empty, too.
-    Field(min_length=1, max_length=MANY, json_schema_extra=keyed_by("name")),
+    Field(min_length=1),  # behind the validator, or a list whose only entry is wrong would be called empty, too
 ]
 Ulimits = Annotated[dict[str, Ulimit], Field(max_length=MANY)]

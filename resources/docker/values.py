@@ -28,7 +28,7 @@ from resources.notation import (
     valid_ipv4,
     valid_ipv6,
 )
-from resources.rules import MANY, NOT_BESIDE_A_FILE, PATH_MAX, TEXT_MAX, WORD_MAX, Form, Rule
+from resources.rules import MANY, NOT_BESIDE_A_FILE, TEXT_MAX, WORD_MAX, Form, Rule
 
 
 def _restart(value: Any) -> Any:
@@ -159,7 +159,7 @@ Capability = Annotated[
 Capabilities = Annotated[tuple[Capability, ...], Field(max_length=MANY), AfterValidator(_capabilities)]
 SecurityOption = Annotated[
     str,
-    Field(max_length=PATH_MAX),
+    Field(max_length=TEXT_MAX),
     Form(SECURITY_OPTION, "cannot read the security option: write name or name=value"),
     Rule(
         "!self.startsWith('no-new-privileges') || self.matches('^no-new-privileges([=:](true|false))?$')",
