@@ -207,6 +207,9 @@ def _structural(schema: Schema, defs: Mapping[str, Schema], at: str) -> Schema:
     for word, limit in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if word in schema:
             found |= {limit: schema[word], word: True}
+    if "enum" in found:
+        # Null is never one of the values there. Of a field that must not be null it is taken for nothing, as it is meant.
+        found.pop("nullable", None)
     if rules := schema.get(KEYWORD):
         found[KEYWORD] = rules
         if "pattern" in found and said_by_a_rule(found["pattern"], rules):

@@ -109,9 +109,20 @@ Swap = Annotated[
     AfterValidator(_swap),
     Rule(f"self == 'unlimited' || self.matches(r'{SIZE}')", f"{_SIZE_FORM}, or unlimited"),
 ]
-Cpus = Annotated[float, Field(ge=0.01, le=65536), AfterValidator(_nano)]
+Cpus = Annotated[
+    float,
+    Field(ge=0.01, le=65536),
+    AfterValidator(_nano),
+    # Of a whole number an API server compares with the whole part of a minimum.
+    Rule("self >= 0.01", "cannot do with so little: give cpus of at least 0.01"),
+]
 Span = Annotated[Duration, AfterValidator(canonical_duration)]
-Restart = Annotated[str, BeforeValidator(_restart), Field(pattern=RESTART)]
+Restart = Annotated[
+    str,
+    Field(max_length=WORD_MAX, pattern=RESTART),
+    BeforeValidator(_restart),
+    Form(RESTART, 'cannot read restart: write "no" (in quotes), always, unless-stopped, on-failure or on-failure:5'),
+]
 Signal = Annotated[
     str,
     Field(max_length=WORD_MAX),

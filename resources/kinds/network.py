@@ -34,6 +34,7 @@ def _subnet(text: str) -> str:
     try:
         if not re.search("/(0|[1-9][0-9]*)$", text):
             raise ValueError("it has no prefix length")
+        valid_ip(text.partition("/")[0])
         return str(ip_network(text))
     except ValueError as error:
         raise ValueError(f'cannot use the subnet "{text}": {error}; write it like 10.89.7.0/24') from None
