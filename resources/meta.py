@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple,
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
+from resources.labels import valid_annotations, valid_labels
 from resources.rules import ABSOLUTE, KEYWORD, MANY, NOT_BESIDE_A_FILE, PATH_MAX, TEXT_MAX, WORD_MAX, Form, Rule
 
 if TYPE_CHECKING:
@@ -86,6 +87,9 @@ _DURATION = "".join(
 )
 
 
+DURATION = f"^{_DURATION}$"
+
+
 def seconds(text: str) -> float:
     """Seconds in a duration as Go and Kubernetes write it (`1h30m`, `10s`, `500ms`). Raises ValueError."""
     found = re.fullmatch(_DURATION, text)
@@ -105,7 +109,7 @@ Duration = Annotated[
     Field(max_length=WORD_MAX),
     AfterValidator(_valid_duration),
     Field(json_schema_extra={"format": "duration"}),
-    Form(f"^{_DURATION}$", "cannot read the duration: write it like 30s, 5m, 1h30m or 500ms"),
+    Form(DURATION, "cannot read the duration: write it like 30s, 5m, 1h30m or 500ms"),
     Rule("self != ''", "cannot read an empty duration: write it like 30s, 5m, 1h30m or 500ms"),
 ]
 
@@ -119,7 +123,10 @@ def _not_too_often(text: str) -> str:
 Interval = Annotated[
     Duration,
     AfterValidator(_not_too_often),
-    Rule("duration(self) >= duration('1s')", "cannot look that often: give an interval of at least 1s"),
+    Rule(
+        f"!self.matches(r'{DURATION}') || duration(self) >= duration('1s')",
+        "cannot look that often: give an interval of at least 1s",
+    ),
 ]
 
 
@@ -244,52 +251,15 @@ class Spec(Model):
 COMMON_FIELDS = frozenset(Spec.model_fields)
 
 
-# Labels and annotations are those of Kubernetes: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/
-_PREFIX = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
-_QUALIFIED = rf"(?:(?P<prefix>{_PREFIX})/)?(?P<name>[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)"
-_LABEL_VALUE = "([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?"
-
-
-def _labels(labels: dict[str, str]) -> dict[str, str]:
-    for name, value in labels.items():
-        if not _qualified(name):
-            raise ValueError(f'cannot use "{name}" as the name of a label: write it like app or example.com/app')
-        if len(value) > 63 or not re.fullmatch(_LABEL_VALUE, value):
-            raise ValueError(
-                f'cannot use the value of the label {name}: up to 63 letters, digits, ".", "_" and "-", '
-                "a letter or digit at both ends"
-            )
-    return labels
-
-
-def _annotations(annotations: dict[str, str]) -> dict[str, str]:
-    for name in annotations:
-        if not _qualified(name.lower()):
-            raise ValueError(
-                f'cannot use "{name}" as the name of an annotation: write it like note or example.com/note'
-            )
-    if sum(len(name.encode()) + len(value.encode()) for name, value in annotations.items()) > ANNOTATIONS_MAX:
-        raise ValueError("cannot carry so many annotations: together they may have 256 KiB")
-    return annotations
-
-
-def _qualified(name: str) -> bool:
-    found = re.fullmatch(_QUALIFIED, name)
-    return found is not None and len(found["prefix"] or "") <= 253 and len(found["name"]) <= 63
-
-
-ANNOTATIONS_MAX = 256 << 10  # bytes
-
-
 class Metadata(Model):
     """Name, place and labels of a resource."""
 
     name: Name = Field(description="Name of the resource: lower-case letters, digits and hyphens, at most 63.")
     namespace: Name = Field(default=DEFAULT_NAMESPACE, description="Keeps equal names apart.")
-    labels: Annotated[dict[str, str], AfterValidator(_labels)] = Field(
+    labels: Annotated[dict[str, str], AfterValidator(valid_labels)] = Field(
         default_factory=dict, description="Labels to select by."
     )
-    annotations: Annotated[dict[str, str], AfterValidator(_annotations)] = Field(
+    annotations: Annotated[dict[str, str], AfterValidator(valid_annotations)] = Field(
         default_factory=dict, description="Notes that Pegasus2 carries and does not read."
     )
 

@@ -173,7 +173,7 @@ SecurityOption = Annotated[
     Field(max_length=TEXT_MAX),
     Form(SECURITY_OPTION, "cannot read the security option: write name or name=value"),
     Rule(
-        "!self.startsWith('no-new-privileges') || self.matches('^no-new-privileges([=:](true|false))?$')",
+        "!self.matches('^no-new-privileges([=:]|$)') || self.matches('^no-new-privileges([=:](true|false))?$')",
         "cannot set no-new-privileges to this: write true or false",
     ),
     Rule(

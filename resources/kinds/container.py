@@ -48,7 +48,19 @@ from resources.docker.values import (
     Swap,
     Tmpfs,
 )
-from resources.meta import About, Claim, Duration, Key, LocalPath, Resource, SecretRef, Spec, seconds, world_name
+from resources.meta import (
+    DURATION,
+    About,
+    Claim,
+    Duration,
+    Key,
+    LocalPath,
+    Resource,
+    SecretRef,
+    Spec,
+    seconds,
+    world_name,
+)
 from resources.notation import ports
 from resources.rules import MANY, TEXT_MAX, Rule
 
@@ -107,13 +119,13 @@ class ContainerSpec(Spec):
         ),
         Rule("has(self.memory) || !has(self.memorySwap)", "cannot limit memorySwap without memory: give both"),
         Rule(
-            "!has(self.stopGracePeriod) || "
+            f"!has(self.stopGracePeriod) || !self.stopGracePeriod.matches(r'{DURATION}') || "
             "(duration(self.stopGracePeriod) + duration('500us')).getMilliseconds() % 1000 == 0",
             "cannot wait so long for the stop: give stopGracePeriod in whole seconds",
         ),
         Rule(
-            "!has(self.readyTimeout) || timestamp(0) + duration(self.readyTimeout) > "
-            "timestamp(has(self.minReadySeconds) ? self.minReadySeconds : 0)",
+            f"!has(self.readyTimeout) || !self.readyTimeout.matches(r'{DURATION}') || "
+            "timestamp(0) + duration(self.readyTimeout) > timestamp(has(self.minReadySeconds) ? self.minReadySeconds : 0)",
             "cannot be Ready in so short a time: give readyTimeout more than minReadySeconds",
         ),
         Rule(
