@@ -203,7 +203,8 @@ def _structural(schema: Schema, defs: Mapping[str, Schema], at: str) -> Schema:
         schema = {**schema, "enum": [schema["const"]]}
     if nullable:
         found["nullable"] = True
-    if schema.get("default") not in (None, [], {}):
+    if "[]" not in at and schema.get("default") not in (None, [], {}):
+        # Within a list it would make kubectl apply find a difference every time: it compares lists as a whole.
         found["default"] = schema["default"]
     found |= {name: schema[name] for name in _SAME if name in schema}
     for word, limit in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):

@@ -41,12 +41,15 @@ def _mount_source(source: str | None, info: ValidationInfo) -> str | None:
     return beside_the_manifest(source, info) if is_path and source else source
 
 
+_EXTERNAL = "(has(self.external) && self.external)"
+
+
 class Mount(Model):
     """Something of the machine that the container sees at `target`."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "self.type != 'bind' || !(self.external || has(self.size) || has(self.mode))",
+            f"self.type != 'bind' || !({_EXTERNAL} || has(self.size) || has(self.mode))",
             "cannot use external, size or mode with type: bind",
         ),
         Rule(
@@ -54,11 +57,11 @@ class Mount(Model):
             "cannot use propagation, size or mode with type: volume",
         ),
         Rule(
-            "self.type != 'tmpfs' || !(has(self.source) || has(self.propagation) || self.external)",
+            f"self.type != 'tmpfs' || !(has(self.source) || has(self.propagation) || {_EXTERNAL})",
             "cannot use source, propagation or external with type: tmpfs",
         ),
         Rule(
-            "has(self.source) || !(self.type == 'bind' || self.external)",
+            f"has(self.source) || !(self.type == 'bind' || {_EXTERNAL})",
             "cannot mount without source: say which path or volume",
         ),
         Rule(
