@@ -22,8 +22,6 @@ DEFAULT_MARK = "pegasus2.dev/default"  # annotation: its operator takes what nam
 SEAT_MARK = "pegasus2.dev/seat"  # annotation: what only one living process can have, see `membership.seat`
 
 DURATION = 60.0  # seconds after the last renewal until a machine counts as lost
-RENEW = 20.0  # seconds between two renewals
-LOOK = 30.0  # seconds between two looks at the leases of others
 
 
 def collection() -> str:
@@ -46,6 +44,7 @@ class Lease:
     node: str
     holder: str = ""  # empty: its operator has ended in order
     renewed: float = 0.0  # seconds since the epoch, on the holder's clock
+    acquired: float = 0.0  # likewise
     duration: float = DURATION
     default: bool = False
     seat: str = ""
@@ -60,6 +59,7 @@ def read_lease(body: Json) -> Lease:
         node=metadata["name"],
         holder=spec.get("holderIdentity") or "",
         renewed=moment(spec.get("renewTime") or metadata.get("creationTimestamp") or ""),
+        acquired=moment(spec.get("acquireTime") or ""),
         duration=float(spec.get("leaseDurationSeconds") or DURATION),
         default=marks.get(DEFAULT_MARK) == "true",
         seat=marks.get(SEAT_MARK) or "",
@@ -98,6 +98,24 @@ def lost(leases: Mapping[str, Lease], now: float, heard: Mapping[str, float] | N
     }
 
 
+class Hearing:
+    """When each lease was last seen to be renewed, by somebody who keeps looking and trusts no clock but its own."""
+
+    def __init__(self) -> None:
+        self._heard: dict[str, tuple[tuple[str, float], float]] = {}
+
+    def lost(self, leases: Mapping[str, Lease], now: float) -> dict[str, float]:
+        """The nodes whose Lease has not changed for as long as it lasts. `now`: monotonic seconds of this look."""
+        before = self._heard
+        self._heard = {
+            node: before[node]
+            if node in before and before[node][0] == (lease.holder, lease.renewed)
+            else ((lease.holder, lease.renewed), now)
+            for node, lease in leases.items()
+        }
+        return lost(leases, now, {node: at for node, (_, at) in self._heard.items()})
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How the machines of a cluster are doing at one moment."""
@@ -112,10 +130,14 @@ class Standing:
         return sorted(node for node, lease in self.leases.items() if lease.holder and node not in self.lost)
 
     @property
+    def live_defaults(self) -> list[str]:
+        """Nodes that take what names no machine, by name."""
+        return sorted(node for node, lease in self.leases.items() if lease.default and node not in self.lost)
+
+    @property
     def defaults(self) -> list[str]:
-        """Nodes that take what names no machine, by name: the live ones if there are any, else those that are lost."""
-        marked = sorted(node for node, lease in self.leases.items() if lease.default)
-        return [node for node in marked if node not in self.lost] or marked
+        """As `live_defaults`; if there are none, those that are lost."""
+        return self.live_defaults or sorted(node for node, lease in self.leases.items() if lease.default)
 
 
 def derived(
@@ -139,9 +161,10 @@ def verdict(found: Object, standing: Standing) -> tuple[Condition, ...] | None:
     return (_ready(found, Reason.NODE_UNKNOWN, message + ending, found.generation, standing.at),)
 
 
-def machine_verdict(lease: Lease, generation: int) -> Condition:
-    """What is said of a Machine whose Lease ran out."""
-    since = lease.renewed + lease.duration
+def machine_verdict(lease: Lease, body: Json) -> Condition:
+    """What is said of a Machine (as the API server has it) whose Lease ran out."""
+    since = ready_since(body, Truth.UNKNOWN, lease.renewed + lease.duration)
+    generation = int(body["metadata"].get("generation") or 0)
     return Condition(Type.READY, Truth.UNKNOWN, Reason.NODE_LOST, gone(lease), generation, since)
 
 
@@ -181,11 +204,10 @@ def _node_of(found: Object, standing: Standing) -> str | None:
     """Whose it is. None: it names no machine, and none takes what names none."""
     if found.node:
         return found.node
-    defaults = standing.defaults
     worked = str(found.status.get("node") or "")
-    if worked in standing.lost and not any(node not in standing.lost for node in defaults):
+    if worked in standing.lost and not standing.live_defaults:
         return worked
-    return defaults[0] if defaults else None
+    return next(iter(standing.defaults), None)
 
 
 def _unknown(node: str, standing: Standing) -> str:
@@ -208,9 +230,12 @@ def _known(standing: Standing) -> str:
 
 
 def _ready(found: Object, reason: Reason, message: str, generation: int, since: float) -> Condition:
-    """`since` is kept from the condition that stands there when that was Unknown already."""
-    conditions = found.status.get("conditions") or ()
-    before: Json = next((each for each in conditions if each.get("type") == Type.READY), {})
-    if before.get("status") == Truth.UNKNOWN:
-        since = moment(before.get("lastTransitionTime") or "") or since
+    since = ready_since(found.body, Truth.UNKNOWN, since)
     return Condition(Type.READY, Truth.UNKNOWN, reason, message, generation, since)
+
+
+def ready_since(body: Json, status: Truth, since: float) -> float:
+    """`since`, or when the Ready condition of an object that has this status already came to it."""
+    conditions = (body.get("status") or {}).get("conditions") or ()
+    before: Json = next((each for each in conditions if each.get("type") == Type.READY), {})
+    return (moment(before.get("lastTransitionTime") or "") or since) if before.get("status") == status else since

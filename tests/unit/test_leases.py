@@ -151,10 +151,11 @@ def test_a_lease_is_read_as_the_api_server_writes_it() -> None:
         "spec": {
             "holderIdentity": "atlas_12_ab",
             "leaseDurationSeconds": 60,
+            "acquireTime": written(NOW, micro=True),
             "renewTime": written(NOW + 0.25, micro=True),
         },
     }
-    assert read_lease(body) == Lease("atlas", "atlas_12_ab", NOW + 0.25, 60.0, True, "abc", "7")
+    assert read_lease(body) == Lease("atlas", "atlas_12_ab", NOW + 0.25, NOW, 60.0, True, "abc", "7")
     assert read_leases([{"metadata": {"name": "hera"}}]) == {"hera": Lease("hera")}
 
 
