@@ -136,7 +136,7 @@ class Lookout:
     def _survey(self, standing: Standing) -> None:
         for node in standing.lost:
             self._mark_machine(node, standing)
-        for kind in sorted(kinds.built_in()):
+        for kind in kinds.names():
             for found in self._all(kind):
                 self._mark(found, standing)
 

@@ -20,6 +20,7 @@ from controller.sources.cluster import Cluster, ClusterError, Conflict
 from controller.sources.leases import Json, published, ready_since
 from controller.sources.membership import Pace, Wait
 from resources.conditions import Condition, Reason, Truth, Type
+from resources.machine import Capacity, Counts, MachineAgent, MachineStatus, System, summary
 from resources.meta import API_VERSION
 
 log = logging.getLogger(__name__)
@@ -124,40 +125,41 @@ class Machine:
 
     def _status(self) -> Json:
         """All but the conditions."""
-        agents = [
-            {"name": name, "available": health.available, "version": health.version, "message": health.message}
+        agents = tuple(
+            MachineAgent(name=name, available=health.available, version=health.version, message=health.message)
             for name, health in sorted(self._reports.agents().items())
-        ]
+        )
         total, ready = self._reports.tally()
-        reached = ", ".join(str(agent["name"]) for agent in agents if agent["available"])
-        return {
-            "version": __version__,
-            "agents": agents,
-            "capacity": capacity(self._home),
-            "system": system(),
-            "resources": {"total": total, "ready": ready},
-            "summary": {"agents": reached, "resources": f"{ready}/{total}"},
-        }
+        counts = Counts(total=total, ready=ready)
+        status = MachineStatus(
+            version=__version__,
+            agents=agents,
+            capacity=capacity(self._home),
+            system=system(),
+            resources=counts,
+            summary=summary(agents, counts),
+        )
+        return status.model_dump(mode="json", exclude={"conditions"})
 
 
-def capacity(home: Path) -> Json:
-    """What the machine has, sizes as Kubernetes quantities."""
+def capacity(home: Path) -> Capacity:
+    """What the machine has."""
     import psutil
 
-    return {
-        "cpus": psutil.cpu_count() or 0,
-        "memory": f"{psutil.virtual_memory().total // _MI}Mi",
-        "disk": f"{psutil.disk_usage(str(home)).total // _MI}Mi",
-    }
+    return Capacity(
+        cpus=psutil.cpu_count() or 0,
+        memory=f"{psutil.virtual_memory().total // _MI}Mi",
+        disk=f"{psutil.disk_usage(str(home)).total // _MI}Mi",
+    )
 
 
-def system() -> Json:
+def system() -> System:
     """What the machine runs."""
     try:
         name = platform.freedesktop_os_release().get("PRETTY_NAME") or platform.system()
     except OSError:
         name = platform.system()
-    return {"os": name, "kernel": platform.release(), "architecture": platform.machine()}
+    return System(os=name, kernel=platform.release(), architecture=platform.machine())
 
 
 def _at_work(says: Json, found: Json, now: float) -> Condition:

@@ -128,9 +128,11 @@ class Membership:
         while not self._wait(stop, self._pace.again if failing else self._pace.renew):
             try:
                 holder = self._renew()
-            except ClusterError as error:
+            except Exception as error:  # whatever it is: a lease that nobody renews any more must not go unseen
                 if not failing:
-                    log.warning("the lease could not be renewed", extra={"node": self._node, "cause": str(error)})
+                    known = isinstance(error, ClusterError)
+                    about = {"node": self._node, "cause": str(error)}
+                    log.warning("the lease could not be renewed", extra=about, exc_info=None if known else error)
                 failing = True
                 continue
             if holder:
