@@ -99,20 +99,24 @@ def lost(leases: Mapping[str, Lease], now: float, heard: Mapping[str, float] | N
 
 
 class Hearing:
-    """When each lease was last seen to be renewed, by somebody who keeps looking and trusts no clock but its own."""
+    """When each lease was last seen to be renewed, by somebody who keeps looking and trusts no clock but its own.
 
-    def __init__(self) -> None:
+    Who could not look for longer than `patience` seconds begins anew: while no API server answered nobody could renew.
+    """
+
+    def __init__(self, patience: float = DURATION * 2 / 3) -> None:
+        self._patience = patience
         self._heard: dict[str, tuple[tuple[str, float], float]] = {}
+        self._looked = 0.0
 
     def lost(self, leases: Mapping[str, Lease], now: float) -> dict[str, float]:
         """The nodes whose Lease has not changed for as long as it lasts. `now`: monotonic seconds of this look."""
-        before = self._heard
-        self._heard = {
-            node: before[node]
-            if node in before and before[node][0] == (lease.holder, lease.renewed)
-            else ((lease.holder, lease.renewed), now)
-            for node, lease in leases.items()
-        }
+        before = self._heard if now - self._looked <= self._patience else {}
+        self._heard, self._looked = {}, now
+        for node, lease in leases.items():
+            renewal = (lease.holder, lease.renewed)
+            known = before.get(node)
+            self._heard[node] = known if known and known[0] == renewal else (renewal, now)
         return lost(leases, now, {node: at for node, (_, at) in self._heard.items()})
 
 

@@ -55,7 +55,7 @@ class Lookout:
         self._pace = pace or Pace()
         self._clock = clock or Clock()
         self._wait = wait
-        self._hearing = Hearing()
+        self._hearing = Hearing(self._pace.patience)
         self._wake = Flag()
         self._lock = Lock()
         self._noticed: dict[Key, Object] = {}

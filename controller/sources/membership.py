@@ -61,6 +61,11 @@ class Pace:
     report: float = 60.0  # at this machine, for its Machine
     survey: float = 600.0  # at everything, while somebody is missing; and at whether our Machine says what we wrote
 
+    @property
+    def patience(self) -> float:
+        """How long one may have been unable to look, and still conclude from it that others are gone."""
+        return self.duration * 2 / 3
+
 
 def seat(home: Path) -> str:
     """Names what only one living process has: this locked home, since this machine was started.
@@ -93,7 +98,8 @@ class Membership:
         self._pace = pace or Pace()
         self._clock = clock or Clock()
         self._wait = wait
-        self._hearing = Hearing()
+        self._hearing = Hearing(self._pace.patience)
+        self._trusting = True  # the clock of a holder, of which we have seen nothing yet
         self._version = ""  # of our Lease as we wrote it last; empty while we have none
         self.identity = f"{socket.gethostname()}_{os.getpid()}_{secrets.token_hex(4)}"
 
@@ -108,11 +114,14 @@ class Membership:
             try:
                 holder = self._take()
                 if not holder:
+                    self._trusting = False
                     return True
+                self._trusting = False
                 if holder != told:
                     log.warning("waiting for the lease of the node", extra={"node": self._node, "holder": holder})
                     told = holder
             except Unreachable as error:
+                self._trusting = False  # the holder could not renew either
                 if told != str(error):
                     log.warning("waiting for the API server", extra={"node": self._node, "cause": str(error)})
                     told = str(error)
@@ -184,12 +193,12 @@ class Membership:
                 continue  # somebody was quicker: who?
 
     def _over(self, lease: Lease) -> bool:
-        """Whether its holder is dead, or counts as dead: by its own clock, or by ours since we keep looking."""
+        """Whether its holder is dead, or counts as dead: at first by what it has written, then by what we have seen."""
         if self._seat and lease.seat == self._seat:
             return True
         known = {lease.node: lease}
         unheard = self._hearing.lost(known, self._clock.monotonic())
-        return bool(unheard or lost(known, self._clock.wall()))
+        return bool(unheard or (self._trusting and lost(known, self._clock.wall())))
 
     def _create(self) -> None:
         try:

@@ -5,6 +5,7 @@ The operator (`wiring/operator.py`) makes one, joins before it works on anything
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from controller.sources.machines import Machine, Reports
 from controller.sources.membership import Membership, Pace, Wait, seat
 from controller.sources.objects import Object
 
-STOPPING = 15.0  # seconds for what is under way with the API server
+STOPPING = 5.0  # seconds for what is under way with the API server; what takes longer ends with the process
 
 
 class Nodes:
@@ -67,8 +68,9 @@ class Nodes:
             stop.set()
             machine.wake()
             lookout.wake()
+            until = time.monotonic() + STOPPING
             for thread in threads:
-                thread.join(STOPPING)
+                thread.join(max(0.0, until - time.monotonic()))
             self.membership.leave()
 
     def notice(self, found: Object) -> None:

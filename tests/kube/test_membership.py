@@ -13,7 +13,7 @@ from threading import Thread
 
 import pytest
 
-from controller.sources.cluster import Cluster, ClusterError
+from controller.sources.cluster import Cluster, ClusterError, Unreachable
 from controller.sources.leases import Lease, place, read_lease, written
 from controller.sources.membership import Membership, Pace, seat
 from tests.apiserver import Kubernetes, OwnKubernetes
@@ -101,6 +101,23 @@ def test_holder_whose_clock_runs_ahead_is_replaced_all_the_same(client: Cluster,
     assert time.passed == 60
 
 
+def test_operator_that_waits_does_not_profit_from_an_api_server_that_was_away(
+    cluster: Kubernetes, client: Cluster, member: Make, time: Time
+) -> None:
+    first, stop, cut = member(), Flag(), Flag()
+    assert first.join(Flag())
+
+    def fail(method: str, path: str) -> None:
+        if cut.is_set():
+            raise Unreachable("cannot reach the API server")
+
+    with closing(Counting(cluster.kubeconfig, fail)) as other:
+        second = Membership(other, "atlas", clock=time.clock, wait=time.wait)
+        time.at[10], time.at[200], time.at[230] = cut.set, cut.clear, stop.set
+        assert not second.join(stop)
+        assert first._renew() == ""
+
+
 def test_operator_that_is_started_again_in_its_home_need_not_wait(member: Make, time: Time, home: Path) -> None:
     home.mkdir()
     assert member(seat=seat(home)).join(Flag())
@@ -158,8 +175,7 @@ def test_lease_is_renewed_thrice_a_minute_and_nothing_else_is_asked(cluster: Kub
 def test_operator_that_was_displaced_is_told_by_whom(client: Cluster, member: Make, time: Time) -> None:
     first, second = member(), member()
     assert first.join(Flag())
-    told: list[str] = []
-    # As if no API server had answered the first one for a while.
+    told: list[str] = []  # as if no API server had answered the first one for a while
     assert second.join(Flag())
     first.keep(Flag(), told.append, lambda: pytest.fail("another has it"))
     assert told == [second.identity]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from controller.sources.leases import (
+    Hearing,
     Lease,
     derived,
     lost,
@@ -60,6 +61,15 @@ def test_a_node_is_lost_when_its_lease_ran_out_and_not_before() -> None:
 def test_clocks_that_disagree_lose_no_node_that_is_seen_to_renew() -> None:
     known = leases(lease("atlas", age=3600.0), lease("hera", age=-3600.0))
     assert lost(known, NOW, {"atlas": NOW - 10, "hera": NOW - 61}).keys() == {"hera"}
+
+
+def test_nobody_is_lost_because_there_was_no_api_server_to_renew_at() -> None:
+    hearing, known = Hearing(), leases(lease("atlas"), lease("hera"))
+    assert hearing.lost(known, 0.0) == {}
+    assert hearing.lost(known, 300.0) == {}  # no look succeeded in between
+    known = leases(lease("atlas", age=-300), lease("hera"))
+    assert hearing.lost(known, 330.0) == {}
+    assert hearing.lost(known, 360.0).keys() == {"hera"}
 
 
 def test_an_operator_stopped_in_order_has_time_to_be_started_again() -> None:
