@@ -24,7 +24,7 @@ from tests.support import eventually
 
 pytestmark = pytest.mark.kube
 
-QUICK = Pace(duration=2, renew=0.2, again=0.1, look=0.2, report=0.2)
+QUICK = Pace(duration=4, renew=0.3, again=0.1, look=0.3, report=0.3)
 WORKED = {
     "node": "hera",
     "conditions": [
@@ -39,7 +39,7 @@ from controller.sources.cluster import Cluster
 from controller.sources.machines import Reports
 from controller.sources.membership import Pace
 from controller.sources.nodes import Nodes
-pace = Pace(duration=2, renew=0.2, again=0.1, look=0.2, report=0.2)
+pace = Pace(duration=4, renew=0.3, again=0.1, look=0.3, report=0.3)
 nodes = Nodes(Cluster(kubeconfig=Path(sys.argv[1])), sys.argv[2], Path(sys.argv[3]), Reports(dict, lambda: (0, 0)), pace=pace)
 assert nodes.join(threading.Event())
 with nodes.kept(lambda holder: None):
