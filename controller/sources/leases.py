@@ -12,13 +12,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from controller.sources.objects import Object
+from controller.sources.status_document import way_out
 from resources.conditions import Condition, Reason, Truth, Type
+from resources.meta import Key
 
 Json = dict[str, Any]
 
 NAMESPACE = "pegasus2"
 NODE_LABEL = "pegasus2.dev/node"
 DEFAULT_MARK = "pegasus2.dev/default"  # annotation: its operator takes what names no machine
+LEFT_MARK = "pegasus2.dev/left"  # annotation: keys that were let go while nobody was there, with their things to stay
 SEAT_MARK = "pegasus2.dev/seat"  # annotation: what only one living process can have, see `membership.seat`
 
 DURATION = 60.0  # seconds after the last renewal until a machine counts as lost
@@ -48,6 +51,7 @@ class Lease:
     duration: float = DURATION
     default: bool = False
     seat: str = ""
+    left: frozenset[Key] = frozenset()
     version: str = ""  # resourceVersion
 
 
@@ -63,6 +67,7 @@ def read_lease(body: Json) -> Lease:
         duration=float(spec.get("leaseDurationSeconds") or DURATION),
         default=marks.get(DEFAULT_MARK) == "true",
         seat=marks.get(SEAT_MARK) or "",
+        left=frozenset(Key.parse(text) for text in (marks.get(LEFT_MARK) or "").split() if text.count("/") == 2),
         version=metadata.get("resourceVersion") or "",
     )
 
@@ -153,10 +158,10 @@ def derived(
 
 def verdict(found: Object, standing: Standing) -> tuple[Condition, ...] | None:
     """As `derived`, for many objects at one moment."""
-    node = _node_of(found, standing)
+    node = node_of(found, standing)
     if node is not None and node in standing.leases and node not in standing.lost:
         return None
-    ending = _WAY_OUT if found.deleting and found.held else ""
+    ending = f"; it is being deleted, and waits for that; {way_out(found)}" if found.deleting and found.held else ""
     if node is not None and node in standing.lost:
         lease = standing.leases[node]
         generation = int(found.status.get("observedGeneration") or 0)
@@ -198,13 +203,7 @@ def gone(lease: Lease) -> str:
     )
 
 
-_WAY_OUT = (
-    "; it is being deleted, which waits for that machine: set spec.deletionPolicy to Retain to let the object go "
-    "and leave the thing as it is"
-)
-
-
-def _node_of(found: Object, standing: Standing) -> str | None:
+def node_of(found: Object, standing: Standing) -> str | None:
     """Whose it is. None: it names no machine, and none takes what names none."""
     if found.node:
         return found.node

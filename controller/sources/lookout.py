@@ -15,13 +15,17 @@ from controller.engine.clock import Clock
 from controller.sources import machines, objects
 from controller.sources.cluster import Cluster, ClusterError, Conflict, Missing
 from controller.sources.leases import (
+    LEFT_MARK,
     SELECTED,
     Hearing,
     Json,
     Standing,
     collection,
     machine_verdict,
+    node_of,
+    place,
     published,
+    read_lease,
     read_leases,
     verdict,
 )
@@ -160,7 +164,7 @@ class Lookout:
                 return
             try:
                 if _free(now):
-                    self._let_go(now)
+                    self._let_go(now, standing)
                 else:
                     self._say(objects.place(now.key, "status"), now.version, conditions or ())
                     log.info("marked", extra={"key": str(now.key), "reason": str((conditions or ())[0].reason)})
@@ -172,12 +176,23 @@ class Lookout:
                 now = read_object({"kind": now.key.kind, **body}) if body else None
         self._surveyed = None  # the next look sees to it
 
-    def _let_go(self, found: Object) -> None:
-        """Its owner would rather leave the thing than wait for the machine."""
+    def _let_go(self, found: Object, standing: Standing) -> None:
+        """Its owner would rather leave the thing than wait for the machine, which is to know that when it is back."""
+        node = node_of(found, standing)
+        if node is not None and node in standing.leases:
+            self._leave_word(node, found.key)
         left = [each for each in found.finalizers if each != FINALIZER]
         metadata = {"resourceVersion": found.version, "finalizers": left}
         self._cluster.patch(objects.place(found.key), {"metadata": metadata})
         log.warning("let go; its thing is left on a machine that is gone", extra={"key": str(found.key)})
+
+    def _leave_word(self, node: str, key: Key) -> None:
+        body = self._cluster.find(place(node))
+        lease = read_lease(body) if body else None
+        if lease and key not in lease.left:
+            left = " ".join(sorted(map(str, {*lease.left, key})))
+            metadata = {"resourceVersion": lease.version, "annotations": {LEFT_MARK: left}}
+            self._cluster.patch(place(node), {"metadata": metadata})
 
     def _mark_machine(self, node: str, standing: Standing) -> None:
         for _ in range(TRIES):

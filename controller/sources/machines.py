@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 COLLECTION = f"/apis/{API_VERSION}/machines"
 
 _MI = 2**20
+_SOON = 1.0  # seconds
 
 
 def place(node: str, sub: str = "") -> str:
@@ -70,8 +71,14 @@ class Machine:
         self._doubts = 0  # reports that look, whatever we know
         self._trouble = ""
 
-    def keep(self, stop: Flag) -> None:
-        """Reports once in a while what has changed, until `stop` is set (and `wake` called)."""
+    def keep(self, stop: Flag, begun: Flag | None = None) -> None:
+        """Reports once in a while what has changed, until `stop` is set (and `wake` called).
+
+        `begun` is set once the loop has something to tell, which is then reported without delay.
+        """
+        self.report()
+        while begun is not None and not begun.is_set() and not stop.is_set():
+            self._wait(self._wake, _SOON)
         while not stop.is_set():
             self._wake.clear()
             self.report()

@@ -29,6 +29,7 @@ from controller.sources.cluster import (
 from controller.sources.leases import (
     DEFAULT_MARK,
     DURATION,
+    LEFT_MARK,
     NAMESPACE,
     NODE_LABEL,
     SEAT_MARK,
@@ -41,6 +42,7 @@ from controller.sources.leases import (
     read_lease,
     written,
 )
+from resources.meta import Key
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +103,7 @@ class Membership:
         self._hearing = Hearing(self._pace.patience)
         self._trusting = True  # the clock of a holder, of which we have seen nothing yet
         self._version = ""  # of our Lease as we wrote it last; empty while we have none
+        self.left: frozenset[Key] = frozenset()  # keys let go while nobody was here, whose things are to stay
         self.identity = f"{socket.gethostname()}_{os.getpid()}_{secrets.token_hex(4)}"
 
     def join(self, stop: Flag) -> bool:
@@ -128,15 +131,19 @@ class Membership:
             self._wait(stop, self._pace.again)
         return False
 
-    def keep(self, stop: Flag, displaced: Callable[[str], None], returned: Callable[[], None]) -> None:
+    def keep(
+        self, stop: Flag, displaced: Callable[[str], None], returned: Callable[[], None], begun: Flag | None = None
+    ) -> None:
         """Renews the Lease until `stop` is set, or until another has it: then `displaced` is called with its name.
+
+        `begun` is set once what was `left` is taken in, and need not be told again.
 
         `returned` is called when we renew what has run out: others have taken us for lost. No API server is no reason to end.
         """
         renewed, failing = self._clock.monotonic(), False
         while not self._wait(stop, self._pace.again if failing else self._pace.renew):
             try:
-                holder = self._renew()
+                holder = self._renew(told=begun is not None and begun.is_set())
             except Exception as error:  # whatever it is: a lease that nobody renews any more must not go unseen
                 if not failing:
                     known = isinstance(error, ClusterError)
@@ -167,11 +174,14 @@ class Membership:
         except ClusterError as error:
             log.warning("the lease could not be given back", extra={"node": self._node, "cause": str(error)})
 
-    def _renew(self) -> str:
+    def _renew(self, *, told: bool = False) -> str:
         """The other process that has the Lease; empty when it is ours, and renewed. Raises ClusterError."""
         now = written(self._clock.wall(), micro=True)
+        metadata: Json = {"resourceVersion": self._version}
+        if told and self.left:
+            metadata["annotations"] = {LEFT_MARK: None}
         try:
-            self._patch({"metadata": {"resourceVersion": self._version}, "spec": {"renewTime": now}})
+            self._patch({"metadata": metadata, "spec": {"renewTime": now}})
         except (Conflict, Missing):  # somebody has edited it, deleted it, or has it now
             return self._take()
         return ""
@@ -233,4 +243,5 @@ class Membership:
     def _patch(self, body: Json) -> None:
         path, query = place(self._node), {"fieldManager": FIELD_MANAGER}
         found = self._cluster.request("PATCH", path, body, query, content=MERGE_PATCH, timeout=PATIENCE)
-        self._version = read_lease(found).version
+        lease = read_lease(found)
+        self._version, self.left = lease.version, lease.left

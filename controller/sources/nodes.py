@@ -18,6 +18,7 @@ from controller.sources.lookout import Lookout
 from controller.sources.machines import Machine, Reports
 from controller.sources.membership import Membership, Pace, Wait, seat
 from controller.sources.objects import Object
+from resources.meta import Key
 
 STOPPING = 5.0  # seconds for what is under way with the API server; what takes longer ends with the process
 
@@ -48,15 +49,15 @@ class Nodes:
         return self.membership.join(stop)
 
     @contextmanager
-    def kept(self, displaced: Callable[[str], None]) -> Iterator[None]:
+    def kept(self, displaced: Callable[[str], None], begun: Flag | None = None) -> Iterator[None]:
         """While the body runs, after `join`: keeps the node, and calls `displaced` should another operator have taken it.
 
-        At the end the node is given back.
+        `begun` is set once the loop has taken in what the cluster says. At the end the node is given back.
         """
         stop, lookout, machine = Flag(), self._lookout, self._machine
         works = {
-            "lease": lambda: self.membership.keep(stop, displaced, machine.refresh),
-            "machine": lambda: machine.keep(stop),
+            "lease": lambda: self.membership.keep(stop, displaced, machine.refresh, begun),
+            "machine": lambda: machine.keep(stop, begun),
             "lookout": lambda: lookout.keep(stop),
         }
         threads = [Thread(target=work, name=name, daemon=True) for name, work in works.items()]
@@ -72,6 +73,10 @@ class Nodes:
             for thread in threads:
                 thread.join(max(0.0, until - time.monotonic()))
             self.membership.leave()
+
+    def left(self) -> frozenset[Key]:
+        """Keys whose objects were let go while nobody was here; their things are to stay."""
+        return self.membership.left
 
     def notice(self, found: Object) -> None:
         """An object that this operator leaves to others; see `Lookout.notice`. Does not block."""

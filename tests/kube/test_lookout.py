@@ -13,10 +13,12 @@ import pytest
 from controller.engine.agent import AgentHealth
 from controller.sources import machines
 from controller.sources.cluster import Cluster
+from controller.sources.leases import place, read_lease
 from controller.sources.lookout import Lookout
 from controller.sources.machines import Machine, Reports
 from controller.sources.membership import Membership
 from controller.sources.objects import FINALIZER, read_object
+from resources.meta import Key
 from tests.apiserver import Kubernetes
 from tests.kube.crew import Counting, Time, clean, put, ready, stands
 
@@ -224,7 +226,7 @@ def test_deletion_that_waits_for_a_lost_machine_names_the_way_out_and_retain_is_
     crew.work(120)
     atlas.lookout.notice(read_object(client.request("DELETE", where)))
     atlas.lookout.look()
-    assert "set spec.deletionPolicy to Retain to let the object go" in ready(client.find(where))["message"]
+    assert "to let the object go and leave the thing as it is: kubectl patch" in ready(client.find(where))["message"]
     atlas.lookout.notice(read_object(client.patch(where, {"spec": {"deletionPolicy": "Retain"}})))
     atlas.lookout.look()
     left = client.find(where)
@@ -237,7 +239,7 @@ def test_deletion_that_waits_for_a_lost_machine_names_the_way_out_and_retain_is_
 def test_object_with_retain_goes_as_soon_as_its_machine_is_lost(
     hire: Hire, client: Cluster, namespace: str, time: Time
 ) -> None:
-    atlas, _hera = hire("atlas"), hire("hera")
+    atlas, hera = hire("atlas"), hire("hera")
     where = f"/apis/pegasus2.dev/v1/namespaces/{namespace}/files/motd"
     spec = {"node": "hera", "deletionPolicy": "Retain"}
     put(client, namespace, "motd", spec, worked("hera"), finalizers=[FINALIZER])
@@ -247,6 +249,11 @@ def test_object_with_retain_goes_as_soon_as_its_machine_is_lost(
     assert client.find(where) is not None
     crew.work(80)
     assert client.find(where) is None
+    key = Key("File", namespace, "motd")
+    hera.renew()
+    assert hera.membership.left == {key}  # it was told, before the object went
+    hera.membership._renew(told=True)
+    assert read_lease(client.find(place("hera")) or {}).left == frozenset()
 
 
 def test_object_that_is_written_by_others_meanwhile_is_marked_all_the_same(

@@ -19,6 +19,7 @@ from controller.sources.leases import (
 )
 from controller.sources.objects import FINALIZER, Object, read_object
 from resources.conditions import Condition, Reason, Truth
+from resources.meta import Key
 
 NOW = 1_800_000_000.0
 
@@ -140,7 +141,10 @@ def test_a_deletion_that_waits_for_a_machine_names_the_way_out(node: str) -> Non
     waiting, going = said(thing(node, deleting=True), known), said(thing(node, deleting=True, held=False), known)
     assert waiting is not None
     assert going is not None
-    assert "set spec.deletionPolicy to Retain" in waiting.message
+    assert (
+        """kubectl patch files.pegasus2.dev motd --type=merge -p '{"spec":{"deletionPolicy":"Retain"}}'"""
+        in waiting.message
+    )
     assert "deletionPolicy" not in going.message
 
 
@@ -156,7 +160,11 @@ def test_a_lease_is_read_as_the_api_server_writes_it() -> None:
         "metadata": {
             "name": "atlas",
             "resourceVersion": "7",
-            "annotations": {"pegasus2.dev/default": "true", "pegasus2.dev/seat": "abc"},
+            "annotations": {
+                "pegasus2.dev/default": "true",
+                "pegasus2.dev/seat": "abc",
+                "pegasus2.dev/left": "File/default/motd nonsense",
+            },
         },
         "spec": {
             "holderIdentity": "atlas_12_ab",
@@ -165,7 +173,8 @@ def test_a_lease_is_read_as_the_api_server_writes_it() -> None:
             "renewTime": written(NOW + 0.25, micro=True),
         },
     }
-    assert read_lease(body) == Lease("atlas", "atlas_12_ab", NOW + 0.25, NOW, 60.0, True, "abc", "7")
+    left = frozenset({Key("File", "default", "motd")})
+    assert read_lease(body) == Lease("atlas", "atlas_12_ab", NOW + 0.25, NOW, 60.0, True, "abc", left, "7")
     assert read_leases([{"metadata": {"name": "hera"}}]) == {"hera": Lease("hera")}
 
 
