@@ -29,6 +29,7 @@ COLLECTION = f"/apis/{API_VERSION}/machines"
 
 _MI = 2**20
 _SOON = 1.0  # seconds
+_SETTLING = 5.0  # likewise, in which most of what was found is Ready
 
 
 def place(node: str, sub: str = "") -> str:
@@ -74,11 +75,13 @@ class Machine:
     def keep(self, stop: Flag, begun: Flag | None = None) -> None:
         """Reports once in a while what has changed, until `stop` is set (and `wake` called).
 
-        `begun` is set once the loop has something to tell, which is then reported without delay.
+        `begun` is set once the loop has something to do; a little later it has something to tell.
         """
         self.report()
         while begun is not None and not begun.is_set() and not stop.is_set():
             self._wait(self._wake, _SOON)
+            self._wake.clear()
+        self._wait(self._wake, min(_SETTLING, self._pace.report))
         while not stop.is_set():
             self._wake.clear()
             self.report()

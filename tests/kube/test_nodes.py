@@ -14,13 +14,13 @@ import pytest
 
 from controller.sources import machines
 from controller.sources.cluster import Cluster
-from controller.sources.leases import SEAT_MARK, place, read_lease
+from controller.sources.leases import LEFT_MARK, SEAT_MARK, place, read_lease
 from controller.sources.machines import Reports
 from controller.sources.membership import Pace
 from controller.sources.nodes import Nodes
 from tests.apiserver import Kubernetes, OwnKubernetes
 from tests.kube.crew import clean, put, ready, stands
-from tests.support import eventually
+from tests.support import OperatorProcess, eventually
 
 pytestmark = pytest.mark.kube
 
@@ -172,3 +172,67 @@ def test_displaced_operator_is_told_and_does_not_take_the_node_back(
     body = client.find(place("atlas"))
     assert body is not None
     assert (displaced, read_lease(body).holder) == (["elsewhere_1_ab"], "elsewhere_1_ab")
+
+
+@pytest.fixture
+def start(cluster: Kubernetes, tmp_path: Path, namespace: str) -> Iterator[Callable[[str], OperatorProcess]]:
+    """Starts an operator of the node `atlas`, with a home of its own by its name."""
+    started: list[OperatorProcess] = []
+
+    def begin(name: str) -> OperatorProcess:
+        made = OperatorProcess(tmp_path / name, cluster.kubeconfig, "atlas", "--namespace", namespace).start()
+        started.append(made)
+        return made
+
+    yield begin
+    for each in started:
+        each.kill()
+
+
+Start = Callable[[str], OperatorProcess]
+
+
+def test_second_operator_of_a_machine_does_nothing_until_the_first_has_ended(
+    start: Start, client: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    first = start("first")
+    eventually(lambda: alive(client, "atlas"), "the first is there")
+    second = start("second")
+    eventually(lambda: "waiting for the lease of the node" in second.log, "the second waits")
+    put(client, namespace, "motd", {"node": "atlas", "path": str(tmp_path / "motd")})
+    eventually(lambda: ready(stands(client, namespace, "motd")).get("reason") == "Converged", "the first made it")
+    assert first.end() == 0
+    (tmp_path / "motd").unlink()
+    eventually((tmp_path / "motd").exists, "the second makes it anew")
+
+
+def test_operator_that_was_displaced_ends_with_an_error_that_names_the_other(start: Start, client: Cluster) -> None:
+    operator = start("first")
+    eventually(lambda: alive(client, "atlas"), "it is there")
+    other = {"holderIdentity": "elsewhere_1_ab"}
+    client.patch(place("atlas"), {"metadata": {"annotations": {SEAT_MARK: "other"}}, "spec": other})
+    eventually(lambda: not operator.alive, "it has ended", 40)
+    assert operator.end() == 2
+    assert (
+        "error: cannot go on: another operator has this node now (elsewhere_1_ab); end one of the two" in operator.log
+    )
+
+
+def test_thing_of_an_object_that_was_let_go_is_left_when_its_machine_is_back(
+    start: Start, client: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    operator, thing = start("first"), tmp_path / "motd"
+    put(client, namespace, "motd", {"node": "atlas", "path": str(thing)})
+    put(client, namespace, "gone", {"node": "atlas", "path": str(tmp_path / "gone")})
+    for name in ("motd", "gone"):
+        eventually(lambda: ready(stands(client, namespace, name)).get("reason") == "Converged", "it is made")  # noqa: B023
+    operator.kill()
+    client.patch(place("atlas"), {"metadata": {"annotations": {LEFT_MARK: f"File/{namespace}/motd"}}})
+    for name in ("motd", "gone"):
+        path = f"/apis/pegasus2.dev/v1/namespaces/{namespace}/files/{name}"
+        client.patch(path, {"metadata": {"finalizers": None}})
+        client.request("DELETE", path)
+    operator.start()
+    eventually(lambda: "Retained" in operator.log, "it is said that the one stays")
+    eventually(lambda: not (tmp_path / "gone").exists(), "what nobody wants any more is removed")
+    assert thing.read_text() == "hello"
