@@ -21,6 +21,7 @@ Json = dict[str, Any]
 NAMESPACE = "pegasus2"
 NODE_LABEL = "pegasus2.dev/node"
 DEFAULT_MARK = "pegasus2.dev/default"  # annotation: its operator takes what names no machine
+NAMESPACES_MARK = "pegasus2.dev/namespaces"  # annotation: those that its operator serves, where it does not serve all
 LEFT_MARK = "pegasus2.dev/left"  # annotation: keys that were let go while nobody was there, with their things to stay
 SEAT_MARK = "pegasus2.dev/seat"  # annotation: what only one living process can have, see `membership.seat`
 
@@ -51,6 +52,7 @@ class Lease:
     duration: float = DURATION
     default: bool = False
     seat: str = ""
+    namespaces: frozenset[str] = frozenset()  # all if empty
     left: frozenset[Key] = frozenset()
     version: str = ""  # resourceVersion
 
@@ -67,6 +69,7 @@ def read_lease(body: Json) -> Lease:
         duration=float(spec.get("leaseDurationSeconds") or DURATION),
         default=marks.get(DEFAULT_MARK) == "true",
         seat=marks.get(SEAT_MARK) or "",
+        namespaces=frozenset((marks.get(NAMESPACES_MARK) or "").split()),
         left=frozenset(Key.parse(text) for text in (marks.get(LEFT_MARK) or "").split() if text.count("/") == 2),
         version=metadata.get("resourceVersion") or "",
     )
@@ -137,6 +140,11 @@ class Standing:
     def live(self) -> list[str]:
         """Nodes with an operator at work, by name."""
         return sorted(node for node, lease in self.leases.items() if lease.holder and node not in self.lost)
+
+    def actor(self, namespace: str) -> str | None:
+        """Whose operator looks after what is in a namespace ("": after all) and on machines that are gone: the first one's."""
+        served = (node for node in self.live if not (of := self.leases[node].namespaces) or namespace in of)
+        return next(served, None)
 
     @property
     def live_defaults(self) -> list[str]:

@@ -1,7 +1,8 @@
 """Looks after what is on machines whose operator is gone: says so in its status. `nodes.py` makes one.
 
-Every operator looks at the leases; of those that are alive the one whose node has the first name acts. `notice` is called by
-`kube.py` with every object that it leaves to another operator, so that nothing need be listed while no machine comes or goes.
+Every operator looks at the leases; of those that are alive and serve a namespace the one whose node has the first name acts
+there. `notice` is called by `kube.py` with every object that it leaves to another operator, so that nothing need be
+listed while no machine comes or goes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from controller.sources.leases import (
     SELECTED,
     Hearing,
     Json,
+    Lease,
     Standing,
     collection,
     machine_verdict,
@@ -90,7 +92,7 @@ class Lookout:
     def notice(self, found: Object) -> None:
         """An object that this operator leaves to others. Does not block."""
         standing = self._standing
-        if standing is None or not _wants(found, verdict(found, standing)):
+        if standing is None or not self._acts_on(found, standing) or not _wants(found, verdict(found, standing)):
             return
         with self._lock:
             self._noticed[found.key] = found
@@ -103,7 +105,7 @@ class Lookout:
         self._tell_rivals(standing)
         with self._lock:
             noticed, self._noticed = self._noticed, {}
-        if standing.live[:1] != [self._node]:
+        if self._node not in [standing.actor(namespace) for namespace in self._namespaces]:
             self._standing = self._surveyed = None
             return
         self._standing = standing
@@ -115,14 +117,13 @@ class Lookout:
             for found in noticed.values():
                 self._mark(found, standing)
 
+    def _acts_on(self, found: Object, standing: Standing) -> bool:
+        return standing.actor(found.key.namespace) == self._node
+
     def _tell_rivals(self, standing: Standing) -> None:
         """Two that take what names no machine would both work on it: the later one tells."""
         ours = standing.leases.get(self._node)
-        rivals = [
-            node
-            for node in standing.defaults
-            if ours and ours.default and (standing.leases[node].acquired, node) < (ours.acquired, self._node)
-        ]
+        rivals = [node for node in standing.defaults if ours and ours.default and _rivals(standing.leases[node], ours)]
         if rivals and rivals != self._rivals:
             log.warning(
                 "another operator takes what names no machine, too: end one of them, or start it without --default",
@@ -138,11 +139,13 @@ class Lookout:
         return troubled and self._clock.monotonic() - self._surveyed[1] >= self._pace.survey
 
     def _survey(self, standing: Standing) -> None:
-        for node in standing.lost:
-            self._mark_machine(node, standing)
+        if standing.live[:1] == [self._node]:
+            for node in standing.lost:
+                self._mark_machine(node, standing)
         for kind in kinds.names():
             for found in self._all(kind):
-                self._mark(found, standing)
+                if self._acts_on(found, standing):
+                    self._mark(found, standing)
 
     def _all(self, kind: str) -> Iterator[Object]:
         for namespace in self._namespaces:
@@ -214,9 +217,16 @@ class Lookout:
         self._cluster.patch(path, {"metadata": {"resourceVersion": version}, "status": status})
 
 
+def _rivals(earlier: Lease, later: Lease) -> bool:
+    """Whether it was there before the other one, and serves a namespace that the other serves, too."""
+    apart = earlier.namespaces and later.namespaces and not earlier.namespaces & later.namespaces
+    return not apart and (earlier.acquired, earlier.node) < (later.acquired, later.node)
+
+
 def _view(standing: Standing) -> object:
     """What must change before anything else is to be said of any object."""
-    return frozenset(standing.lost.items()), frozenset(standing.leases), tuple(standing.live_defaults)
+    everybody = frozenset(standing.leases), tuple(standing.live)
+    return everybody, frozenset(standing.lost.items()), tuple(standing.live_defaults)
 
 
 def _wants(found: Object, conditions: Sequence[Condition] | None) -> bool:

@@ -11,7 +11,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
@@ -31,6 +31,7 @@ from controller.sources.leases import (
     DURATION,
     LEFT_MARK,
     NAMESPACE,
+    NAMESPACES_MARK,
     NODE_LABEL,
     SEAT_MARK,
     Hearing,
@@ -80,7 +81,10 @@ def seat(home: Path) -> str:
 
 
 class Membership:
-    """The Lease of `node`. `default`: this operator takes what names no machine. `seat`: see there; empty for none."""
+    """The Lease of `node`. `default`: this operator takes what names no machine. `seat`: see there; empty for none.
+
+    `namespaces`: those that it serves; none for all.
+    """
 
     def __init__(
         self,
@@ -89,6 +93,7 @@ class Membership:
         *,
         default: bool = False,
         seat: str = "",
+        namespaces: Sequence[str] = (),
         pace: Pace | None = None,
         clock: Clock | None = None,
         wait: Wait = Flag.wait,
@@ -97,6 +102,7 @@ class Membership:
         self._node = node
         self._default = default
         self._seat = seat
+        self._namespaces = namespaces
         self._pace = pace or Pace()
         self._clock = clock or Clock()
         self._wait = wait
@@ -229,7 +235,11 @@ class Membership:
         metadata: Json = {
             "name": self._node,
             "labels": {NODE_LABEL: self._node},
-            "annotations": {DEFAULT_MARK: "true" if self._default else None, SEAT_MARK: self._seat or None},
+            "annotations": {
+                DEFAULT_MARK: "true" if self._default else None,
+                NAMESPACES_MARK: " ".join(self._namespaces) or None,
+                SEAT_MARK: self._seat or None,
+            },
         }
         if body is None or lease is None:
             metadata["annotations"] = {name: value for name, value in metadata["annotations"].items() if value}

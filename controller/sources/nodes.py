@@ -40,7 +40,16 @@ class Nodes:
         wait: Wait = Flag.wait,
     ) -> None:
         mark = seat(home)
-        self.membership = Membership(cluster, node, default=default, seat=mark, pace=pace, clock=clock, wait=wait)
+        self.membership = Membership(
+            cluster,
+            node,
+            default=default,
+            seat=mark,
+            namespaces=namespaces,
+            pace=pace,
+            clock=clock,
+            wait=wait,
+        )
         self._machine = Machine(cluster, node, reports, home, pace=pace, clock=clock, wait=wait)
         self._lookout = Lookout(cluster, node, namespaces, pace=pace, clock=clock, wait=wait)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from threading import Event as Flag
@@ -37,10 +37,21 @@ def worked(node: str) -> dict[str, Any]:
 class Operator:
     """The part of an operator that is about machines, driven by hand: whoever does not `renew` is gone a minute later."""
 
-    def __init__(self, client: Counting, node: str, home: Path, time: Time, *, default: bool = False) -> None:
+    def __init__(
+        self,
+        client: Counting,
+        node: str,
+        home: Path,
+        time: Time,
+        *,
+        default: bool = False,
+        namespaces: Sequence[str] = (),
+    ) -> None:
         self.client, self.node = client, node
-        self.membership = Membership(client, node, default=default, clock=time.clock, wait=time.wait)
-        self.lookout = Lookout(client, node, clock=time.clock, wait=time.wait)
+        self.membership = Membership(
+            client, node, default=default, namespaces=namespaces, clock=time.clock, wait=time.wait
+        )
+        self.lookout = Lookout(client, node, namespaces, clock=time.clock, wait=time.wait)
         self.health = AgentHealth(True, "24.0")
         reports = Reports(lambda: {"docker": self.health}, lambda: (3, 2))
         self.machine = Machine(client, node, reports, home, clock=time.clock, wait=time.wait)
@@ -149,6 +160,21 @@ def test_the_next_one_acts_when_the_first_survivor_goes_as_well(
         crew.work(120)
     assert [ready(stands(client, namespace, f"on-{node}"))["reason"] for node in ("atlas", "hera")] == ["NodeLost"] * 2
     assert crew.written == {"zeus": [machines.place("hera", "status"), status_path(namespace, "on-hera")]}
+
+
+def test_survivor_that_serves_other_namespaces_leaves_them_to_the_next_one(
+    hire: Hire, client: Cluster, cluster: Kubernetes, namespace: str, time: Time
+) -> None:
+    with cluster.namespace() as other:
+        narrow, _hera, zeus = hire("atlas", namespaces=[other]), hire("hera"), hire("zeus")
+        for where in (namespace, other):
+            put(client, where, "motd", {"node": "hera"}, worked("hera"))
+        crew = Crew(time, narrow, zeus)
+        crew.work(120)
+        assert crew.written == {
+            "atlas": [machines.place("hera", "status"), status_path(other, "motd")],
+            "zeus": [status_path(namespace, "motd")],
+        }
 
 
 def test_objects_of_an_operator_that_was_stopped_are_marked_unless_it_is_started_again_soon(

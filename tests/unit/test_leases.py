@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from controller.sources.leases import (
     Hearing,
     Lease,
+    Standing,
     derived,
     lost,
     moment,
@@ -163,6 +165,7 @@ def test_a_lease_is_read_as_the_api_server_writes_it() -> None:
             "annotations": {
                 "pegasus2.dev/default": "true",
                 "pegasus2.dev/seat": "abc",
+                "pegasus2.dev/namespaces": "blog shop",
                 "pegasus2.dev/left": "File/default/motd nonsense",
             },
         },
@@ -174,8 +177,19 @@ def test_a_lease_is_read_as_the_api_server_writes_it() -> None:
         },
     }
     left = frozenset({Key("File", "default", "motd")})
-    assert read_lease(body) == Lease("atlas", "atlas_12_ab", NOW + 0.25, NOW, 60.0, True, "abc", left, "7")
+    assert read_lease(body) == Lease(
+        "atlas", "atlas_12_ab", NOW + 0.25, NOW, 60.0, True, "abc", frozenset({"shop", "blog"}), left, "7"
+    )
     assert read_leases([{"metadata": {"name": "hera"}}]) == {"hera": Lease("hera")}
+
+
+def test_first_live_operator_that_serves_a_namespace_acts_there() -> None:
+    blog = replace(lease("ares"), namespaces=frozenset({"blog"}))
+    known = leases(lease("aeolus", 900), lease("apollo", holder=""), blog, lease("hera"), lease("zeus"))
+    standing = Standing(known, lost(known, NOW), NOW)
+    assert [standing.actor(namespace) for namespace in ("blog", "shop", "")] == ["ares", "hera", "hera"]
+    alone = leases(blog)
+    assert Standing(alone, {}, NOW).actor("shop") is None
 
 
 def test_moments_are_read_as_they_are_written() -> None:
