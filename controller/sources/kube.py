@@ -53,6 +53,8 @@ class KubeSource:
     """`name` as in the inventory; `takes` says which objects are this machine's; `owns` whether it has made anything of a key.
 
     `changed` is told of keys whose object is another than before, after the loop has taken that in. `namespaces`: all if empty.
+    `elsewhere` is told of each object that is not for here. `left` names objects that were let go while nobody was here, with
+    their things to stay.
     """
 
     def __init__(
@@ -64,6 +66,8 @@ class KubeSource:
         owns: Callable[[Key], bool],
         changed: Callable[[Iterable[Key]], None],
         namespaces: Sequence[str] = (),
+        elsewhere: Callable[[Object], None] = lambda found: None,
+        left: Callable[[], Iterable[Key]] = tuple,
     ) -> None:
         self.name = name
         self._cluster = cluster
@@ -72,6 +76,8 @@ class KubeSource:
         self._owns = owns
         self._changed = changed
         self._namespaces = namespaces
+        self._elsewhere = elsewhere
+        self._left = left
         self._inputs = KubeInputs()
         self._arrivals: SimpleQueue[Arrival | None] = SimpleQueue()
         self.watching: Watching | None = None
@@ -193,11 +199,15 @@ class KubeSource:
         result = _Sorted()
         for found in objects:
             self._take(found, result, anew=True)
+        there = {documents[0].key for documents in result.documents.values() if documents}
+        result.orders |= dict.fromkeys({*self._left()} - there - result.orders.keys(), DeletionPolicy.RETAIN)
         return result
 
     def _take(self, found: Object, result: _Sorted, *, anew: bool) -> None:
         """Adds to `result` what `found` declares, or that it is to go. With `anew` also what is as it was."""
         known, mine = self._catalogue.find(found.key), self._takes(found)
+        if not mine:
+            self._elsewhere(found)
         if found.deleting or not mine:
             self._leave(found, known, result, mine=mine)
             return
