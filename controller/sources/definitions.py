@@ -1,7 +1,6 @@
 """The CRDs of this program, and how those that a cluster has compare with them. Pure; the manifest and `preflight.py` call it.
 
-A CRD that came with the manifest says what it was made of. One that came otherwise, or says something else, is compared
-keyword by keyword, for the API server writes what it keeps in its own way.
+They are compared keyword by keyword: the API server keeps them in a way of its own, and others can have changed them.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from hashlib import sha256
 from typing import Any
 
 from controller import __version__
@@ -17,7 +15,6 @@ from controller.sources.objects import GROUP, Json
 from resources.crd import definitions as generated
 from resources.meta import API_VERSION
 
-SCHEMA = f"{GROUP}/schema"  # annotation of a CRD: digest of what it was made of
 VERSION = f"{GROUP}/version"  # annotation of a CRD: version of the program that wrote it
 
 _WORDS = frozenset({"description", "title", "example"})  # of a schema; they change nothing
@@ -33,28 +30,26 @@ class Standing(StrEnum):
 
 
 def definitions() -> Sequence[Json]:
-    """The CRDs of all kinds and of Machine, each with its digest and our version in its annotations."""
+    """The CRDs of all kinds and of Machine, each with our version in its annotations."""
     return tuple(map(signed, generated()))
 
 
 def signed(definition: Json) -> Json:
-    """The CRD with the annotations by which it is known again."""
+    """The CRD with the version of this program."""
     metadata = definition["metadata"]
-    notes = {**metadata.get("annotations", {}), SCHEMA: digest(definition), VERSION: __version__}
-    return {**definition, "metadata": {**metadata, "annotations": notes}}
+    return {
+        **definition,
+        "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), VERSION: __version__}},
+    }
 
 
-def digest(definition: Json) -> str:
-    """Of all that the API server goes by."""
-    text = json.dumps(definition["spec"], sort_keys=True)
-    return sha256(text.encode()).hexdigest()[:16]
+def version_of(definition: Json) -> str:
+    """Of the program that wrote it; empty when it does not say."""
+    return str((definition["metadata"].get("annotations") or {}).get(VERSION, ""))
 
 
 def compare(ours: Json, served: Json) -> Standing:
-    """`ours` as `definitions()` has it, `served` as the API server has it."""
-    theirs = served["metadata"].get("annotations") or {}
-    if theirs.get(SCHEMA) == ours["metadata"]["annotations"][SCHEMA]:
-        return Standing.SAME
+    """`served` as the API server has it. What it says of its version only counts where the schemas leave it open."""
     here, there = set(_keywords(ours)), set(_keywords(served))
     match bool(here - there), bool(there - here):
         case False, False:
@@ -63,7 +58,7 @@ def compare(ours: Json, served: Json) -> Standing:
             return Standing.OLDER
         case False, True:
             return Standing.NEWER
-    return _by_version(theirs.get(VERSION, ""))
+    return _by_version(version_of(served))
 
 
 def _by_version(theirs: str) -> Standing:

@@ -4,7 +4,8 @@ asks the API server whether it was granted. `preflight.py` and the manifest of `
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -139,22 +140,16 @@ def _allowed(cluster: Cluster, question: Rule) -> bool:
     return bool(cluster.request("POST", _REVIEW, review).get("status", {}).get("allowed"))
 
 
-def _joined(lacking: Sequence[Rule]) -> Sequence[Rule]:
-    """Single answers put together again: the names of one resource, then its verbs, then resources that lack the same."""
-    by_name: dict[Rule, list[str]] = {}
+def _joined(lacking: Iterable[Rule]) -> Sequence[Rule]:
+    """Single answers put together again: the names of one resource, then its verbs, then the resources that lack the same."""
+    by_name, by_verb, by_resource = (defaultdict[Rule, tuple[str, ...]](tuple) for _ in range(3))
     for each in lacking:
-        by_name.setdefault(replace(each, names=()), []).extend(each.names)
-    named = [replace(each, names=tuple(names)) for each, names in by_name.items()]
-    by_verb = _gathered({each: each.verbs for each in named}, "verbs")
-    return tuple(_gathered({each: each.resources for each in by_verb}, "resources"))
-
-
-def _gathered(found: Mapping[Rule, tuple[str, ...]], field: str) -> list[Rule]:
-    """Rules that differ in nothing but `field` as one."""
-    together: dict[Rule, list[str]] = {}
-    for rule, values in found.items():
-        together.setdefault(replace(rule, **{field: ()}), []).extend(values)
-    return [replace(rule, **{field: tuple(values)}) for rule, values in together.items()]
+        by_name[replace(each, names=())] += each.names
+    for each, names in by_name.items():
+        by_verb[replace(each, names=names, verbs=())] += each.verbs
+    for each, verbs in by_verb.items():
+        by_resource[replace(each, verbs=verbs, resources=())] += each.resources
+    return tuple(replace(each, resources=resources) for each, resources in by_resource.items())
 
 
 def _qualified(resource: str, group: str) -> str:

@@ -43,6 +43,9 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "validate": ("validate:Validate", "Check the files of a source, without a look at the machine."),
         "schema": ("explain:Schema", "Print a JSON Schema with which editors complete and check."),
     },
+    "On Kubernetes": {
+        "operator": ("operator:Operator", "Reconcile the objects of a Kubernetes cluster on this machine."),
+    },
     "The program": {
         "backup-state": ("backup_state:BackupState", "Write all that Pegasus2 keeps into one file."),
         "restore-state": ("restore_state:RestoreState", "Take a backup of `p2 backup-state` into the home."),
