@@ -42,6 +42,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "explain": ("explain:Explain", "Explain a kind or one of its fields."),
         "validate": ("validate:Validate", "Check the files of a source, without a look at the machine."),
         "schema": ("explain:Schema", "Print a JSON Schema with which editors complete and check."),
+        "crds": ("crds:Crds", "Print the CustomResourceDefinitions of all kinds, for Kubernetes."),
     },
     "On Kubernetes": {
         "operator": ("operator:Operator", "Reconcile the objects of a Kubernetes cluster on this machine."),
