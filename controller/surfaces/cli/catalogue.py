@@ -20,6 +20,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "diff": ("diff:Diff", "Show what apply would change. Changes nothing."),
         "apply": ("apply:Apply", "Make the machine what the source says."),
         "run": ("run:Run", "Watch the source and the machine, and keep them equal."),
+        "operator": ("operator:Operator", "Reconcile the custom resources of a cluster on this machine."),
         "confirm": ("confirm:Confirm", "Allow what is held back, such as many deletions at once."),
         "delete": ("delete:Delete", "Remove what is owned and no longer declared."),
         "suspend": ("suspend:Suspend", "Leave a resource alone until `p2 resume`."),
@@ -43,9 +44,6 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "validate": ("validate:Validate", "Check the files of a source, without a look at the machine."),
         "schema": ("explain:Schema", "Print a JSON Schema with which editors complete and check."),
         "crds": ("crds:Crds", "Print the CustomResourceDefinitions of all kinds, for Kubernetes."),
-    },
-    "On Kubernetes": {
-        "operator": ("operator:Operator", "Reconcile the objects of a Kubernetes cluster on this machine."),
     },
     "The program": {
         "backup-state": ("backup_state:BackupState", "Write all that Pegasus2 keeps into one file."),

@@ -1,48 +1,107 @@
-"""`p2 operator`: what a cluster and a machine need for it."""
+"""`p2 operator`: the controller over the objects of a Kubernetes cluster, for one of its machines."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from controller.surfaces.cli.app import App
+from controller.surfaces.cli.app import App, settings
 from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
 from controller.surfaces.cli.parameters import duration
+
+log = logging.getLogger(__name__)
+
+YEAR = 365 * 24 * 3600.0  # seconds
+
+
+def _complete(incomplete: str) -> list[str]:
+    return [word for word in ("manifest", "kubeconfig") if word.startswith(incomplete)]
 
 
 @dataclass(frozen=True)
 class Operator(Command):
-    """Reconcile the objects of a Kubernetes cluster on this machine.
+    """Reconcile the custom resources of a cluster on this machine.
+
+    The same loop as p2 run, with the objects that kubectl applies in place of files. It runs on the machine itself, beside the
+    cluster, and takes the objects whose spec.node is this machine's node; those without one are taken by the operator that was
+    started with --default. Logs, metrics and exit codes are those of p2 run.
+
+    p2 operator manifest prints what the cluster needs first: resource definitions, a namespace, an account and its rights.
+    p2 operator kubeconfig makes a kubeconfig of that account, with yours: for the machines to log in with.
 
     Examples:
-      p2 operator manifest | kubectl apply -f -       give the cluster what it needs
-      p2 operator kubeconfig -o operator.kubeconfig   log in as the operator, with nothing but its rights
+      p2 operator manifest | kubectl apply -f -
+      p2 operator kubeconfig -o operator.kubeconfig
+      p2 operator --default              on the only machine
+      p2 operator --node atlas           one of several
     """
 
     name = "operator"
+    changes = True
+    lasts = True
+    makes_home = True
 
     what: Annotated[
-        str, Argument(metavar="[manifest|kubeconfig]", help="Print what the cluster, or the machine, needs.")
+        str, Argument(metavar="[manifest|kubeconfig]", help="Print this, and run nothing.", autocompletion=_complete)
     ] = ""
-    context: Annotated[str, Option("--context", metavar="NAME", help="Of the kubeconfig.")] = ""
-    namespace: Annotated[
-        tuple[str, ...], Option("--namespace", metavar="NAME", help="Only objects in it; repeatable.")
+    node: Annotated[
+        str,
+        Option("--node", metavar="NAME", help="What this machine is called (default: PEGASUS2_NODE, its host name)."),
+    ] = ""
+    default: Annotated[bool, Option("--default", help="Take the objects that name no node, too.")] = False
+    namespaces: Annotated[
+        tuple[str, ...], Option("--namespace", "-n", metavar="NS", help="Only objects of this namespace; repeatable.")
     ] = ()
-    duration: Annotated[
-        float, Option("--duration", metavar="TIME", parser=duration, help="How long the token lasts (8760h).")
-    ] = 365 * 24 * 3600.0
-    output: Annotated[Path | None, Option("-o", "--output", metavar="FILE", help="Write it there.")] = None
-    server: Annotated[
-        str, Option("--server", metavar="URL", help="Address of the API server as the machine reaches it.")
+    context: Annotated[str, Option("--context", metavar="NAME", help="Context of the kubeconfig.")] = ""
+    lifetime: Annotated[
+        float, Option("--duration", metavar="TIME", parser=duration, help="kubeconfig: how long it lets in (8760h).")
+    ] = YEAR
+    output: Annotated[Path | None, Option("-o", "--output", metavar="FILE", help="kubeconfig: write it there.")] = None
+    api: Annotated[
+        str,
+        Option(
+            "--server", metavar="URL", help="kubeconfig: where the machine reaches the API server, if not as you do."
+        ),
     ] = ""
+
+    def asks_for_change(self) -> bool:
+        return not self.what
 
     def run(self, app: App) -> Exit:
         from controller.surfaces.cli.operator_install import print_kubeconfig, print_manifest
 
         match self.what:
+            case "":
+                return self._operate(app)
             case "manifest":
-                return print_manifest(app, self.namespace)
+                return print_manifest(app, self.namespaces)
             case "kubeconfig":
-                return print_kubeconfig(app, self.context, self.duration, self.output, self.server)
-        raise Refused(f"cannot do operator {self.what}: it is manifest or kubeconfig")
+                return print_kubeconfig(app, self.context, self.lifetime, self.output, self.api)
+        raise Refused(f'cannot print "{self.what}": say manifest or kubeconfig, or nothing for running the operator')
+
+    def _operate(self, app: App) -> Exit:
+        from controller.sources.cluster import Cluster, ClusterError
+        from controller.sources.preflight import preflight
+        from controller.surfaces.cli.running import supervised
+        from controller.wiring.operator import Operator as Opened
+        from controller.wiring.operator import Placement
+
+        found = settings()
+        placement = Placement(self.node or found.node, self.default, self.namespaces)
+        try:
+            with supervised(app) as around:
+                cluster = Cluster(self.context)
+                around.closing.callback(cluster.close)
+                for warning in preflight(cluster, placement.namespaces):
+                    log.warning("not all is as it should be at the cluster", extra={"cause": warning})
+                operator = Opened.open(cluster, placement, found, around.running.listeners)
+                around.closing.enter_context(operator)
+                around.begin(operator)
+                where = {"node": placement.node, "server": cluster.server}
+                log.info("watching the cluster; Ctrl-C stops", extra=where)
+                operator.run(around.stop)
+        except ClusterError as error:
+            raise Refused(str(error)) from error
+        return around.ended()

@@ -23,7 +23,7 @@ def print_manifest(app: App, namespaces: Sequence[str] = ()) -> Exit:
 
 
 def print_kubeconfig(
-    app: App, context: str = "", duration: float = 365 * 24 * 3600.0, output: Path | None = None, server: str = ""
+    app: App, context: str = "", duration: float, output: Path | None = None, server: str = ""
 ) -> Exit:
     """A kubeconfig with a new token of the operators' account, which lasts `duration` seconds. Raises Refused."""
     from controller.sources.cluster import Cluster, ClusterError
