@@ -22,9 +22,7 @@ def print_manifest(app: App, namespaces: Sequence[str] = ()) -> Exit:
     return Exit.OK
 
 
-def print_kubeconfig(
-    app: App, context: str = "", duration: float, output: Path | None = None, server: str = ""
-) -> Exit:
+def print_kubeconfig(app: App, context: str, duration: float, output: Path | None, server: str) -> Exit:
     """A kubeconfig with a new token of the operators' account, which lasts `duration` seconds. Raises Refused."""
     from controller.sources.cluster import Cluster, ClusterError
     from controller.sources.tokens import kubeconfig
