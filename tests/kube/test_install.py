@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -24,6 +26,7 @@ from controller.surfaces.cli.operator_install import FIRST_LINE
 from controller.surfaces.manifest import manifest
 from tests.apiserver import CRDS, TOKEN, OwnKubernetes, binary
 from tests.cli.story import Story
+from tests.service_manager import ServiceManager
 from tests.support import OperatorProcess, eventually
 
 pytestmark = pytest.mark.kube
@@ -476,6 +479,22 @@ def test_exactly_these_rights_are_enough_for_the_whole_life_of_a_file(
     finally:
         operator.kill()
     assert forbidden(installed) == before, operator.log
+
+
+def test_unit_of_an_operator_needs_nothing_but_what_it_says(operators: Path, story: Story, tmp_path: Path) -> None:
+    shown = story.p2("install-service", "--operator", "--default", "--kubeconfig", str(operators), "--user", "--print")
+    lines = [line.split("=", 1) for line in shown.out.splitlines() if "=" in line]
+    told = dict(shlex.split(value)[0].split("=", 1) for name, value in lines if name == "Environment")
+    (command,) = (shlex.split(value) for name, value in lines if name == "ExecStart")
+    with ServiceManager(tmp_path) as manager:
+        around = {"PEGASUS2_METRICS_PORT": "0", "PEGASUS2_JOURNAL": "none", **manager.environment}
+        running = subprocess.Popen(command, env=told | around, cwd="/", stderr=subprocess.DEVNULL)
+        try:
+            manager.wait_for("READY=1")
+            running.terminate()
+            assert running.wait(20) == 0
+        finally:
+            running.kill()
 
 
 def forbidden(server: OwnKubernetes) -> int:

@@ -72,6 +72,8 @@ class Operator(Command):
     def run(self, app: App) -> Exit:
         from controller.surfaces.cli.operator_install import print_kubeconfig, print_manifest
 
+        if self.what != "kubeconfig" and (self.output or self.api):
+            raise Refused("cannot use --output and --server here: they are for p2 operator kubeconfig")
         match self.what:
             case "":
                 return self._operate(app)
