@@ -8,11 +8,15 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.apiserver import Kubernetes
 
 
 def _docker_missing() -> str:
@@ -38,8 +42,15 @@ def _systemd_missing() -> str:
     return "" if shutil.which("systemd-analyze") else "no systemd-analyze on the PATH (Debian package systemd)"
 
 
+def _kube_missing() -> str:
+    from tests import apiserver
+
+    return apiserver.missing()
+
+
 SYSTEMS: dict[str, Callable[[], str]] = {
     "docker": cache(_docker_missing),
+    "kube": cache(_kube_missing),
     "promtool": _promtool_missing,
     "registry": _registry_missing,
     "systemd": _systemd_missing,
@@ -68,3 +79,19 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PEGASUS2_HOME", str(path))
     monkeypatch.setenv("NO_COLOR", "1")
     return path
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubernetes]:
+    """A real API server with our kinds installed, for all tests that ask for one (mark them `kube`)."""
+    from tests.apiserver import kubernetes
+
+    with kubernetes(tmp_path_factory.mktemp("kube")) as found:
+        yield found
+
+
+@pytest.fixture
+def namespace(cluster: Kubernetes) -> Iterator[str]:
+    """A namespace of the test's own."""
+    with cluster.namespace() as name:
+        yield name

@@ -7,10 +7,10 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from tests.cli.story import P2, Story
 
@@ -29,19 +29,19 @@ def eventually(happened: Callable[[], Found], what: str, seconds: float = DEADLI
     return found
 
 
-class Controller:
-    """`p2 run` over the source of a story. Its log goes to a file, for a pipe that nobody reads would stop it."""
+class Background:
+    """The program as a process of its own. Its log goes to a file, for a pipe that nobody reads would stop it."""
 
-    def __init__(self, story: Story, env: Mapping[str, str] | None = None) -> None:
-        self.story = story
-        self._env = {**os.environ, "PEGASUS2_METRICS_PORT": "0", **(env or {})}
-        self._log = story.root.parent / "controller.log"
+    def __init__(self, command: Sequence[str], directory: Path, log: Path, env: Mapping[str, str]) -> None:
+        self._command, self._directory, self._log, self._env = command, directory, log, env
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> Controller:
+    def start(self) -> Self:
         """Returns at once; what it does then is to be waited for."""
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen([P2, "run"], cwd=self.story.root, env=self._env, stderr=log)
+            self._process = subprocess.Popen(
+                [P2, *self._command], cwd=self._directory, env={**os.environ, **self._env}, stdout=log, stderr=log
+            )
         return self
 
     @property
@@ -74,6 +74,33 @@ class Controller:
     def _running(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "it was not started"
         return self._process
+
+
+class Controller(Background):
+    """`p2 run` over the source of a story."""
+
+    def __init__(self, story: Story, env: Mapping[str, str] | None = None) -> None:
+        self.story = story
+        env = {"PEGASUS2_METRICS_PORT": "0", **(env or {})}
+        super().__init__(["run"], story.root, story.root.parent / "controller.log", env)
+
+
+class OperatorProcess(Background):
+    """`p2 operator` with a home of its own, all under `directory`."""
+
+    def __init__(
+        self, directory: Path, kubeconfig: Path, node: str, *options: str, env: Mapping[str, str] | None = None
+    ) -> None:
+        """`options`: more of its command line, as `--default` or `--namespace`."""
+        directory.mkdir(parents=True, exist_ok=True)
+        self.home, self.node = directory / "home", node
+        env = {
+            "PEGASUS2_METRICS_PORT": "0",
+            "PEGASUS2_HOME": str(self.home),
+            "KUBECONFIG": str(kubeconfig),
+            **(env or {}),
+        }
+        super().__init__(["operator", "--node", node, *options], directory, directory / "operator.log", env)
 
 
 def forgiven(story: Story) -> None:
