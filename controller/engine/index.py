@@ -71,6 +71,7 @@ class Index:
         self._recall = recall
         self._mine = mine
         self._files: dict[str, tuple[Declared, ...]] = {}
+        self._elsewhere: dict[str, dict[Key, Resource]] = {}  # file -> what of it is for other machines
         self._broken: dict[str, tuple[Problem, ...]] = {}
         self._declarations: dict[Key, list[Declared]] = {}  # more than one: declared twice, the first is in force
         self._twice: set[Key] = set()
@@ -158,7 +159,12 @@ class Index:
 
     def _replace_file(self, file: str, documents: tuple[Declared, ...], before: dict[Key, Entry | None]) -> None:
         old = self._files.pop(file, ())
-        documents = tuple(declared for declared in documents if self._mine(declared.resource))
+        others = {declared.key: declared.resource for declared in documents if not self._mine(declared.resource)}
+        if others:
+            self._elsewhere[file] = others
+            documents = tuple(declared for declared in documents if self._mine(declared.resource))
+        else:
+            self._elsewhere.pop(file, None)
         if documents:
             self._files[file] = documents
         kept, known = {id(declared) for declared in documents}, {id(declared) for declared in old}
@@ -283,12 +289,8 @@ class Index:
 
     def _conflict(self, key: Key) -> Conflict | None:
         entry = self._entries[key]
-        if missing := [
-            dependency.short for dependency in sorted(entry.dependencies) if dependency not in self._entries
-        ]:
-            names = " and ".join(missing)
-            message = f"cannot find {names}, which {key.short} needs: declare it, or drop the reference"
-            return Conflict(Reason.DEPENDENCY_MISSING, message)
+        if missing := [dependency for dependency in sorted(entry.dependencies) if dependency not in self._entries]:
+            return Conflict(Reason.DEPENDENCY_MISSING, self._missing(key, missing))
         if self.dependencies(key) and (cycle := cycle_through(key, self.dependencies)):
             path = " -> ".join(step.short for step in cycle)
             return Conflict(
@@ -303,6 +305,17 @@ class Index:
                     message = f"cannot use {claim}: {holder.short} ({place}) has it; give one of them another"
                     return Conflict(Reason.CLAIMED, message)
         return None
+
+    def _missing(self, key: Key, missing: Sequence[Key]) -> str:
+        elsewhere = self.elsewhere()
+        for dependency in missing:
+            if other := elsewhere.get(dependency):
+                return (
+                    f"cannot use {dependency.short}, which {key.short} needs: it is another machine's "
+                    f"({other.spec.node}, by its spec.node); give both the same node, or drop the reference"
+                )
+        names = " and ".join(dependency.short for dependency in missing)
+        return f"cannot find {names}, which {key.short} needs: declare it, or drop the reference"
 
     def problems(self) -> list[Problem]:
         """All that is wrong with the source: in files, and across resources; in the order of files."""
@@ -331,6 +344,11 @@ class Index:
 
     def entries(self) -> Mapping[Key, Entry]:
         return self._entries
+
+    def elsewhere(self) -> Mapping[Key, Resource]:
+        """What is declared for other machines, and for this one not."""
+        found = {key: other for others in self._elsewhere.values() for key, other in others.items()}
+        return {key: other for key, other in found.items() if key not in self._entries} if found else found
 
     def conflict(self, key: Key) -> Conflict | None:
         return self._conflicts.get(key)

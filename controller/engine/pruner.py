@@ -11,7 +11,7 @@ from dataclasses import replace
 from controller.engine.index import Edits
 from controller.engine.parts import Parts
 from controller.engine.prune import Pruning, SourceHealth, decide
-from controller.engine.stores import Hold
+from controller.engine.stores import Hold, Record
 from resources.conditions import Reason
 from resources.meta import DeletionPolicy, Key
 
@@ -45,7 +45,7 @@ class Pruner:
         index = self._parts.index
         if self._stale is None:
             self._stale = {key for key in inventory.records(source) if index.find(key) is None}
-        found = {key: inventory.find(key) for key in self._stale}
+        found = {key: self._record(key) for key in self._stale}
         stale = {key: record for key, record in found.items() if record and record.source == source}
         # What has no record yet may just be being made: it is looked at again when that has ended.
         self._stale = {key for key, record in found.items() if record is None or key in stale}
@@ -63,6 +63,13 @@ class Pruner:
         news = tuple(hold for hold in pruning.holds if hold not in self._holds)
         self._holds = pruning.holds
         return pruning, news
+
+    def _record(self, key: Key) -> Record | None:
+        """What we own; an edit that gives it to another machine may have said in the same breath that it is retained."""
+        record, now = self._parts.stores.inventory.find(key), self._parts.index.elsewhere().get(key)
+        if record and now and now.spec.deletionPolicy is DeletionPolicy.RETAIN:
+            return replace(record, retain=True)
+        return record
 
     def _held_before(self, source: str) -> frozenset[Key]:
         """What was held because it left with many others, by this process or an earlier one."""

@@ -167,7 +167,12 @@ class Cluster:
     async def _follow(self, path: str, version: str, told: Callable[[Json], None]) -> None:
         import aiohttp
 
-        query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": WATCH, "allowWatchBookmarks": "true"}
+        query: dict[str, str | int] = {
+            "watch": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": WATCH,
+            "allowWatchBookmarks": "true",
+        }
         try:
             answer = await self._answer("GET", path, None, query, "application/json", WATCH + TIMEOUT)
             async with answer:
@@ -220,6 +225,8 @@ async def _connect(context: str, kubeconfig: Path | None) -> tuple[Any, Any]:
     if not place and not (Path.home() / ".kube" / "config").exists() and K3S.exists():
         place = str(K3S)
     configuration = client.Configuration()
+    if absent := _absent(place or "~/.kube/config"):
+        raise ClusterError(absent)
     try:
         await config.load_kube_config(place or None, context or None, configuration)
     except config.ConfigException as error:
@@ -229,12 +236,14 @@ async def _connect(context: str, kubeconfig: Path | None) -> tuple[Any, Any]:
     return client.ApiClient(configuration), configuration
 
 
+def _absent(place: str) -> str:
+    """Why there is no kubeconfig; empty when there is one."""
+    if any(Path(each).expanduser().exists() for each in place.split(os.pathsep)):
+        return ""
+    return f"cannot find a kubeconfig: there is no {place}; set KUBECONFIG to the one of your cluster (k3s has it in {K3S})"
+
+
 def _unusable(place: str, context: str, error: Exception) -> str:
-    if not any(Path(each).expanduser().exists() for each in place.split(os.pathsep)):
-        return (
-            f"cannot find a kubeconfig: there is no {place}; set KUBECONFIG to the one of your cluster "
-            f"(k3s has it in {K3S})"
-        )
     if context:
         return f'cannot use the context "{context}" of {place}: {error}; kubectl config get-contexts lists them'
     return f"cannot use the kubeconfig {place}: {error}; correct it, or set KUBECONFIG to another"

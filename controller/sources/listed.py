@@ -104,7 +104,9 @@ class Watching:
         for kind in self._wanted:
             self._begin(kind)
         while True:
-            yield _whole(self._cluster, [(kind, list(found.values())) for kind, found in self._known.items()], self._wanted)
+            yield _whole(
+                self._cluster, [(kind, list(found.values())) for kind, found in self._known.items()], self._wanted
+            )
             self._wait()
 
     def _wait(self) -> None:
@@ -198,5 +200,3 @@ def _not_allowed(kind: str, error: Refusal) -> Forbidden:
 def _identity(body: Mapping[str, Any]) -> tuple[str, str]:
     metadata = body.get("metadata") or {}
     return metadata.get("namespace") or "", metadata.get("name") or ""
-
-

@@ -6,10 +6,11 @@ The commands with `--context` show it; `publishing.py` has written it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
 from controller.engine.stores import Event, Level
+from controller.sources.leases import Standing, moment, verdict
 from controller.sources.objects import Object
 from resources.conditions import Condition, Reason, Status, Truth, Type
 from resources.meta import Key
@@ -38,25 +39,36 @@ def status_of(found: Object) -> Status | None:
     return _leaving(status, found) if found.deleting else status
 
 
+def status_in_force(found: Object, standing: Standing) -> Status | None:
+    """As `status_of`, but Unknown where the machine that would say it is gone or not there.
+
+    Where no machine has a Lease at all (nobody may have started an operator yet), what the object says holds.
+    """
+    status = status_of(found)
+    pending = status is None or status.generation < found.generation
+    if not standing.leases and not pending:
+        return status
+    derived = verdict(found, standing)
+    if derived is None:
+        return status
+    status = status or Status(0, 0)
+    generation = max(status.generation, *(each.observed_generation for each in derived))
+    return replace(status, generation=generation, conditions=derived)
+
+
 def worker_of(found: Object) -> str:
     """The machine whose operator works on it, or is to; empty when nobody has said."""
     return found.node or str(found.status.get("node") or "")
-
-
-def moment_of(text: Any) -> float:
-    """Seconds since the epoch of an RFC 3339 time; 0 for anything else."""
-    try:
-        return datetime.fromisoformat(str(text)).timestamp()
-    except (ValueError, OverflowError):
-        return 0.0
 
 
 def event_of(body: Mapping[str, Any]) -> Event:
     """A Kubernetes Event, of either generation of that API (https://kubernetes.io/docs/reference/using-api/), as one of ours."""
     about = body.get("involvedObject") or {}
     series = body.get("series") or {}
-    first = moment_of(body.get("firstTimestamp") or body.get("eventTime") or body["metadata"].get("creationTimestamp"))
-    last = moment_of(series.get("lastObservedTime") or body.get("lastTimestamp") or 0) or first
+    first = moment(
+        body.get("firstTimestamp") or body.get("eventTime") or body["metadata"].get("creationTimestamp") or ""
+    )
+    last = moment(series.get("lastObservedTime") or body.get("lastTimestamp") or "") or first
     return Event(
         at=last,
         key=Key(about.get("kind", ""), about.get("namespace", ""), about.get("name", "")),
@@ -87,7 +99,7 @@ def _conditions(said: Mapping[str, Any]) -> Iterator[Condition]:
                 str(each.get("reason") or ""),
                 str(each.get("message") or ""),
                 _number(each.get("observedGeneration")),
-                moment_of(each.get("lastTransitionTime")),
+                moment(str(each.get("lastTransitionTime") or "")),
             )
         except (ValueError, AttributeError):
             continue  # of a type that is not ours

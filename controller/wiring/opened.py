@@ -55,6 +55,10 @@ class Opened:
         """What is desired."""
         return self.parts.index.entries()
 
+    def elsewhere(self) -> Mapping[Key, str]:
+        """What is declared for other machines, with their node names; it is neither shown nor looked at here."""
+        return {key: resource.spec.node or "" for key, resource in self.parts.index.elsewhere().items()}
+
     def generation(self, key: Key) -> int:
         """The generation of a declared resource; 0 when it is not declared."""
         entry = self.parts.index.find(key)

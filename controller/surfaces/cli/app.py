@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from controller.engine.requests import Cause, Request
     from controller.engine.stores import Listener, Stores
     from controller.store.home import Home
+    from controller.wiring.opened import Opened
     from controller.wiring.outcome import Preview
     from controller.wiring.recovery import Recovery
     from controller.wiring.settings import Settings
@@ -134,6 +135,14 @@ def tell(app: App, news: str) -> None:
     from controller.surfaces.cli.console import Style
 
     app.console.note(f"{app.console.paint_err('note:', Style.BOLD, Style.YELLOW)} {news}")
+
+
+def tell_elsewhere(app: App, opened: Opened) -> None:
+    """Says how much of what is declared is for other machines, if any is."""
+    if others := opened.elsewhere():
+        verb = "is" if len(others) == 1 else "are"
+        machines = ", ".join(sorted({node or "(none)" for node in others.values()}))
+        tell(app, f"{counted(len(others), 'resource')} {verb} for other machines ({machines}), and left alone here")
 
 
 def tell_lost(app: App, home: Home) -> None:
