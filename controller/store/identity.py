@@ -17,6 +17,7 @@ INSTALLATION = "installation"  # in the table `meta`
 REBUILD = "rebuild"  # there, while the marks in the world are to be asked; else the systems that did not answer
 # Why: the inventory is gone; it is older than the world; it may lack something.
 LOST, OLDER, DOUBTED = "lost", "older", "doubted"
+DERIVED = "derived"  # a new home, whose id may have been another's before: see `first_words`
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,15 @@ class Identified:
 NOBODY = Identified("")  # of stores in memory
 
 
-def first_words(home: Home) -> dict[str, str]:
-    """What a database says of itself that is made now. Beside an id it takes the place of one that was lost."""
+def first_words(home: Home, derived: str = "") -> dict[str, str]:
+    """What a database says of itself that is made now. Beside an id it takes the place of one that was lost.
+
+    `derived` is the id that a new home is to have: whoever had it before may have left things with its marks.
+    """
     if kept := home.kept_id():
         return {INSTALLATION: kept, REBUILD: LOST}
+    if derived:
+        return {INSTALLATION: derived, REBUILD: DERIVED}
     refuse_lost(home)
     return {INSTALLATION: _made_up()}
 

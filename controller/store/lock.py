@@ -30,7 +30,7 @@ class Holder:
 
     @property
     def is_controller(self) -> bool:
-        return self.command.split()[1:2] == ["run"]
+        return self.command.split()[1:2] in (["run"], ["operator"])
 
     @property
     def way_out(self) -> str:

@@ -49,13 +49,16 @@ class OpenStores(Stores):
         self.close()
 
 
-def open_stores(home: Home | None, journal: Path | None = None, *, examined: bool = False) -> OpenStores:
+def open_stores(
+    home: Home | None, journal: Path | None = None, *, examined: bool = False, derived: str = ""
+) -> OpenStores:
     """The stores of a home, or with None stores in memory that are gone when closed.
 
     With `journal`, the socket of the system's journal, that is told what the audit is told.
 
     A read-only home gives stores that can't write; what they read is empty where there is no database yet. `examined`,
-    by whoever holds the lock: the database is looked through before anything is done by what it says.
+    by whoever holds the lock: the database is looked through before anything is done by what it says. `derived`: the id that a
+    home gets which has none.
     Raises HomeError when home or database can't be used.
     """
     if home is None:
@@ -65,7 +68,7 @@ def open_stores(home: Home | None, journal: Path | None = None, *, examined: boo
     existed = home.database.exists()
     if home.read_only:
         refuse_lost(home)
-    first = {} if home.read_only or existed else first_words(home)
+    first = {} if home.read_only or existed else first_words(home, derived)
     database = open_database(home.database, read_only=home.read_only, first=first)
     try:
         if examined:

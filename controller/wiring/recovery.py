@@ -16,7 +16,7 @@ from controller.engine.passes import Pass, Verdict
 from controller.engine.recovery import doubt, forget_gone, marks_in_the_world, recover
 from controller.engine.stores import Level
 from controller.store.home import Home
-from controller.store.identity import DOUBTED, LOST, OLDER, REBUILD
+from controller.store.identity import DERIVED, DOUBTED, LOST, OLDER, REBUILD
 from controller.store.secrets import HomeSecrets
 from controller.store.stores import OpenStores
 from controller.wiring.agents import Agents
@@ -35,6 +35,7 @@ _WHY = {
     OLDER: "the database is an older copy that was put back, so what it has and nobody declares is held back from deletion, "
     "and what was suspended or confirmed since is to be so again",
     DOUBTED: "",
+    DERIVED: "the home is new, and had things before",
 }
 
 
@@ -60,7 +61,8 @@ def rebuild(stores: OpenStores, parts: Parts, kinds: Agents) -> Rebuilt:
     found = recover(stores.inventory, marks.owned, parts.identity.source)
     left = ",".join(sorted(marks.unanswered))
     forget_gone(stores.inventory, kinds.find, parts.context)
-    news = _news(found, marks.unanswered, _WHY.get(wanted, "")) if found or left != wanted else ""
+    is_news = bool(found or marks.unanswered) if wanted == DERIVED else bool(found) or left != wanted
+    news = _news(found, marks.unanswered, _WHY.get(wanted, "")) if is_news else ""
     if news:
         parts.board.record(None, Level.WARNING, EVENT, news)
     stores.database.keep_meta(REBUILD, left)

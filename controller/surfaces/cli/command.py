@@ -73,6 +73,7 @@ class Command(ABC):
     replaces_audit: ClassVar[bool] = (
         False  # with the database: what it did is written down in the new one, when it is done
     )
+    makes_home: ClassVar[bool] = False  # by itself, in a way of its own: nothing is to make one before it
     lasts: ClassVar[bool] = False  # until somebody ends it: the audit has its beginning, too
 
     def asks_for_change(self) -> bool:

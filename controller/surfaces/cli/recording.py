@@ -89,7 +89,7 @@ class _Recording:
         """The audit, unless there is no home yet: only a controller, which will make one, is worth it."""
         with self.app.kept(read_only=True) as kept:
             there_is_none = not kept.home.database.exists()
-        if there_is_none and not self.command.lasts:
+        if there_is_none and (self.command.makes_home or not self.command.lasts):
             yield None
             return
         with self.app.kept(read_only=False) as kept:

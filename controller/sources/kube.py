@@ -1,0 +1,334 @@
+"""The source that is a cluster: custom resources, listed once and then watched by kopf. The only `import kopf`.
+
+One object is one "file" of a revision. kopf does the watching alone (`on.event`): it writes nothing to the objects and keeps no
+state of its own, so that one manager decides what is done and when. `publishing.py` writes back how things are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from threading import Event as Flag
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from controller.engine.revision import Revision
+from controller.sources.catalogue import Catalogue, Taken
+from controller.sources.cluster import Cluster, ClusterError, Missing, Unreachable
+from controller.sources.kube_inputs import KubeInputs
+from controller.sources.objects import Object, collection, declared, read_object
+from resources import kinds
+from resources.meta import API_VERSION, Declared, DeletionPolicy, Key, Problem
+
+if TYPE_CHECKING:
+    import kopf
+
+log = logging.getLogger(__name__)
+
+SURVEY = 600.0  # seconds between looks at all objects: finds what no watch told
+AGAIN = 2.0  # seconds until a cluster that did not answer is asked again
+DELETED = "DELETED"
+
+Arrival = tuple[str, Object]  # what the watch calls it, and the object
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """What some objects amount to."""
+
+    documents: dict[str, tuple[Declared, ...]] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    problems: dict[str, tuple[Problem, ...]] = field(default_factory=dict)
+    orders: dict[Key, DeletionPolicy] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.documents or self.gone or self.problems or self.orders)
+
+
+class KubeSource:
+    """`name` as in the inventory; `takes` says which objects are this machine's; `owns` whether it has made anything of a key.
+
+    `changed` is told of keys whose object is another than before, after the loop has taken that in. `namespaces`: all if empty.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        name: str,
+        catalogue: Catalogue,
+        takes: Callable[[Object], bool],
+        owns: Callable[[Key], bool],
+        changed: Callable[[Iterable[Key]], None],
+        namespaces: Sequence[str] = (),
+    ) -> None:
+        self.name = name
+        self._cluster = cluster
+        self._catalogue = catalogue
+        self._takes = takes
+        self._owns = owns
+        self._changed = changed
+        self._namespaces = namespaces
+        self._inputs = KubeInputs()
+        self._arrivals: SimpleQueue[Arrival | None] = SimpleQueue()
+        self.watching: Watching | None = None
+
+    def read(self) -> Revision:
+        """All objects. Raises ClusterError."""
+        at = time.monotonic()
+        found = self._sort(self._listed())
+        return _revision(found, at, whole=True)
+
+    def watch(self, stop: Flag) -> Iterator[Revision]:
+        """What changes, as it changes. Waits for a cluster that does not answer."""
+        first = self._first(stop)
+        if first is None:
+            return
+        yield first
+        self._changed(self._catalogue.keys())
+        self.watching = Watching(self._cluster, self._namespaces, self._arrivals.put)
+        Thread(target=self._end, args=(stop,), name="kube-end", daemon=True).start()
+        self.watching.start(stop)
+        self._inputs.start(stop, lambda: self._arrivals.put(("", NOTHING)))
+        surveyed = time.monotonic()
+        while not stop.is_set():
+            arrivals = self._next(surveyed + SURVEY - time.monotonic())
+            at, whole = time.monotonic(), False
+            if at - surveyed >= SURVEY:
+                surveyed = at
+                arrivals, whole = self._surveyed(arrivals)
+            keys = {found.key for _, found in arrivals if found is not NOTHING}
+            revision = self._revised(arrivals, at, whole=whole)
+            if revision:
+                yield revision
+            self._changed(keys)
+
+    def _first(self, stop: Flag) -> Revision | None:
+        told = ""
+        while not stop.is_set():
+            try:
+                return self.read()
+            except ClusterError as error:
+                if str(error) != told:
+                    log.warning("the cluster can't be read yet", extra={"cause": str(error)})
+                told = str(error)
+                stop.wait(AGAIN)
+        return None
+
+    def _end(self, stop: Flag) -> None:
+        stop.wait()
+        self._arrivals.put(None)
+
+    def _next(self, seconds: float) -> list[Arrival]:
+        """What arrives within this time, and all that has arrived with it. The newest of an object counts."""
+        found: list[Arrival] = []
+        try:
+            arrival = self._arrivals.get(timeout=max(0.0, seconds))
+            while True:
+                if arrival is not None:
+                    found.append(arrival)
+                arrival = self._arrivals.get_nowait()
+        except Empty:
+            return found
+
+    # -- what objects amount to ------------------------------------------------------------------------------------
+
+    def _listed(self) -> list[Object]:
+        """All objects, the oldest first: of two that claim one thing the younger has to wait."""
+        found: list[Object] = []
+        for kind in kinds.names():
+            for namespace in self._namespaces or ("",):
+                try:
+                    bodies = self._cluster.list(collection(kind, namespace))
+                except Missing as error:
+                    raise Unreachable(
+                        f"cannot find the resource definition of {kind} at {self._cluster.server}: "
+                        "install it with 'p2 operator manifest | kubectl apply -f -'"
+                    ) from error
+                found += (read_object({"kind": kind, **body}) for body in bodies)
+        return sorted(found, key=lambda each: (each.created, each.key))
+
+    def _surveyed(self, arrivals: list[Arrival]) -> tuple[list[Arrival], bool]:
+        """All objects in place of what the watch has told. Whether that worked."""
+        try:
+            listed = self._listed()
+        except ClusterError as error:
+            log.warning("the objects could not be looked through", extra={"cause": str(error)})
+            return arrivals, False
+        vanished = set(self._catalogue.keys()) - {each.key for each in listed}
+        missed = vanished | {each.key for each in listed if self._is_news(each)} - {key.key for _, key in arrivals}
+        if missed:
+            log.warning("the watch has missed changes", extra={"keys": sorted(map(str, missed))})
+        for key in vanished:
+            self._catalogue.drop(key)
+        return [("", each) for each in listed], True
+
+    def _is_news(self, found: Object) -> bool:
+        known = self._catalogue.find(found.key)
+        if known is None:
+            return self._takes(found)
+        return known.object.generation < found.generation
+
+    def _revised(self, arrivals: Sequence[Arrival], at: float, *, whole: bool) -> Revision | None:
+        newest = {found.key: (what, found) for what, found in arrivals if found is not NOTHING}
+        result = _Sorted()
+        for what, found in newest.values():
+            if what == DELETED:
+                self._deleted(found, result)
+            else:
+                self._take(found, result, anew=whole)
+        for key in self._inputs.changed():
+            if (known := self._catalogue.find(key)) and known.digest:
+                self._take(known.object, result, anew=True)
+        return _revision(result, at, whole=whole) if result or whole else None
+
+    def _sort(self, objects: Iterable[Object]) -> _Sorted:
+        result = _Sorted()
+        for found in objects:
+            self._take(found, result, anew=True)
+        return result
+
+    def _take(self, found: Object, result: _Sorted, *, anew: bool) -> None:
+        """Adds to `result` what `found` declares, or that it is to go. With `anew` also what is as it was."""
+        known, mine = self._catalogue.find(found.key), self._takes(found)
+        if found.deleting or not mine:
+            self._leave(found, known, result, mine=mine)
+            return
+        if known and not anew and _alike(known.object, found):
+            self._catalogue.put(Taken(found, known.digest, known.problem))
+            return
+        usable = declared(found)
+        if isinstance(usable, Declared):
+            folded = self._inputs.fold(usable)
+            result.documents[found.file] = (folded,)
+            self._catalogue.put(Taken(found, folded.digest))
+        else:
+            result.problems[found.file] = usable
+            self._catalogue.put(Taken(found, problem="; ".join(_said(each) for each in usable)))
+
+    def _leave(self, found: Object, known: Taken | None, result: _Sorted, *, mine: bool) -> None:
+        """Deleted, or another machine's: what was made of it here goes, as the object says it should."""
+        held = mine and found.deleting and found.held
+        if held:
+            self._catalogue.put(Taken(found))
+        else:
+            self._catalogue.drop(found.key)
+        self._inputs.forget(found.key)
+        if known or self._owns(found.key):
+            result.gone.add(found.file)
+        if known or held or self._owns(found.key):
+            result.orders[found.key] = found.policy
+
+    def _deleted(self, found: Object, result: _Sorted) -> None:
+        """There is no such object any more. Mostly that comes as no surprise."""
+        known = self._catalogue.find(found.key)
+        if known and known.object.uid != found.uid:
+            return  # one of the same name has come since
+        self._catalogue.drop(found.key)
+        self._inputs.forget(found.key)
+        if self._owns(found.key) or (known and known.digest):
+            result.gone.add(found.file)
+            result.orders[found.key] = found.policy
+
+
+def _revision(found: _Sorted, at: float, *, whole: bool) -> Revision:
+    return Revision(
+        found.documents,
+        frozenset(found.gone),
+        found.problems,
+        whole=whole,
+        at=at,
+        orders=found.orders,
+    )
+
+
+def _alike(one: Object, other: Object) -> bool:
+    """Whether both say the same of what is desired."""
+    labels = [each.body.get("metadata", {}).get("labels") for each in (one, other)]
+    return (one.uid, one.generation) == (other.uid, other.generation) and labels[0] == labels[1]
+
+
+def _said(problem: Problem) -> str:
+    return f"{problem.field}: {problem.message}" if problem.field else problem.message
+
+
+NOTHING = Object(Key("", "", ""), "", "", 0, False, (), "", "", False, {})  # an arrival that only wakes
+
+
+class Watching:
+    """kopf in a thread of its own, begun again whenever it ends. `arrived` is called with all that it hears."""
+
+    def __init__(self, cluster: Cluster, namespaces: Sequence[str], arrived: Callable[[Arrival], None]) -> None:
+        self._cluster = cluster
+        self._namespaces = namespaces
+        self._arrived = arrived
+        self._thread: Thread | None = None
+        self.heard = 0.0  # monotonic seconds, of the last event
+
+    def start(self, stop: Flag) -> None:
+        self._thread = Thread(target=self._watch, args=(stop,), name="kube-watch", daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def _watch(self, stop: Flag) -> None:
+        while not stop.is_set():
+            try:
+                asyncio.run(self._operate(stop))
+            except Exception as error:
+                log.warning("the watch of the cluster has ended", extra={"cause": str(error) or type(error).__name__})
+            stop.wait(AGAIN)
+
+    async def _operate(self, stop: Flag) -> None:
+        import kopf
+
+        registry = kopf.OperatorRegistry()
+        kopf.on.login(registry=registry)(self._log_in)
+        group, _, version = API_VERSION.partition("/")
+        for plural in _plurals():
+            kopf.on.event(group, version, plural, registry=registry, id="pegasus2")(self._hear)
+        await kopf.operator(
+            registry=registry,
+            settings=_settings(),
+            standalone=True,
+            clusterwide=not self._namespaces,
+            namespaces=self._namespaces,
+            stop_flag=stop,
+        )
+
+    def _log_in(self, **_: Any) -> kopf.ConnectionInfo:
+        import kopf
+
+        access = self._cluster.access()
+        return kopf.ConnectionInfo(
+            server=access.server,
+            ca_path=access.ca_path,
+            insecure=access.insecure,
+            certificate_path=access.certificate_path,
+            private_key_path=access.private_key_path,
+            token=access.token,
+        )
+
+    async def _hear(self, event: Mapping[str, Any], **_: Any) -> None:
+        self.heard = time.monotonic()
+        self._arrived((str(event.get("type") or ""), read_object(dict(event["object"]))))
+
+
+def _settings() -> kopf.OperatorSettings:
+    import kopf
+
+    logging.getLogger("kopf").setLevel(logging.ERROR)  # it tells of each try at a server that is away
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.scanning.disabled = True  # the kinds are known, and their definitions are looked for when it starts
+    settings.peering.standalone = True
+    return settings
+
+
+def _plurals() -> Collection[str]:
+    return [model.about.plural for name in kinds.names() if (model := kinds.model_of(name))]
