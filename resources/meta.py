@@ -13,9 +13,16 @@ from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+
+from resources.rules import KEYWORD, Rule
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
 
 API_VERSION = "pegasus2.dev/v1"
 DEFAULT_NAMESPACE = "default"
@@ -60,6 +67,16 @@ class Model(BaseModel):
     """A frozen part of a resource. Unknown fields are errors; the loader names the nearest known one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    # What the validators of this very class say, for an API server: in CEL, where `self` is the whole.
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core)
+        if found := [rule.written for each in reversed(cls.__mro__) for rule in vars(each).get("rules", ())]:
+            handler.resolve_ref_schema(schema)[KEYWORD] = found
+        return schema
 
 
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")

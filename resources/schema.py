@@ -35,6 +35,7 @@ def editor_schema() -> Schema:
     ]
     for definition in generated["$defs"].values():
         definition.pop("title", None)
+        _drop_rules(definition)
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Pegasus2 resource",
@@ -117,6 +118,15 @@ class _Untitled(GenerateJsonSchema):
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
+
+
+def _drop_rules(schema: Any) -> None:
+    """Takes out what is for API servers; no editor evaluates it."""
+    if isinstance(schema, dict):
+        for name in [name for name in schema if name.startswith("x-kubernetes-")]:
+            del schema[name]
+    for below in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        _drop_rules(below)
 
 
 def _names(model: type[Resource]) -> str:

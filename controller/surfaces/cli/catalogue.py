@@ -43,6 +43,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "explain": ("explain:Explain", "Explain a kind or one of its fields."),
         "validate": ("validate:Validate", "Check the files of a source, without a look at the machine."),
         "schema": ("explain:Schema", "Print a JSON Schema with which editors complete and check."),
+        "crds": ("crds:Crds", "Print the CustomResourceDefinitions of all kinds, for Kubernetes."),
     },
     "The program": {
         "backup-state": ("backup_state:BackupState", "Write all that Pegasus2 keeps into one file."),
