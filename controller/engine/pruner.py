@@ -22,13 +22,18 @@ class Pruner:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._stale: set[Key] | None = None  # None: not worked out yet
-        self._ordered: set[Key] = set()  # deleted by an order, and not declared since
+        self._orders: dict[Key, DeletionPolicy] = {}  # deleted by an order, and not declared since
         self._holds: tuple[Hold, ...] = ()
 
-    def note(self, edits: Edits, orders: Mapping[Key, DeletionPolicy]) -> None:
-        """Takes in what a revision changed, and what was deleted in it by an order, which has the last word on each."""
-        self._ordered = {key for key in {*self._ordered, *orders} if self._parts.index.find(key) is None}
-        self._obey(orders)
+    def note(self, edits: Edits, orders: Mapping[Key, DeletionPolicy], *, keep: bool = True) -> None:
+        """Takes in what a revision changed, and what was deleted in it by an order, which has the last word on each.
+
+        Without `keep` nothing of it is written into the inventory.
+        """
+        given = {**self._orders, **orders}
+        self._orders = {key: policy for key, policy in given.items() if self._parts.index.find(key) is None}
+        if keep:
+            self._obey(orders)
         if self._stale is not None:
             self._stale -= edits.edited | edits.moved
             self._stale |= edits.removed
@@ -58,17 +63,19 @@ class Pruner:
             suspended=overrides.suspended(),
             too_many=self._held_before(source),
             needed_by=index.dependents,
-            ordered=self._ordered,
+            ordered=self._orders.keys(),
         )
         news = tuple(hold for hold in pruning.holds if hold not in self._holds)
         self._holds = pruning.holds
         return pruning, news
 
     def _record(self, key: Key) -> Record | None:
-        """What we own; an edit that gives it to another machine may have said in the same breath that it is retained."""
+        """What we own, with the last word on its retention: of the edit that gave it to another machine, or of an order."""
         record, now = self._parts.stores.inventory.find(key), self._parts.index.elsewhere().get(key)
         if record and now and now.spec.deletionPolicy is DeletionPolicy.RETAIN:
             return replace(record, retain=True)
+        if record and key in self._orders:
+            return replace(record, retain=self._orders[key] is DeletionPolicy.RETAIN)
         return record
 
     def _held_before(self, source: str) -> frozenset[Key]:

@@ -7,15 +7,13 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from threading import Event as Flag
+from threading import Timer
 from types import TracebackType
 from typing import Any, Self
 
-from controller.engine.revision import Revision
 from controller.sources.cluster import Cluster, ClusterError, Forbidden, Missing, Refusal, Unreachable
-from controller.sources.objects import GROUP, Json, Object, collection, declared, read_object
+from controller.sources.objects import GROUP, Json, Object, collection, read_object
 from resources import kinds
-from resources.meta import Declared, Problem
 
 _SETTLED = 0.05  # seconds without a change after which what has changed is handed out
 _GLANCE = 5.0  # seconds after which all is handed out again, for time passes for Leases, too
@@ -38,43 +36,6 @@ def read_listing(cluster: Cluster, wanted: Collection[str]) -> Listing:
     """Raises NoKinds where the cluster knows none of the kinds, Forbidden with the rule that is missing."""
     found = [_collected(cluster, kind) for kind in wanted]
     return _whole(cluster, [each for each in found if each], wanted)
-
-
-class ListedSource:
-    """Desired state as a cluster has it when it is asked (a Source): objects for `node`, and others that nobody else takes."""
-
-    def __init__(self, cluster: Cluster, name: str) -> None:
-        self._cluster = cluster
-        self._name = name
-        self.absent: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    def read(self) -> Revision:
-        """All objects, oldest first, so that of two claimants the younger yields. What is being deleted is an order.
-
-        Raises ClusterError.
-        """
-        listing = read_listing(self._cluster, kinds.names())
-        self.absent = listing.absent
-        documents: dict[str, tuple[Declared, ...]] = {}
-        problems: dict[str, tuple[Problem, ...]] = {}
-        for each in sorted(listing.objects, key=lambda found: (found.created, found.key)):
-            if each.deleting:
-                continue
-            match declared(each):
-                case Declared() as resource:
-                    documents[each.file] = (resource,)
-                case mistakes:
-                    problems[each.file] = mistakes
-        orders = {each.key: each.policy for each in listing.objects if each.deleting}
-        return Revision(documents, problems=problems, orders=orders)
-
-    def watch(self, stop: Flag) -> Iterator[Revision]:
-        """The one reading: a command does not stay."""
-        yield self.read()
 
 
 class Watching:
@@ -147,8 +108,6 @@ class Watching:
             self._retry(kind)
 
     def _retry(self, kind: str) -> None:
-        from threading import Timer
-
         timer = Timer(_AGAIN, self._news.put, [(kind, None)])
         timer.daemon = True
         timer.start()
@@ -182,16 +141,20 @@ def _whole(cluster: Cluster, found: Collection[tuple[str, list[Json]]], wanted: 
             f"cannot find {', '.join(sorted(wanted))} at {cluster.server}: this cluster has no CRDs of Pegasus2; "
             "install them with: p2 operator manifest | kubectl apply -f -"
         )
-    objects = (read_object(body) for _, bodies in found for body in bodies)
+    objects = (read_object({"kind": kind, **body}) for kind, bodies in found for body in bodies)
     return Listing(tuple(sorted(objects, key=lambda each: each.key)), tuple(sorted(set(wanted) - known)))
 
 
 def _not_allowed(kind: str, error: Refusal) -> Forbidden:
     model = kinds.model_of(kind)
-    plural = model.about.plural if model else kind.lower()
+    return not_allowed(error, model.about.plural if model else kind.lower())
+
+
+def not_allowed(error: Refusal, resources: str = '"*"') -> Forbidden:
+    """The refusal with the rule that would allow it."""
     return Forbidden(
         f"{error}; what is missing is a ClusterRole with the rule "
-        f"{{apiGroups: [{GROUP}], resources: [{plural}], verbs: [get, list, watch]}}, bound to this user",
+        f"{{apiGroups: [{GROUP}], resources: [{resources}], verbs: [get, list, watch]}}, bound to this user",
         error.status,
         error.reason,
     )

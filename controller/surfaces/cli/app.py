@@ -162,6 +162,7 @@ def load(app: App, workspace: Workspace, *, keep_going: bool, revision: int | No
     else:
         problems = _past(workspace, revision, partly=keep_going)
     app.console.note(problem_line(problem) for problem in problems)
+    tell_elsewhere(app, workspace)
     if problems and not keep_going:
         raise Refused(
             f"cannot use the source: it has {counted(len(problems), 'problem')}; "
@@ -185,12 +186,16 @@ def refuse_unusable(workspace: Workspace, preview: Preview) -> None:
         raise Refused(f"cannot use {place(workspace.source.name)}: {trouble}")
 
 
-def chosen(only: Collection[str], workspace: Workspace) -> frozenset[Key] | None:
+def chosen(only: Collection[str], opened: Opened) -> frozenset[Key] | None:
     """The keys named with --only, None for all. Raises Refused for one that is neither declared nor owned."""
     if not only:
         return None
     from controller.surfaces.cli.keys import key_named, known
 
     keys = [key_named(text) for text in only]
-    inventory = workspace.stores.inventory
-    return known((key for key in keys if not inventory.find(key)), workspace.declared(), "the source") | frozenset(keys)
+    inventory, elsewhere = opened.stores.inventory, opened.elsewhere()
+    unowned = [key for key in keys if not inventory.find(key)]
+    for key in unowned:
+        if node := elsewhere.get(key):
+            raise Refused(f"cannot look at {key.short} from here: it is for the machine {node} (spec.node)")
+    return known(unowned, opened.declared(), "the source") | frozenset(keys)
