@@ -78,6 +78,14 @@ class Pruner:
             return replace(record, retain=self._orders[key] is DeletionPolicy.RETAIN)
         return record
 
+    def protect(self, pruning: Pruning) -> None:
+        """Writes down what is retained by an edit that gave it to another machine: that outlives the edit. Not for a look."""
+        inventory = self._parts.stores.inventory
+        keys = (key for hold in pruning.holds if hold.reason == Reason.RETAINED for key in hold.keys)
+        found = (inventory.find(key) for key in keys)
+        if changed := [replace(record, retain=True) for record in found if record and not record.retain]:
+            inventory.confirm(changed)
+
     def _held_before(self, source: str) -> frozenset[Key]:
         """What was held because it left with many others, by this process or an earlier one."""
         holds = (*self._holds, *self._parts.stores.holds.all(source))

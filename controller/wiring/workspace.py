@@ -175,6 +175,7 @@ class Workspace(Opened):
         pruning = self.decide(prune and whole)
         if prune and whole:
             self.parts.stores.holds.replace(self.parts.identity.source, pruning.holds)
+            self.manager.pruner.protect(pruning)
         wanted = {*keys, *pruning.deletes}
         held = {key for hold in pruning.holds for key in hold.keys}
         self._settle_unchanged(wanted)
