@@ -81,12 +81,14 @@ def event_of(body: Mapping[str, Any]) -> Event:
 
 
 def _leaving(status: Status, found: Object) -> Status:
-    """An object that `kubectl delete` was called for is not Ready any more, whatever was said before."""
-    if not status.ready:
+    """Of an object that `kubectl delete` was called for: that counts as an edit, and it is not Ready any more."""
+    status = replace(status, generation=found.generation)
+    ready = status.condition(Type.READY)
+    if ready is None or ready.status is not Truth.TRUE:
         return status
     message = "it is being deleted"
     gone = Condition(Type.READY, Truth.FALSE, Reason.DELETING, message, status.observed_generation, 0.0)
-    return Status(status.generation, status.observed_generation, (gone,), status.drift, handle=status.handle)
+    return replace(status, conditions=(gone,))
 
 
 def _conditions(said: Mapping[str, Any]) -> Iterator[Condition]:
