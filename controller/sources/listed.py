@@ -15,6 +15,7 @@ from controller.sources.cluster import Cluster, ClusterError, Forbidden, Missing
 from controller.sources.objects import GROUP, Json, Object, collection, read_object
 from resources import kinds
 
+_CORE = '""'  # how a rule names the API's own group
 _SETTLED = 0.05  # seconds without a change after which what has changed is handed out
 _GLANCE = 5.0  # seconds after which all is handed out again, for time passes for Leases, too
 _AGAIN = 1.0  # seconds until an API server that did not answer is asked again
@@ -150,11 +151,11 @@ def _not_allowed(kind: str, error: Refusal) -> Forbidden:
     return not_allowed(error, model.about.plural if model else kind.lower())
 
 
-def not_allowed(error: Refusal, resources: str = '"*"') -> Forbidden:
+def not_allowed(error: Refusal, resources: str = '"*"', group: str = GROUP) -> Forbidden:
     """The refusal with the rule that would allow it."""
+    rule = f"{{apiGroups: [{group or _CORE}], resources: [{resources}], verbs: [get, list, watch]}}"
     return Forbidden(
-        f"{error}; what is missing is a ClusterRole with the rule "
-        f"{{apiGroups: [{GROUP}], resources: [{resources}], verbs: [get, list, watch]}}, bound to this user",
+        f"{error}; what is missing is a ClusterRole with the rule {rule}, bound to this user",
         error.status,
         error.reason,
     )

@@ -50,7 +50,7 @@ class Reading(Opened):
     def open(cls, cluster: Cluster, settings: Settings, node: str = "") -> Reading:
         """As the operator of `node` would, of this machine if empty. Raises HomeError and ClusterError."""
         node = node or settings.node
-        name = source_name(cluster)
+        name = _name_of(cluster)
         placement = Placement(node, _is_default(cluster, node))
         home = Home(settings.home, settings.agents_config, read_only=True)
         closing = ExitStack()
@@ -105,6 +105,13 @@ class Reading(Opened):
         self.manager.reconciler.prune(pruning)
         keys = self.entries().keys() if only is None else only
         return preview_of(self.parts, self.manager.reconciler, keys, pruning)[0]
+
+
+def _name_of(cluster: Cluster) -> str:
+    try:
+        return source_name(cluster)
+    except Forbidden as error:
+        raise not_allowed(error, "namespaces", "") from error
 
 
 def _is_default(cluster: Cluster, node: str) -> bool:

@@ -126,7 +126,7 @@ def test_plan_is_what_the_operator_then_does(desk: Desk, operator: OperatorProce
     operator.start()
     eventually(lambda: len(list(world.iterdir())) == 5, f"all were made: {operator.log[-2000:]}")
     eventually(lambda: desk.plan() == {}, "nothing is left to be done")
-    operator.end()
+    operator.end(60)
 
     (world / "drifts").write_text("rubbish")
     desk.apply("changes", "anew", node=NODE)
@@ -147,7 +147,7 @@ def test_plan_is_what_the_operator_then_does(desk: Desk, operator: OperatorProce
     eventually(lambda: (world / "drifts").read_text() == "hello", "drift was corrected")
     assert (world / "kept").exists()
     eventually(lambda: desk.plan() == {}, "nothing is left to be done")
-    operator.end()
+    operator.end(60)
 
 
 def test_secret_of_the_cluster_is_looked_up_and_not_shown(desk: Desk) -> None:

@@ -300,25 +300,53 @@ def test_api_server_that_does_not_answer_is_told(story: Story, tmp_path: Path, c
     assert (shown.code, "cannot reach the API server at https://127.0.0.1:1" in shown.err) == (2, True)
 
 
-@pytest.mark.parametrize("command", [("get",), ("diff",)], ids=lambda words: words[0])
-def test_who_may_not_list_is_told_which_rule_is_missing(desk: Desk, tmp_path: Path, command: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("command", "rule"),
+    [
+        ("get", "apiGroups: [pegasus2.dev], resources: [containers], verbs: [get, list, watch]"),
+        ("get -w", "apiGroups: [pegasus2.dev], resources: [containers], verbs: [get, list, watch]"),
+        ("events", 'apiGroups: [""], resources: [events], verbs: [get, list, watch]'),
+        ("diff", 'apiGroups: [""], resources: [namespaces], verbs: [get, list, watch]'),
+    ],
+)
+def test_who_may_read_nothing_is_told_which_rule_is_missing(
+    desk: Desk, tmp_path: Path, command: str, rule: str
+) -> None:
+    shown = desk.story.p2(*command.split(), "--kubeconfig", stranger(desk, tmp_path))
+    assert (shown.code, shown.out) == (2, "")
+    assert "forbidden" in shown.err
+    assert rule in shown.err
+
+
+def test_who_may_read_only_resources_is_shown_these_and_told_what_is_missing(desk: Desk, tmp_path: Path) -> None:
+    desk.apply("motd")
+    desk.is_ready("motd")
+    role = f"reads-{desk.namespace}"
+    config = stranger(desk, tmp_path)
+    desk.cluster.kubectl("create", "clusterrole", role, "--verb=get,list,watch", "--resource=*.pegasus2.dev")
+    user = f"--serviceaccount={desk.namespace}:stranger"
+    desk.cluster.kubectl("create", "clusterrolebinding", role, f"--clusterrole={role}", user)
+    try:
+        got = eventually(
+            lambda: (shown := desk.story.p2("get", "--kubeconfig", config)).code == 0 and shown, "the right is in force"
+        )
+        assert desk.key("motd") in got.out
+        assert 'cannot list resource "leases"' in got.err
+        described = desk.story.p2("describe", desk.key("motd"), "--kubeconfig", config)
+        assert (described.code, "resources: [events]" in described.err) == (0, True)
+    finally:
+        desk.cluster.kubectl("delete", "clusterrole,clusterrolebinding", role)
+
+
+def stranger(desk: Desk, tmp_path: Path) -> str:
+    """The kubeconfig of a ServiceAccount without any rights."""
+    desk.cluster.kubectl("create", "serviceaccount", "stranger", "-n", desk.namespace)
+    token = desk.cluster.kubectl("create", "token", "stranger", "-n", desk.namespace).out.strip()
     config = json.loads(desk.cluster.kubectl("config", "view", "--raw", "--minify", "-o", "json").out)
-    config["users"][0]["user"]["as"] = "nobody-in-particular"
-    # Another client would send the header itself; a token of a ServiceAccount without rights is what people meet.
-    token = desk.cluster.kubectl("create", "token", "default", "-n", account(desk)).out.strip()
     config["users"][0]["user"] = {"token": token}
     path = tmp_path / "kubeconfig"
     path.write_text(json.dumps(config))
-    shown = desk.story.p2(*command, "--kubeconfig", str(path))
-    assert shown.code == 2
-    assert "forbidden" in shown.err
-    assert "apiGroups: [pegasus2.dev]" in shown.err or "namespaces" in shown.err
-
-
-def account(desk: Desk) -> str:
-    """A namespace with a ServiceAccount that may do nothing."""
-    desk.cluster.kubectl("create", "serviceaccount", "default", "-n", desk.namespace, check=False)
-    return desk.namespace
+    return str(path)
 
 
 def kubeconfig(tmp_path: Path, server: str, token: str) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from controller.sources import leases
-from controller.sources.cluster import Cluster, Missing, Refusal
+from controller.sources.cluster import Cluster, Forbidden, Missing, Refusal
 from controller.sources.leases import Lease, Standing
-from controller.sources.listed import Listing, Watching, read_listing
+from controller.sources.listed import Listing, Watching, not_allowed, read_listing
 from controller.sources.objects import Object, declared
 from controller.sources.reported import event_of, status_in_force, worker_of
 from controller.surfaces.cli.app import App, tell
@@ -53,7 +53,11 @@ class ClusterView:
         return f"cannot find {key.short} at {self._cluster.server}"
 
     def events(self, keys: Collection[Key], limit: int) -> Mapping[Key, Sequence[Event]]:
-        found = all_events(self._cluster)
+        try:
+            found = all_events(self._cluster)
+        except Refusal as error:
+            tell(self._app, str(error))
+            found = []
         return {key: [event for event in found if event.key == key][-limit:] for key in keys}
 
     def _listed(self, listing: Listing, selection: Selection, *, quiet: bool) -> list[Listed]:
@@ -89,7 +93,10 @@ def _shown(found: Object, standing: Standing) -> Listed:
 
 def all_events(cluster: Cluster) -> list[Event]:
     """The Events about resources of ours that the cluster still has, oldest first. Raises ClusterError."""
-    bodies = cluster.list("/api/v1/events", {"fieldSelector": f"involvedObject.apiVersion={API_VERSION}"})
+    try:
+        bodies = cluster.list("/api/v1/events", {"fieldSelector": f"involvedObject.apiVersion={API_VERSION}"})
+    except Forbidden as error:
+        raise not_allowed(error, "events", "") from error
     return sorted(map(event_of, bodies), key=lambda event: (event.at, event.first))
 
 
