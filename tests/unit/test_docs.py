@@ -9,7 +9,7 @@ import pytest
 
 from resources.conditions import Reason
 from resources.load import load_text
-from tests.documents import FILES_MODE_ONLY, PAGES, ROOT, Document, documents, unfenced
+from tests.pages import FILES_MODE_ONLY, PAGES, ROOT, Document, documents, unfenced
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

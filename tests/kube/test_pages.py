@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.apiserver import Kubernetes
-from tests.documents import FILES_MODE_ONLY, ROOT, Document, documents
+from tests.pages import FILES_MODE_ONLY, ROOT, Document, documents
 
 pytestmark = pytest.mark.kube
 STRICT = ("--dry-run=server", "--validate=strict")
