@@ -22,7 +22,7 @@ from resources import kinds
 from resources.machine import MachineStatus
 from resources.meta import API_VERSION, Resource
 from resources.reported import ObjectStatus
-from resources.rules import KEYWORD
+from resources.rules import KEYWORD, said_by_a_rule
 from resources.schema import model_of
 
 Schema = dict[str, Any]
@@ -207,8 +207,13 @@ def _structural(schema: Schema, defs: Mapping[str, Schema], at: str) -> Schema:
     for word, limit in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if word in schema:
             found |= {limit: schema[word], word: True}
+    if "enum" in found:
+        # Null is never one of the values there. Of a field that must not be null it is taken for nothing, as it is meant.
+        found.pop("nullable", None)
     if rules := schema.get(KEYWORD):
         found[KEYWORD] = rules
+        if "pattern" in found and said_by_a_rule(found["pattern"], rules):
+            del found["pattern"]  # the rule says in words what to write
     return {**_typed(schema, defs, at), **found}
 
 
@@ -218,7 +223,7 @@ def _typed(schema: Schema, defs: Mapping[str, Schema], at: str) -> Schema:
         return {"x-kubernetes-int-or-string": True}
     kind = schema.get("type")
     if kind is None:
-        return {"x-kubernetes-preserve-unknown-fields": True}
+        return {"x-kubernetes-preserve-unknown-fields": True, "nullable": True}
     if kind == "array":
         return {"type": kind, "items": _structural(schema.get("items", {}), defs, f"{at}[]")}
     if kind != "object":
