@@ -76,8 +76,8 @@ class Pruner:
 
     def _record(self, key: Key) -> Record | None:
         """What we own, with the last word on its retention: of the edit that gave it to another machine, or of an order."""
-        record, now = self._parts.stores.inventory.find(key), self._parts.index.elsewhere().get(key)
-        if record and now and now.spec.deletionPolicy is DeletionPolicy.RETAIN:
+        record, moved = self._parts.stores.inventory.find(key), self._parts.index.elsewhere(key)
+        if record and any(resource.spec.deletionPolicy is DeletionPolicy.RETAIN for resource in moved):
             return replace(record, retain=True)
         if record and key in self._orders:
             return replace(record, retain=self._orders[key] is DeletionPolicy.RETAIN)

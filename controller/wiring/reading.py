@@ -9,7 +9,7 @@ No part of it can write: agents get clients that refuse, the database is opened 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -95,8 +95,8 @@ class Reading(Opened):
         self.manager.pruner.note(edits, revision.orders, keep=False)
         return tuple(self.parts.index.problems())
 
-    def elsewhere(self) -> Mapping[Key, str]:
-        return self._others
+    def elsewhere(self) -> Sequence[tuple[Key, str]]:
+        return list(self._others.items())
 
     def preview(self, only: Collection[Key] | None = None, *, prune: bool = True) -> Preview:
         """Looks at the world and plans. Changes nothing. With `only`: those keys and no pruning."""

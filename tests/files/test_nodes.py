@@ -35,6 +35,17 @@ def test_what_is_for_others_is_counted_once_and_not_shown(story: Story) -> None:
     assert [action["key"] for action in found["actions"]] == ["File/default/ours"]
 
 
+def test_equal_names_on_several_machines_are_one_resource_each(story: Story) -> None:
+    for node in ("atlas", "beta", "gamma"):
+        story.write(f"{node}.yaml", story.file("motd", f"this is {node}", node=node))
+    done = story.p2("apply")
+    assert (done.code, (story.world / "motd").read_text()) == (0, "this is atlas")
+    assert "2 resources are for other machines (beta, gamma)" in done.err
+    story.remove("atlas.yaml")
+    assert story.p2("apply", "--yes").code == 0
+    assert not (story.world / "motd").exists()
+
+
 def test_what_is_for_others_is_validated(story: Story) -> None:
     story.write("a.yaml", story.file("theirs", node="beta", mode="rubbish"))
     shown = story.p2("validate")

@@ -141,7 +141,7 @@ def tell_elsewhere(app: App, opened: Opened) -> None:
     """Says how much of what is declared is for other machines, if any is."""
     if others := opened.elsewhere():
         verb = "is" if len(others) == 1 else "are"
-        machines = ", ".join(sorted({node or "(none)" for node in others.values()}))
+        machines = ", ".join(sorted({node or "that of --default" for _, node in others}))
         tell(app, f"{counted(len(others), 'resource')} {verb} for other machines ({machines}), and left alone here")
 
 
@@ -193,9 +193,9 @@ def chosen(only: Collection[str], opened: Opened) -> frozenset[Key] | None:
     from controller.surfaces.cli.keys import key_named, known
 
     keys = [key_named(text) for text in only]
-    inventory, elsewhere = opened.stores.inventory, opened.elsewhere()
+    inventory, elsewhere = opened.stores.inventory, dict(opened.elsewhere())
     unowned = [key for key in keys if not inventory.find(key)]
     for key in unowned:
-        if node := elsewhere.get(key):
-            raise Refused(f"cannot look at {key.short} from here: it is for the machine {node} (spec.node)")
+        if key in elsewhere and key not in opened.declared():
+            raise Refused(f"cannot look at {key.short} from here: it is for the machine {elsewhere[key]} (spec.node)")
     return known(unowned, opened.declared(), "the source") | frozenset(keys)

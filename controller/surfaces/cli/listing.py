@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from controller.sources.objects import Object, manifest
 from controller.surfaces.cli.words import moment
 from resources.conditions import Condition, Reason, Status, Truth, Type
 from resources.meta import API_VERSION, Key
 
 if TYPE_CHECKING:
     from controller.engine.stores import Record
+    from controller.sources.objects import Object
     from controller.surfaces.cli.keys import Selection
     from controller.wiring.workspace import Workspace
     from resources.meta import Declared
@@ -90,6 +90,8 @@ class Listed:
     def manifest(self) -> dict[str, Any]:
         """The resource as its file or the cluster has it, or as it was applied last; only what was written."""
         if self.found:
+            from controller.sources.objects import manifest
+
             return _readable(manifest(self.found))
         if self.declared:
             return self.declared.resource.model_dump(mode="json", exclude_unset=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol
 
@@ -78,14 +77,15 @@ def connected(context: str, kubeconfig: Path | None) -> Iterator[Cluster]:
         raise Refused(str(error)) from error
 
 
-@dataclass
 class FilesView:
     """A source of files, and what the home knows of it."""
 
-    app: App
-    path: Path
     clustered = False
     nothing = "nothing is declared or owned"
+
+    def __init__(self, app: App, path: Path) -> None:
+        self.app, self.path = app, path
+        self._elsewhere: dict[Key, str] = {}  # as of the last look
 
     def look(self, selection: Selection, *, quiet: bool = False) -> list[Listed]:
         """A source that is not in order is shown as far as it is in force."""
@@ -100,7 +100,7 @@ class FilesView:
                 note_braked(app, workspace.stores)
                 tell_lost(app, workspace.home)
                 tell_elsewhere(app, workspace)
-            self._elsewhere = workspace.elsewhere()
+            self._elsewhere = dict(workspace.elsewhere())
             return listed(workspace, selection)
 
     def looks(self, selection: Selection) -> Iterator[list[Listed]]:
