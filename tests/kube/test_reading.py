@@ -14,7 +14,7 @@ from controller.sources import leases
 from resources import kinds
 from tests.apiserver import Kubernetes, OwnKubernetes
 from tests.cli.story import Shown, Story
-from tests.support import Background, eventually
+from tests.support import Background, Controller, eventually
 
 pytestmark = pytest.mark.kube
 
@@ -263,6 +263,39 @@ def test_watch_shows_what_comes_changes_and_goes(desk: Desk, watch: Background) 
     eventually(lambda: ("first", "ApplyFailed") in seen(watch, desk), "what changes is shown")
     desk.cluster.kubectl("delete", "files.pegasus2.dev", "first", "-n", desk.namespace)
     eventually(lambda: ("first", "Gone") in seen(watch, desk), "what goes is shown")
+
+
+def test_command_for_a_cluster_is_not_sent_to_a_controller_which_has_another_kubeconfig(desk: Desk) -> None:
+    desk.apply("motd")
+    desk.story.write("a.yaml", desk.story.file("declared"))
+    controller = Controller(desk.story, {"KUBECONFIG": "/nowhere"}).start()
+    try:
+        eventually(lambda: (desk.story.world / "declared").exists(), "the controller works")
+        context = desk.cluster.kubectl("config", "current-context").out.strip()
+        asked = desk.story.start("get", f"--context={context}", env=desk.cluster.env)
+        out, err = asked.communicate(timeout=30)
+        assert (asked.returncode, desk.key("motd") in out) == (0, True), err
+    finally:
+        controller.kill()
+
+
+def test_watch_of_events_goes_on_when_the_api_server_comes_back(desk: Desk, tmp_path: Path) -> None:
+    if not isinstance(desk.cluster, OwnKubernetes):
+        pytest.skip("this API server is not ours to restart")
+    desk.apply("motd")
+    event(desk, "motd", "First", "before")
+    options = ["events", "-w", "--kubeconfig", str(desk.cluster.kubeconfig)]
+    watch = Background(options, desk.story.root, tmp_path / "events.log", {}).start()
+    try:
+        eventually(lambda: "First" in watch.log, "what was there is shown")
+        desk.cluster.stop()
+        eventually(lambda: "trying again" in watch.log, "it says that nobody answers")
+        desk.cluster.start()
+        event(desk, "motd", "Second", "after")
+        eventually(lambda: "Second" in watch.log, "what happens afterwards is shown")
+        assert watch.log.count("First") == 1
+    finally:
+        watch.kill()
 
 
 def test_watch_goes_on_when_the_api_server_comes_back(desk: Desk, watch: Background) -> None:

@@ -55,16 +55,18 @@ class Events(Command):
         selection = selected(self.what)
         table = Table(["LAST SEEN", "LEVEL", "REASON", "RESOURCE", "MESSAGE"], app.console.paint)
         with suppress(KeyboardInterrupt):
-            for some in self._of_cluster(selection) if self.context or self.kubeconfig else self._here(app, selection):
+            for some in (
+                self._of_cluster(app, selection) if self.context or self.kubeconfig else self._here(app, selection)
+            ):
                 if self.output == "json":
                     app.console.print(json.dumps(document(event), ensure_ascii=False) for event in some)
                 else:
                     app.console.print(table.lines([row(event) for event in some]))
         return Exit.OK
 
-    def _of_cluster(self, selection: Selection) -> Iterator[list[Event]]:
+    def _of_cluster(self, app: App, selection: Selection) -> Iterator[list[Event]]:
         """As `_here`, of what a cluster keeps: an hour's events, unless it was told otherwise."""
-        from controller.surfaces.cli.views import connected
+        from controller.surfaces.cli.views import connected, patiently
 
         with connected(self.context, self.kubeconfig) as cluster:
             from controller.surfaces.cli.cluster_view import all_events
@@ -74,7 +76,7 @@ class Events(Command):
             while self.watch:
                 known = frozenset(found)
                 time.sleep(_AGAIN)
-                found = _chosen(all_events(cluster), selection)
+                found = _chosen(patiently(app, lambda: all_events(cluster)), selection)
                 if new := [event for event in found if event not in known]:
                     yield new
 

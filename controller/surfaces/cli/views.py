@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
 from controller.surfaces.cli.app import App, tell, tell_elsewhere, tell_lost
 from controller.surfaces.cli.braking import note_braked
@@ -26,6 +27,8 @@ KubeconfigOption = Annotated[
     Path | None,
     Option("--kubeconfig", metavar="FILE", help="Read from a cluster, by this kubeconfig (default: $KUBECONFIG)."),
 ]
+T = TypeVar("T")
+_AGAIN = 1.0  # seconds until a cluster that did not answer is asked again
 EVERYTHING = Selection(frozenset(), frozenset())
 
 
@@ -75,6 +78,21 @@ def connected(context: str, kubeconfig: Path | None) -> Iterator[Cluster]:
             yield cluster
     except ClusterError as error:
         raise Refused(str(error)) from error
+
+
+def patiently(app: App, ask: Callable[[], T]) -> T:
+    """What `ask` returns, once the cluster answers; says once that it does not."""
+    from controller.sources.cluster import Unreachable
+
+    told = False
+    while True:
+        try:
+            return ask()
+        except Unreachable as error:
+            if not told:
+                tell(app, f"{error}; trying again")
+            told = True
+            time.sleep(_AGAIN)
 
 
 class FilesView:
