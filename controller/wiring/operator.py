@@ -19,6 +19,7 @@ from controller.engine.board import Board
 from controller.engine.clock import Clock
 from controller.engine.index import Index
 from controller.engine.parts import AgentOf, Identity, Parts
+from controller.engine.stores import Listener
 from controller.sources.catalogue import Catalogue
 from controller.sources.cluster import Cluster, ClusterError
 from controller.sources.kube import KubeSource
@@ -132,7 +133,7 @@ class Operator(Opened):
             setup = setup_of(home, settings)
             secrets = KubeSecrets(cluster, setup.secrets)
             agents = Agents(replace(setup, secrets=secrets), home, {})
-            parts = _parts(home, stores, name, listeners, agents.find, secrets)
+            parts = parts_of(home, stores, name, listeners, agents.find, secrets)
             rebuilt = rebuild(stores, parts, agents)
             news = tuple(each for each in (stores.news, rebuilt.news) if each)
             return cls(parts, source, home, publisher, nodes, closing, news)
@@ -187,18 +188,19 @@ def _tally(stores: OpenStores) -> tuple[int, int]:
     return sum(tally.values()), sum(count for (_, ready), count in tally.items() if ready is Truth.TRUE)
 
 
-def _parts(
-    home: Home, stores: OpenStores, source: str, listeners: Listeners, agent_of: AgentOf, secrets: KubeSecrets
+def parts_of(
+    home: Home, stores: OpenStores, source: str, listener: Listener, agent_of: AgentOf, secrets: KubeSecrets
 ) -> Parts:
+    """What a loop over the cluster that is called `source` works with."""
     clock = Clock()
     return Parts(
         index=Index(Generations(stores), Recall(stores, source)),
         agent_of=agent_of,
         stores=stores,
-        board=Board(stores.statuses, stores.events, listeners, clock),
-        listener=listeners,
+        board=Board(stores.statuses, stores.events, listener, clock),
+        listener=listener,
         clock=clock,
-        context=Context(secrets, listeners.progressed),
+        context=Context(secrets, listener.progressed),
         # Whether another cluster is still there nobody here can know; taking over what it had takes a confirmation.
         identity=Identity(home.installation, source, source_exists=lambda name: Path(name).exists()),
     )
