@@ -103,7 +103,14 @@ class Operator(Opened):
             publisher = Publisher(cluster, catalogue, placement.node, stores.statuses.find, owns)
             closing.enter_context(listeners.joined(publisher))
             source = KubeSource(
-                cluster, name, catalogue, placement.takes, owns, publisher.changed, placement.namespaces
+                cluster,
+                name,
+                catalogue,
+                placement.takes,
+                owns,
+                publisher.changed,
+                placement.namespaces,
+                named=lambda: source_name(cluster),
             )
             setup = setup_of(home, settings)
             secrets = KubeSecrets(cluster, setup.secrets)
@@ -129,7 +136,7 @@ class Operator(Opened):
         return ", ".join(part for part in (super().died(), own) if part)
 
     def source_trouble(self) -> str:
-        return super().source_trouble() or self._publisher.trouble
+        return super().source_trouble() or self._source.trouble or self._publisher.trouble
 
 
 def _parts(

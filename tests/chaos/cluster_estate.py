@@ -55,7 +55,9 @@ class ClusterEstate(Estate):
         lines = [f"{short}: not there" for short, wish in self.wishes.items() if wish.declared and short not in there]
         for short, found in there.items():
             if not (self.wishes[short].declared and _is_ready(found)):
-                about = {name: found["metadata"].get(name) for name in ("generation", "deletionTimestamp", "finalizers")}
+                about = {
+                    name: found["metadata"].get(name) for name in ("generation", "deletionTimestamp", "finalizers")
+                }
                 lines.append(f"{short}: {about} {found.get('status')}")
         return "\n".join(lines)
 
