@@ -129,6 +129,7 @@ class Operator(Opened):
                 placement.namespaces,
                 nodes.notice,
                 nodes.left,
+                named=lambda: source_name(cluster),
             )
             setup = setup_of(home, settings)
             secrets = KubeSecrets(cluster, setup.secrets)
@@ -169,7 +170,7 @@ class Operator(Opened):
         return ", ".join(part for part in (super().died(), own) if part)
 
     def source_trouble(self) -> str:
-        return super().source_trouble() or self._publisher.trouble
+        return super().source_trouble() or self._source.trouble or self._publisher.trouble
 
 
 def _health(parts: Parts) -> Mapping[str, AgentHealth]:
