@@ -356,3 +356,16 @@ def test_a_key_of_another_living_source_is_refused(loop: Loop) -> None:
     other.apply(gadget("a", color="blue"))
     assert colors(loop) == {"a": "red"} and other.reason("a") == Reason.DUPLICATE
     assert "/desired" in other.message("a") and "/other" in other.message("a")
+
+
+def test_edit_that_was_taken_back_without_a_change_keeps_its_generation_when_read_anew(loop: Loop) -> None:
+    assert loop.apply(gadget("a", color="red"))
+    loop.apply(gadget("a", color="red", suspend=True))
+    assert loop.apply(gadget("a", color="red"))
+    reread = Loop(loop.agent, loop.stores)
+    reread.take(declare(gadget("a", color="red")))
+    entry = reread.index.find(key("a"))
+    status = loop.stores.statuses.find(key("a"))
+    assert entry is not None
+    assert status is not None
+    assert entry.generation == status.generation == 3
