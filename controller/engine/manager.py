@@ -240,7 +240,7 @@ class Manager:
         """Decides again what may be deleted, and tells what is held."""
         pruning, news = self.pruner.decide()
         if self._settling_in and not self._settling_in.is_set():
-            pruning = replace(pruning, deletes=frozenset())
+            pruning = replace(pruning, deletes=pruning.deletes & self.pruner.ordered)
         self.reconciler.prune(pruning)
         self._add(pruning.deletes, Priority.EDIT)
         for hold in news:

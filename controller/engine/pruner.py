@@ -5,7 +5,7 @@ The manager tells it of every revision; the preview asks it once. Work is propor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
 
 from controller.engine.index import Edits
@@ -24,6 +24,11 @@ class Pruner:
         self._stale: set[Key] | None = None  # None: not worked out yet
         self._ordered: set[Key] = set()  # deleted by an order, and not declared since
         self._holds: tuple[Hold, ...] = ()
+
+    @property
+    def ordered(self) -> Set[Key]:
+        """What was deleted by an order, and is not to wait for anything."""
+        return self._ordered
 
     def note(self, edits: Edits, orders: Mapping[Key, DeletionPolicy]) -> None:
         """Takes in what a revision changed, and what was deleted in it by an order, which has the last word on each."""

@@ -121,6 +121,8 @@ class KubeSource:
     def _end(self, stop: Flag) -> None:
         stop.wait()
         self._arrivals.put(None)
+        if self.watching:
+            self.watching.begin_again()  # which it does not, once `stop` is set
 
     def _next(self, seconds: float) -> list[Arrival]:
         """What arrives within this time, and all that has arrived with it. The newest of an object counts."""
@@ -161,7 +163,9 @@ class KubeSource:
         vanished = set(self._catalogue.keys()) - {each.key for each in listed}
         missed = vanished | {each.key for each in listed if self._is_news(each)} - {key.key for _, key in arrivals}
         if missed:
-            log.warning("the watch has missed changes", extra={"keys": sorted(map(str, missed))})
+            log.warning("the watch has missed changes, and is begun again", extra={"keys": sorted(map(str, missed))})
+            if self.watching:
+                self.watching.begin_again()
         for key in vanished:
             self._catalogue.drop(key)
         return [("", each) for each in listed], True
@@ -266,11 +270,15 @@ class Watching:
         self._namespaces = namespaces
         self._arrived = arrived
         self._thread: Thread | None = None
-        self.heard = 0.0  # monotonic seconds, of the last event
+        self._over = Flag()  # of kopf, this time
 
     def start(self, stop: Flag) -> None:
         self._thread = Thread(target=self._watch, args=(stop,), name="kube-watch", daemon=True)
         self._thread.start()
+
+    def begin_again(self) -> None:
+        """Ends kopf, which is then started anew."""
+        self._over.set()
 
     @property
     def alive(self) -> bool:
@@ -278,13 +286,14 @@ class Watching:
 
     def _watch(self, stop: Flag) -> None:
         while not stop.is_set():
+            self._over = Flag()
             try:
-                asyncio.run(self._operate(stop))
+                asyncio.run(self._operate(self._over))
             except Exception as error:
                 log.warning("the watch of the cluster has ended", extra={"cause": str(error) or type(error).__name__})
             stop.wait(AGAIN)
 
-    async def _operate(self, stop: Flag) -> None:
+    async def _operate(self, over: Flag) -> None:
         import kopf
 
         registry = kopf.OperatorRegistry()
@@ -298,7 +307,7 @@ class Watching:
             standalone=True,
             clusterwide=not self._namespaces,
             namespaces=self._namespaces,
-            stop_flag=stop,
+            stop_flag=over,
         )
 
     def _log_in(self, **_: Any) -> kopf.ConnectionInfo:
@@ -315,7 +324,6 @@ class Watching:
         )
 
     async def _hear(self, event: Mapping[str, Any], **_: Any) -> None:
-        self.heard = time.monotonic()
         self._arrived((str(event.get("type") or ""), read_object(dict(event["object"]))))
 
 
