@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from resources.conditions import Reason
+from resources.meta import DeletionPolicy
 from tests.agents.contract import with_common
 from tests.agents.world import World
 from tests.stories.mode import Mode
@@ -109,7 +110,7 @@ def test_retained_thing_stays_and_is_ours_when_declared_again(story: Telling) ->
     story.make(resource)
     assert (story.state(resource), story.mode.report(resource).handle) == (before, handle)
     assert not {"Adopted", Reason.NOT_OWNED} & story.mode.happened(resource).keys()
-    story.declare(with_common(resource, deletionPolicy="Delete"))
+    story.declare(with_common(resource, deletionPolicy=DeletionPolicy.DELETE))
 
 
 def test_dependent_waits_for_what_it_depends_on(story: Telling) -> None:
