@@ -7,10 +7,9 @@ their own.
 from __future__ import annotations
 
 import json
-import signal
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -115,15 +114,6 @@ class Mode(ABC):
         """Ends the program as a service manager does, and starts it again."""
         assert self.program.end() == 0, self.program.log
         self.program.start()
-
-    @contextmanager
-    def unseen(self) -> Iterator[None]:
-        """Meanwhile the program stands still, so that what is done in several steps is done as one."""
-        self.program.signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self.program.signal(signal.SIGCONT)
 
     def confirm(self, resource: Resource) -> None:
         """Allows a replacement that loses data. Nothing to allow any more is as good."""

@@ -50,7 +50,7 @@ class Telling:
     def harm(self, resource: Resource, hand: Callable[[], None], what: str) -> None:
         """Has somebody do something to the thing, and waits until the program has put it right."""
         declared, before = self.state(resource), self.moves(resource)
-        with self.mode.unseen():
+        with self.mode.program.unseen():
             hand()
             assert self.state(resource) != declared, what
         self.restored(resource, declared, before, what)
