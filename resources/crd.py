@@ -58,7 +58,7 @@ def machines() -> Schema:
         _status(MachineStatus),
         [_LABEL_RULE],
     )
-    root["required"] = []
+    del root["required"]
     columns = [
         _column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
         _column("Agents", ".status.summary.agents"),
