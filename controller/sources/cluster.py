@@ -10,9 +10,10 @@ import asyncio
 import json
 import os
 from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 Json = dict[str, Any]
@@ -76,6 +77,7 @@ class Cluster:
         """`context` of the kubeconfig, its current one if empty. Raises ClusterError when there is no such thing."""
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="cluster", daemon=True)
+        self._lock, self._ended = Lock(), False
         self._thread.start()
         self.context = context
         try:
@@ -144,11 +146,22 @@ class Cluster:
             self._end()
 
     def _end(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        """From now on every call fails, those under way included: nobody is to wait for a loop that runs no more."""
+        with self._lock:
+            self._ended = True
+        asyncio.run_coroutine_threadsafe(_break_off(), self._loop)
         self._thread.join(5)
 
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        with self._lock:
+            if self._ended:
+                work.close()
+                raise Unreachable("cannot ask the API server: the connection to it was closed")
+            asked = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return asked.result()
+        except CancelledError as error:
+            raise Unreachable("cannot ask the API server: the connection to it was closed meanwhile") from error
 
     async def _request(
         self, method: str, path: str, body: Any, query: Mapping[str, str | int], content: str, timeout: float
@@ -171,6 +184,15 @@ class Cluster:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Unreachable(_unreachable(self.server, error)) from error
         return _read(answer.status, text, self.server)
+
+
+async def _break_off() -> None:
+    """Ends the loop that it runs in, and all that is under way there."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    asyncio.get_running_loop().stop()
 
 
 async def _connect(context: str, kubeconfig: Path | None) -> tuple[Any, Any]:
