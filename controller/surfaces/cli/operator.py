@@ -103,7 +103,10 @@ class Operator(Command):
                 around.begin(operator)
                 where = {"node": placement.node, "server": cluster.server}
                 log.info("watching the cluster; Ctrl-C stops", extra=where)
-                operator.run(around.stop)
+                try:
+                    operator.run(around.stop)
+                except ClusterError as error:  # something for a person to put right, and so no crash
+                    raise Refused(str(error)) from error
         except ClusterError as error:
             raise Refused(str(error)) from error
         return around.ended()
