@@ -10,10 +10,10 @@ import asyncio
 import json
 import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 Json = dict[str, Any]
@@ -78,6 +78,7 @@ class Cluster:
         """`context` of the kubeconfig, its current one if empty. Raises ClusterError when there is no such thing."""
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="cluster", daemon=True)
+        self._lock, self._ended = Lock(), False
         self._thread.start()
         self.context = context
         try:
@@ -145,7 +146,7 @@ class Cluster:
 
         It ends by itself from time to time, and with Unreachable or a Refusal when the API server does: begin again.
         """
-        return asyncio.run_coroutine_threadsafe(self._follow(path, version, told), self._loop)
+        return self._begin(self._follow(path, version, told))
 
     def patch(self, path: str, body: Json) -> Json:
         """Merges `body` into the object. With its resourceVersion in it, raises Conflict where that has changed."""
@@ -158,11 +159,24 @@ class Cluster:
             self._end()
 
     def _end(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        """From now on every call fails, those under way included: nobody is to wait for a loop that runs no more."""
+        with self._lock:
+            self._ended = True
+        asyncio.run_coroutine_threadsafe(_break_off(), self._loop)
         self._thread.join(5)
 
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        try:
+            return self._begin(work).result()
+        except CancelledError as error:
+            raise Unreachable("cannot ask the API server: the connection to it was closed meanwhile") from error
+
+    def _begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        with self._lock:
+            if not self._ended:
+                return asyncio.run_coroutine_threadsafe(work, self._loop)
+        work.close()
+        raise Unreachable("cannot ask the API server: the connection to it was closed")
 
     async def _follow(self, path: str, version: str, told: Callable[[Json], None]) -> None:
         import aiohttp
@@ -212,6 +226,15 @@ class Cluster:
             _preload_content=False,
             _request_timeout=timeout,
         )
+
+
+async def _break_off() -> None:
+    """Ends the loop that it runs in, and all that is under way there."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    asyncio.get_running_loop().stop()
 
 
 async def _connect(context: str, kubeconfig: Path | None) -> tuple[Any, Any]:

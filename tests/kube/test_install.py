@@ -10,6 +10,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -189,7 +190,7 @@ def test_kubeconfig_is_renewed_in_place_and_takes_nobody_elses(
     ("arguments", "says"),
     [
         (["--duration", "1m"], "ten minutes"),
-        (["-o", "/nowhere/kubeconfig"], "cannot write /nowhere/kubeconfig"),
+        (["-o", "/proc/kubeconfig"], "cannot write /proc/kubeconfig"),
         (["--context", "elsewhere"], 'cannot use the context "elsewhere"'),
     ],
 )
@@ -502,3 +503,20 @@ def forbidden(server: OwnKubernetes) -> int:
     text = server.kubectl("get", "--raw", "/metrics").out
     refused = r'^authorization_attempts_total\{result="(?:denied|no-opinion)"\} (\d+)$'
     return sum(int(found) for found in re.findall(refused, text, re.M))
+
+
+def test_connection_that_was_closed_keeps_nobody_waiting(mighty: Cluster) -> None:
+    mighty.close()
+    with pytest.raises(Unreachable, match="was closed"):
+        mighty.access()
+
+
+def test_closing_a_connection_breaks_off_what_is_under_way(mighty: Cluster) -> None:
+    query = {"watch": 1, "timeoutSeconds": 60}
+    with ThreadPoolExecutor(1) as pool:
+        watching = pool.submit(mighty.request, "GET", "/api/v1/namespaces", query=query)
+        eventually(watching.running, "somebody waits for an answer")
+        mighty.request("GET", "/api/v1/namespaces/default")
+        mighty.close()
+        with pytest.raises(Unreachable, match="was closed"):
+            watching.result(10)

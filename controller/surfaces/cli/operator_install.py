@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from controller.surfaces.cli.app import App, tell
@@ -69,9 +70,11 @@ def _write(output: Path, text: str) -> None:
     """Whole or not at all, and never readable for others. Raises Refused."""
     draft = output.with_name(f".{output.name}.{os.getpid()}")
     try:
+        output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(text)
         draft.replace(output)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink()
         raise Refused(f"cannot write {output}: {error.strerror}; name a file where you may write") from error
