@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SURVEY = 600.0  # seconds between looks at all objects: finds what no watch told
+SETTLING = 5.0  # seconds in which a watch begins: of what goes before that, it does not tell
 AGAIN = 2.0  # seconds until a cluster that did not answer is asked again
 DELETED = "DELETED"
 
@@ -93,13 +94,16 @@ class KubeSource:
         Thread(target=self._end, args=(stop,), name="kube-end", daemon=True).start()
         self.watching.start(stop)
         self._inputs.start(stop, lambda: self._arrivals.put(("", NOTHING)))
-        surveyed = time.monotonic()
+        survey_at, settling = time.monotonic() + SETTLING, True
         while not stop.is_set():
-            arrivals = self._next(surveyed + SURVEY - time.monotonic())
+            arrivals = self._next(survey_at - time.monotonic())
             at, whole = time.monotonic(), False
-            if at - surveyed >= SURVEY:
-                surveyed = at
-                arrivals, whole = self._surveyed(arrivals)
+            if at >= survey_at:
+                arrivals, whole, missed = self._surveyed(arrivals)
+                settling = bool(missed) and not settling
+                if settling:
+                    self._watch_again(missed)
+                survey_at = at + (SETTLING if settling else SURVEY)
             keys = {found.key for _, found in arrivals if found is not NOTHING}
             revision = self._revised(arrivals, at, whole=whole)
             if revision:
@@ -153,22 +157,23 @@ class KubeSource:
                 found += (read_object({"kind": kind, **body}) for body in bodies)
         return sorted(found, key=lambda each: (each.created, each.key))
 
-    def _surveyed(self, arrivals: list[Arrival]) -> tuple[list[Arrival], bool]:
-        """All objects in place of what the watch has told. Whether that worked."""
+    def _surveyed(self, arrivals: list[Arrival]) -> tuple[list[Arrival], bool, Collection[Key]]:
+        """All objects in place of what the watch has told, whether that worked, and what the watch has not told."""
         try:
             listed = self._listed()
         except ClusterError as error:
             log.warning("the objects could not be looked through", extra={"cause": str(error)})
-            return arrivals, False
-        vanished = set(self._catalogue.keys()) - {each.key for each in listed}
-        missed = vanished | {each.key for each in listed if self._is_news(each)} - {key.key for _, key in arrivals}
-        if missed:
-            log.warning("the watch has missed changes, and is begun again", extra={"keys": sorted(map(str, missed))})
-            if self.watching:
-                self.watching.begin_again()
-        for key in vanished:
-            self._catalogue.drop(key)
-        return [("", each) for each in listed], True
+            return arrivals, False, ()
+        absent = set(self._catalogue.keys()) - {each.key for each in listed}
+        vanished = [known.object for key in sorted(absent) if (known := self._catalogue.find(key))]
+        missed = {each.key for each in vanished} | {each.key for each in listed if self._is_news(each)}
+        found = [*((DELETED, each) for each in vanished), *(("", each) for each in listed)]
+        return found, True, missed - {key.key for _, key in arrivals}
+
+    def _watch_again(self, missed: Iterable[Key]) -> None:
+        log.warning("the watch has missed changes, and is begun again", extra={"keys": sorted(map(str, missed))})
+        if self.watching:
+            self.watching.begin_again()
 
     def _is_news(self, found: Object) -> bool:
         known = self._catalogue.find(found.key)
