@@ -47,18 +47,18 @@ class Background:
 
     @property
     def pid(self) -> int:
-        return self._running.pid
+        return self.process.pid
 
     @property
     def alive(self) -> bool:
-        return self._running.poll() is None
+        return self.process.poll() is None
 
     @property
     def log(self) -> str:
         return self._log.read_text() if self._log.exists() else ""
 
     def signal(self, number: signal.Signals) -> None:
-        self._running.send_signal(number)
+        self.process.send_signal(number)
 
     @contextmanager
     def unseen(self) -> Iterator[None]:
@@ -72,7 +72,7 @@ class Background:
     def end(self, seconds: float = 10.0) -> int:
         """Asks it to stop, as a service manager does. Returns its exit code."""
         self.signal(signal.SIGTERM)
-        return self._running.wait(seconds)
+        return self.process.wait(seconds)
 
     def kill(self) -> None:
         """As a crash would; harmless when it has ended."""
@@ -81,7 +81,7 @@ class Background:
             self._process.wait()
 
     @property
-    def _running(self) -> subprocess.Popen[bytes]:
+    def process(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "it was not started"
         return self._process
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.apiserver import Kubernetes
+from tests.cli.conftest import story as story
 from tests.kube.desk import Desk
 from tests.support import OperatorProcess
 
