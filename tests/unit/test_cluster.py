@@ -139,11 +139,14 @@ async def test_request_carries_the_token(kmock: Any, cluster: Cluster) -> None:
     assert kmock["get"][0].headers["Authorization"] == f"Bearer {TOKEN}"
 
 
-async def test_patch_names_its_writer(kmock: Any, cluster: Cluster) -> None:
-    kmock["patch"] << {"metadata": {"name": "a"}}
-    assert await asyncio.to_thread(cluster.patch, f"{PATH}/a", {"status": {}}) == {"metadata": {"name": "a"}}
+async def test_patch_merges_and_names_its_writer(kmock: Any, cluster: Cluster) -> None:
+    before = {"metadata": {"name": "a", "namespace": "default"}, "spec": {"path": "/x"}}
+    kmock.objects["files.v1.pegasus2.dev", "default", "a"] = before
+    place = "/apis/pegasus2.dev/v1/namespaces/default/files/a"
+    after = await asyncio.to_thread(cluster.patch, place, {"spec": {"content": "y"}})
+    assert after["spec"] == {"path": "/x", "content": "y"}
     sent = kmock["patch"][0]
-    assert (sent.params["fieldManager"], sent.data) == ("pegasus2", {"status": {}})
+    assert sent.params["fieldManager"] == "pegasus2"
     assert sent.headers["Content-Type"] == "application/merge-patch+json"
 
 
@@ -160,9 +163,21 @@ async def test_unknown_context_says_how_to_list_them(tmp_path: Path) -> None:
     assert "get-contexts" in str(error)
 
 
-async def test_kubeconfig_that_is_none_is_to_be_corrected(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"users: [\ntoken: {TOKEN}\n",
+        f"- {TOKEN}\n",
+        f"users: {TOKEN}\nclusters: []\ncontexts: []\n",
+        f"token: {TOKEN}\n",
+        f"{{contexts: [{{name: a}}], current-context: a, token: {TOKEN}}}\n",
+        "",
+    ],
+)
+async def test_kubeconfig_that_is_none_is_to_be_corrected_and_not_shown(tmp_path: Path, text: str) -> None:
     path = tmp_path / "kubeconfig"
-    path.write_text(f"clusters: [\ntoken: {TOKEN}\n")
+    path.write_text(text)
     error = await refusal(lambda: Cluster(kubeconfig=path))
     assert str(path) in str(error)
     assert "correct it" in str(error)
+    assert error.__cause__ is None or TOKEN not in str(error.__cause__)
