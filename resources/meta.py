@@ -239,7 +239,7 @@ class Spec(Model):
         description="Paths of fields, below spec, whose differences are neither shown nor corrected (env.TZ, memory).",
     )
     interval: Interval = Field(
-        default="10m", description="How often to look at the thing when nothing hints at a change."
+        default="10m", description="How often to look at the thing when nothing hints at a change; at least 1s."
     )
     node: Name | None = Field(
         default=None,

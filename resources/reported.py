@@ -22,7 +22,7 @@ class ReportedCondition(Reported):
     type: str = Field(min_length=1, description="What it is about: Ready, Reconciling or Stalled.")
     status: Truth = Field(description="Whether it holds: True, False or Unknown.")
     reason: str = Field(description="Why, in one CamelCase word for programs.")
-    message: str = Field(default="", description="Why, for people, and what to do about it.")
+    message: str = Field(default="", max_length=32768, description="Why, for people, and what to do about it.")
     observedGeneration: int = Field(default=0, ge=0, description="The metadata.generation that it was found out of.")
     lastTransitionTime: str = Field(
         json_schema_extra={"format": "date-time"}, description="When its status last changed."

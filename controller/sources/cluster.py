@@ -239,6 +239,7 @@ async def _break_off() -> None:
 
 async def _connect(context: str, kubeconfig: Path | None) -> tuple[Any, Any]:
     try:
+        import yaml
         from kubernetes_asyncio import client, config
     except ImportError as error:
         raise ClusterError(
@@ -256,6 +257,11 @@ async def _connect(context: str, kubeconfig: Path | None) -> tuple[Any, Any]:
         raise ClusterError(_unusable(place or "~/.kube/config", context, error)) from error
     except OSError as error:
         raise ClusterError(f"cannot read the kubeconfig {place}: {error.strerror}; make it readable") from error
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+        # The library takes it for granted that it is YAML, and a mapping. What it says may have a credential in it.
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1} is not YAML" if mark else "it is not of the form that kubectl config view shows"
+        raise ClusterError(_unusable(place or "~/.kube/config", context, where)) from None
     return client.ApiClient(configuration), configuration
 
 
@@ -266,7 +272,7 @@ def _absent(place: str) -> str:
     return f"cannot find a kubeconfig: there is no {place}; set KUBECONFIG to the one of your cluster (k3s has it in {K3S})"
 
 
-def _unusable(place: str, context: str, error: Exception) -> str:
+def _unusable(place: str, context: str, error: Exception | str) -> str:
     if context:
         return f'cannot use the context "{context}" of {place}: {error}; kubectl config get-contexts lists them'
     return f"cannot use the kubeconfig {place}: {error}; correct it, or set KUBECONFIG to another"

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SURVEY = 600.0  # seconds between looks at all objects: finds what no watch told
+SETTLING = 5.0  # seconds in which the watch begins: of what went between the first list and that it does not tell
 AGAIN = 2.0  # seconds until a cluster that did not answer is asked again
 SURVEY_AGAIN = 30.0  # seconds until a look at all objects that failed is tried again
 RELISTED = "RELISTED"  # an arrival that says that the watch had lost its place: what went meanwhile it does not tell
@@ -108,7 +109,7 @@ class KubeSource:
         Thread(target=self._end, args=(stop,), name="kube-end", daemon=True).start()
         self.watching.start(stop)
         self._inputs.start(stop, lambda: self._arrivals.put(("", NOTHING)))
-        self._survey_due = time.monotonic() + SURVEY
+        self._survey_due = time.monotonic() + SETTLING
         while not stop.is_set():
             arrivals = self._next(min(self._survey_due, self._deletions.due) - time.monotonic())
             at, whole = time.monotonic(), False

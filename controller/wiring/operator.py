@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event as Flag
 
-from controller.engine.agent import AgentHealth, Context, ReportsHealth
+from controller.engine.agent import Context
 from controller.engine.board import Board
 from controller.engine.clock import Clock
 from controller.engine.index import Index
@@ -35,10 +34,9 @@ from controller.wiring.listeners import Listeners
 from controller.wiring.opened import Opened
 from controller.wiring.past import Generations, Recall
 from controller.wiring.recovery import rebuild
+from controller.wiring.reports import health, tally
 from controller.wiring.settings import Settings
 from controller.wiring.workspace import setup_of
-from resources import kinds
-from resources.conditions import Truth
 from resources.meta import Key
 
 SCHEME = "kubernetes:"  # what the name of a source that is a cluster begins with
@@ -110,7 +108,7 @@ class Operator(Opened):
 
             publisher = Publisher(cluster, catalogue, placement.node, stores.statuses.find, owns)
             closing.enter_context(listeners.joined(publisher))
-            reports = Reports(lambda: _health(parts), lambda: _tally(stores))
+            reports = Reports(lambda: health(parts), lambda: tally(stores))
             nodes = Nodes(
                 cluster,
                 placement.node,
@@ -171,22 +169,6 @@ class Operator(Opened):
 
     def source_trouble(self) -> str:
         return super().source_trouble() or self._source.trouble or self._publisher.trouble
-
-
-def _health(parts: Parts) -> Mapping[str, AgentHealth]:
-    """Of the system behind every kind, by the system's name. Blocks."""
-    found: dict[str, AgentHealth] = {}
-    for kind in kinds.names():
-        agent = parts.agent_of(kind)
-        if agent and agent.system not in found and isinstance(agent, ReportsHealth):
-            found[agent.system] = agent.health(parts.context)
-    return found
-
-
-def _tally(stores: OpenStores) -> tuple[int, int]:
-    """How many resources there are, and how many of them are Ready."""
-    tally = stores.statuses.tally()
-    return sum(tally.values()), sum(count for (_, ready), count in tally.items() if ready is Truth.TRUE)
 
 
 def parts_of(
