@@ -15,6 +15,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
 
+from controller.sources.lean import import_lean
+
 Json = dict[str, Any]
 T = TypeVar("T")
 
@@ -174,8 +176,11 @@ class Cluster:
 
 
 async def _connect(context: str, kubeconfig: Path | None) -> tuple[Any, Any]:
+    import_lean()
     try:
-        from kubernetes_asyncio import client, config
+        from kubernetes_asyncio import config
+        from kubernetes_asyncio.client.api_client import ApiClient
+        from kubernetes_asyncio.client.configuration import Configuration
     except ImportError as error:
         raise ClusterError(
             f"cannot talk to a cluster without {error.name}: install pegasus2[kube] (pip install 'pegasus2[kube]')"
@@ -183,14 +188,14 @@ async def _connect(context: str, kubeconfig: Path | None) -> tuple[Any, Any]:
     place = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or ""
     if not place and not (Path.home() / ".kube" / "config").exists() and K3S.exists():
         place = str(K3S)
-    configuration = client.Configuration()
+    configuration = Configuration()
     try:
         await config.load_kube_config(place or None, context or None, configuration)
     except config.ConfigException as error:
         raise ClusterError(_unusable(place or "~/.kube/config", context, error)) from error
     except OSError as error:
         raise ClusterError(f"cannot read the kubeconfig {place}: {error.strerror}; make it readable") from error
-    return client.ApiClient(configuration), configuration
+    return ApiClient(configuration), configuration
 
 
 def _unusable(place: str, context: str, error: Exception) -> str:

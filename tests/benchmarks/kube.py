@@ -64,7 +64,9 @@ def _moment(text: str) -> float:
 
 def _is_ours(entry: Mapping[str, Any]) -> bool:
     agent = str(entry.get("userAgent", ""))
-    return not agent.startswith(("kube-apiserver/", "kubectl/", "Python-urllib/")) and entry["user"]["username"] == "admin"
+    return (
+        not agent.startswith(("kube-apiserver/", "kubectl/", "Python-urllib/")) and entry["user"]["username"] == "admin"
+    )
 
 
 @contextmanager
