@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -46,23 +47,32 @@ class Background:
 
     @property
     def pid(self) -> int:
-        return self._running.pid
+        return self.process.pid
 
     @property
     def alive(self) -> bool:
-        return self._running.poll() is None
+        return self.process.poll() is None
 
     @property
     def log(self) -> str:
         return self._log.read_text() if self._log.exists() else ""
 
     def signal(self, number: signal.Signals) -> None:
-        self._running.send_signal(number)
+        self.process.send_signal(number)
+
+    @contextmanager
+    def unseen(self) -> Iterator[None]:
+        """Meanwhile it stands still, so that what is done in several steps is done as one."""
+        self.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
 
     def end(self, seconds: float = 10.0) -> int:
         """Asks it to stop, as a service manager does. Returns its exit code."""
         self.signal(signal.SIGTERM)
-        return self._running.wait(seconds)
+        return self.process.wait(seconds)
 
     def kill(self) -> None:
         """As a crash would; harmless when it has ended."""
@@ -71,7 +81,7 @@ class Background:
             self._process.wait()
 
     @property
-    def _running(self) -> subprocess.Popen[bytes]:
+    def process(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "it was not started"
         return self._process
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from controller.engine.revision import Revision
 from controller.sources.catalogue import Catalogue, Taken
 from controller.sources.cluster import Cluster, ClusterError, Missing, Unreachable
+from controller.sources.deletions import DELETED, Arrival, Deletions
 from controller.sources.kube_inputs import KubeInputs
 from controller.sources.lean import unseen
 from controller.sources.objects import Object, collection, declared, read_object
@@ -31,10 +32,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SURVEY = 600.0  # seconds between looks at all objects: finds what no watch told
+SETTLING = 5.0  # seconds in which the watch begins: of what went between the first list and that it does not tell
 AGAIN = 2.0  # seconds until a cluster that did not answer is asked again
-DELETED = "DELETED"
-
-Arrival = tuple[str, Object]  # what the watch calls it, and the object
+SURVEY_AGAIN = 30.0  # seconds until a look at all objects that failed is tried again
+RELISTED = "RELISTED"  # an arrival that says that the watch had lost its place: what went meanwhile it does not tell
+SILENCE = 70.0  # seconds without a word, after which a watch is taken for dead; the API server says one each minute
+REQUEST = 30.0  # seconds for a list
+BACKOFFS = (1, 1, 2, 3, 5)  # seconds between tries at an API server that is away; then once more from the start
 
 
 @dataclass(slots=True)
@@ -54,6 +58,9 @@ class KubeSource:
     """`name` as in the inventory; `takes` says which objects are this machine's; `owns` whether it has made anything of a key.
 
     `changed` is told of keys whose object is another than before, after the loop has taken that in. `namespaces`: all if empty.
+    `elsewhere` is told of each object that is not for here. `left` names objects that were let go while nobody was here, with
+    their things to stay.
+    `named` asks the cluster for its name: one that has come back empty is another one, and takes nothing away.
     """
 
     def __init__(
@@ -65,17 +72,26 @@ class KubeSource:
         owns: Callable[[Key], bool],
         changed: Callable[[Iterable[Key]], None],
         namespaces: Sequence[str] = (),
+        elsewhere: Callable[[Object], None] = lambda found: None,
+        left: Callable[[], Iterable[Key]] = tuple,
+        named: Callable[[], str] | None = None,
     ) -> None:
         self.name = name
+        self._named = named
         self._cluster = cluster
         self._catalogue = catalogue
         self._takes = takes
         self._owns = owns
         self._changed = changed
         self._namespaces = namespaces
+        self._elsewhere = elsewhere
+        self._left = left
         self._inputs = KubeInputs()
         self._arrivals: SimpleQueue[Arrival | None] = SimpleQueue()
+        self._deletions = Deletions(self._is_new_deletion)
+        self._survey_due = 0.0  # monotonic seconds
         self.watching: Watching | None = None
+        self.trouble = ""  # why the objects can't be looked through, for people
 
     def read(self) -> Revision:
         """All objects. Raises ClusterError."""
@@ -94,13 +110,17 @@ class KubeSource:
         Thread(target=self._end, args=(stop,), name="kube-end", daemon=True).start()
         self.watching.start(stop)
         self._inputs.start(stop, lambda: self._arrivals.put(("", NOTHING)))
-        surveyed = time.monotonic()
+        self._survey_due = time.monotonic() + SETTLING
         while not stop.is_set():
-            arrivals = self._next(surveyed + SURVEY - time.monotonic())
+            arrivals = self._next(min(self._survey_due, self._deletions.due) - time.monotonic())
             at, whole = time.monotonic(), False
-            if at - surveyed >= SURVEY:
-                surveyed = at
+            if any(what == RELISTED for what, _ in arrivals):
+                self._survey_due = min(self._survey_due, at + AGAIN)  # the other kinds have lost it, too
+            if at >= self._survey_due:
                 arrivals, whole = self._surveyed(arrivals)
+                self._survey_due = at + (SURVEY if whole else SURVEY_AGAIN)
+            if not whole:
+                arrivals = self._deletions.sift(arrivals, at)
             keys = {found.key for _, found in arrivals if found is not NOTHING}
             revision = self._revised(arrivals, at, whole=whole)
             if revision:
@@ -122,6 +142,8 @@ class KubeSource:
     def _end(self, stop: Flag) -> None:
         stop.wait()
         self._arrivals.put(None)
+        if self.watching:
+            self.watching.begin_again()  # which it does not, once `stop` is set
 
     def _next(self, seconds: float) -> list[Arrival]:
         """What arrives within this time, and all that has arrived with it. The newest of an object counts."""
@@ -155,17 +177,36 @@ class KubeSource:
     def _surveyed(self, arrivals: list[Arrival]) -> tuple[list[Arrival], bool]:
         """All objects in place of what the watch has told. Whether that worked."""
         try:
+            self._refuse_another()
             listed = self._listed()
         except ClusterError as error:
-            log.warning("the objects could not be looked through", extra={"cause": str(error)})
+            if str(error) != self.trouble:
+                log.warning("the objects could not be looked through", extra={"cause": str(error)})
+            self.trouble = str(error)
             return arrivals, False
+        self.trouble = ""
         vanished = set(self._catalogue.keys()) - {each.key for each in listed}
         missed = vanished | {each.key for each in listed if self._is_news(each)} - {key.key for _, key in arrivals}
         if missed:
-            log.warning("the watch has missed changes", extra={"keys": sorted(map(str, missed))})
+            log.warning("the watch has missed changes, and is begun again", extra={"keys": sorted(map(str, missed))})
+            if self.watching:
+                self.watching.begin_again()
         for key in vanished:
             self._catalogue.drop(key)
+        self._deletions.forget()
         return [("", each) for each in listed], True
+
+    def _refuse_another(self) -> None:
+        """Raises ClusterError where another cluster answers than at first, or the same one with nothing in it any more."""
+        if self._named and (now := self._named()) != self.name:
+            raise ClusterError(
+                f"cannot go on with the objects of {self._cluster.server}: it was {self.name} and is {now} now, as when its "
+                "data was lost; nothing is deleted for what it lacks; apply the objects again, and start p2 operator again"
+            )
+
+    def _is_new_deletion(self, found: Object) -> bool:
+        known = self._catalogue.find(found.key)
+        return known is not None and known.object.uid == found.uid and not known.object.deleting
 
     def _is_news(self, found: Object) -> bool:
         known = self._catalogue.find(found.key)
@@ -190,11 +231,15 @@ class KubeSource:
         result = _Sorted()
         for found in objects:
             self._take(found, result, anew=True)
+        there = {documents[0].key for documents in result.documents.values() if documents}
+        result.orders |= dict.fromkeys({*self._left()} - there - result.orders.keys(), DeletionPolicy.RETAIN)
         return result
 
     def _take(self, found: Object, result: _Sorted, *, anew: bool) -> None:
         """Adds to `result` what `found` declares, or that it is to go. With `anew` also what is as it was."""
         known, mine = self._catalogue.find(found.key), self._takes(found)
+        if not mine:
+            self._elsewhere(found)
         if found.deleting or not mine:
             self._leave(found, known, result, mine=mine)
             return
@@ -260,18 +305,33 @@ NOTHING = Object(Key("", "", ""), "", "", 0, False, (), "", "", False, {})  # an
 
 
 class Watching:
-    """kopf in a thread of its own, begun again whenever it ends. `arrived` is called with all that it hears."""
+    """kopf in a thread of its own, begun again whenever it ends. `arrived` is called with all that it hears.
 
-    def __init__(self, cluster: Cluster, namespaces: Sequence[str], arrived: Callable[[Arrival], None]) -> None:
+    `silence`: seconds without a word, after which a connection is taken for dead.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        namespaces: Sequence[str],
+        arrived: Callable[[Arrival], None],
+        silence: float = SILENCE,
+    ) -> None:
         self._cluster = cluster
         self._namespaces = namespaces
         self._arrived = arrived
+        self._silence = silence
+        self._listed: set[str] = set()  # uids of what a list has told of, since one told of something twice
         self._thread: Thread | None = None
-        self.heard = 0.0  # monotonic seconds, of the last event
+        self._over = Flag()  # of kopf, this time
 
     def start(self, stop: Flag) -> None:
         self._thread = Thread(target=self._watch, args=(stop,), name="kube-watch", daemon=True)
         self._thread.start()
+
+    def begin_again(self) -> None:
+        """Ends kopf, which is then started anew."""
+        self._over.set()
 
     @property
     def alive(self) -> bool:
@@ -279,13 +339,14 @@ class Watching:
 
     def _watch(self, stop: Flag) -> None:
         while not stop.is_set():
+            self._over = Flag()
             try:
-                asyncio.run(self._operate(stop))
+                asyncio.run(self._operate(self._over))
             except Exception as error:
                 log.warning("the watch of the cluster has ended", extra={"cause": str(error) or type(error).__name__})
             stop.wait(AGAIN)
 
-    async def _operate(self, stop: Flag) -> None:
+    async def _operate(self, over: Flag) -> None:
         with unseen("kubernetes_asyncio.client"):
             import kopf
 
@@ -296,11 +357,11 @@ class Watching:
             kopf.on.event(group, version, plural, registry=registry, id="pegasus2")(self._hear)
         await kopf.operator(
             registry=registry,
-            settings=_settings(),
+            settings=_settings(self._silence),
             standalone=True,
             clusterwide=not self._namespaces,
             namespaces=self._namespaces,
-            stop_flag=stop,
+            stop_flag=over,
         )
 
     def _log_in(self, **_: Any) -> kopf.ConnectionInfo:
@@ -317,11 +378,16 @@ class Watching:
         )
 
     async def _hear(self, event: Mapping[str, Any], **_: Any) -> None:
-        self.heard = time.monotonic()
-        self._arrived((str(event.get("type") or ""), read_object(dict(event["object"]))))
+        what, found = str(event.get("type") or ""), read_object(dict(event["object"]))
+        if not what:  # it comes of a list
+            if found.uid in self._listed:
+                self._listed.clear()
+                self._arrived((RELISTED, NOTHING))
+            self._listed.add(found.uid)
+        self._arrived((what, found))
 
 
-def _settings() -> kopf.OperatorSettings:
+def _settings(silence: float) -> kopf.OperatorSettings:
     import kopf
 
     logging.getLogger("kopf").setLevel(logging.ERROR)  # it tells of each try at a server that is away
@@ -329,6 +395,9 @@ def _settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.scanning.disabled = True  # the kinds are known, and their definitions are looked for when it starts
     settings.peering.standalone = True
+    settings.watching.inactivity_timeout = silence
+    settings.networking.request_timeout = REQUEST
+    settings.networking.error_backoffs = BACKOFFS
     return settings
 
 

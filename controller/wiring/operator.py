@@ -18,10 +18,13 @@ from controller.engine.board import Board
 from controller.engine.clock import Clock
 from controller.engine.index import Index
 from controller.engine.parts import AgentOf, Identity, Parts
+from controller.engine.stores import Listener
 from controller.sources.catalogue import Catalogue
 from controller.sources.cluster import Cluster, ClusterError
 from controller.sources.kube import KubeSource
 from controller.sources.kube_secrets import KubeSecrets
+from controller.sources.machines import Reports
+from controller.sources.nodes import Nodes
 from controller.sources.objects import Object
 from controller.sources.publishing import Publisher
 from controller.store.home import Home
@@ -31,6 +34,7 @@ from controller.wiring.listeners import Listeners
 from controller.wiring.opened import Opened
 from controller.wiring.past import Generations, Recall
 from controller.wiring.recovery import rebuild
+from controller.wiring.reports import health, tally
 from controller.wiring.settings import Settings
 from controller.wiring.workspace import setup_of
 from resources.meta import Key
@@ -74,12 +78,14 @@ class Operator(Opened):
         source: KubeSource,
         home: Home,
         publisher: Publisher,
+        nodes: Nodes,
         closing: ExitStack,
         news: tuple[str, ...],
     ) -> None:
         super().__init__(parts, source, home, closing)
         self._source = source
         self._publisher = publisher
+        self._nodes = nodes
         self.news = news  # what was put right when it was opened, for the user
 
     @classmethod
@@ -102,26 +108,59 @@ class Operator(Opened):
 
             publisher = Publisher(cluster, catalogue, placement.node, stores.statuses.find, owns)
             closing.enter_context(listeners.joined(publisher))
+            reports = Reports(lambda: health(parts), lambda: tally(stores))
+            nodes = Nodes(
+                cluster,
+                placement.node,
+                home.path,
+                reports,
+                default=placement.default,
+                namespaces=placement.namespaces,
+            )
             source = KubeSource(
-                cluster, name, catalogue, placement.takes, owns, publisher.changed, placement.namespaces
+                cluster,
+                name,
+                catalogue,
+                placement.takes,
+                owns,
+                publisher.changed,
+                placement.namespaces,
+                nodes.notice,
+                nodes.left,
+                named=lambda: source_name(cluster),
             )
             setup = setup_of(home, settings)
             secrets = KubeSecrets(cluster, setup.secrets)
             agents = Agents(replace(setup, secrets=secrets), home, {})
-            parts = _parts(home, stores, name, listeners, agents.find, secrets)
+            parts = parts_of(home, stores, name, listeners, agents.find, secrets)
             rebuilt = rebuild(stores, parts, agents)
             news = tuple(each for each in (stores.news, rebuilt.news) if each)
-            return cls(parts, source, home, publisher, closing, news)
+            return cls(parts, source, home, publisher, nodes, closing, news)
         except BaseException:
             closing.close()
             raise
 
     def run(self, stop: Flag) -> None:
-        self._publisher.start()
-        try:
-            super().run(stop)
-        finally:
-            self._publisher.close()
+        """As `Opened.run`, while the node is ours. Raises ClusterError when we may not have it, or another operator has it."""
+        holders: list[str] = []
+
+        def end(holder: str) -> None:
+            holders.append(holder)
+            stop.set()
+
+        if not self._nodes.join(stop):
+            return
+        with self._nodes.kept(end, self.begun):
+            self._publisher.start()
+            try:
+                super().run(stop)
+            finally:
+                self._publisher.close()
+        if holders:
+            raise ClusterError(
+                f"cannot go on: another operator has this node now ({holders[0]}); end one of the two, "
+                "or give one another name with --node"
+            )
 
     def died(self) -> str:
         watching = self._source.watching
@@ -129,21 +168,22 @@ class Operator(Opened):
         return ", ".join(part for part in (super().died(), own) if part)
 
     def source_trouble(self) -> str:
-        return super().source_trouble() or self._publisher.trouble
+        return super().source_trouble() or self._source.trouble or self._publisher.trouble
 
 
-def _parts(
-    home: Home, stores: OpenStores, source: str, listeners: Listeners, agent_of: AgentOf, secrets: KubeSecrets
+def parts_of(
+    home: Home, stores: OpenStores, source: str, listener: Listener, agent_of: AgentOf, secrets: KubeSecrets
 ) -> Parts:
+    """What a loop over the cluster that is called `source` works with."""
     clock = Clock()
     return Parts(
         index=Index(Generations(stores), Recall(stores, source)),
         agent_of=agent_of,
         stores=stores,
-        board=Board(stores.statuses, stores.events, listeners, clock),
-        listener=listeners,
+        board=Board(stores.statuses, stores.events, listener, clock),
+        listener=listener,
         clock=clock,
-        context=Context(secrets, listeners.progressed),
+        context=Context(secrets, listener.progressed),
         # Whether another cluster is still there nobody here can know; taking over what it had takes a confirmation.
         identity=Identity(home.installation, source, source_exists=lambda name: Path(name).exists()),
     )

@@ -59,6 +59,8 @@ class _Run:
 
     def report(self) -> Report:
         with self.p2.operator("--node", "bench", "--default") as operator:
+            _to_rest(operator)  # a first start would compile the program, and count the compiler's memory
+        with self.p2.operator("--node", "bench", "--default") as operator:
             _to_rest(operator)
             self._row("memory with no objects", _megabytes(operator.resident_bytes()))
             watch = self._created(operator)
@@ -109,10 +111,9 @@ class _Run:
         self._row(f"requests in {seconds:g} s at rest", self._asked(start))
         if self.requests.path:
             asked = self.requests.between(start, time.time())
-            beats = asked["patch leases"] + asked["update leases"] + asked["get leases"]
-            self.goals.append(
-                Goal("requests a minute at rest, but for its Lease", 2, asked.total() - beats, "requests")
-            )
+            # A watch of a kind that has no objects ends every 70 s, and begins anew where it was.
+            others = sum(n for what, n in asked.items() if not what.startswith("watch ") and "leases" not in what)
+            self.goals.append(Goal("requests at rest, but for Lease and watches", 2, others, "requests"))
         self.goals.append(Goal("CPU at rest", 1, used / seconds * 100, "% of a core"))
 
     def _edited(self, operator: Controller, watch: Watch) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.agents.docker.marks import INSTALLATION, KEY
+from controller.engine.stores import Record
 from controller.store.home import Home
 from controller.store.stores import open_stores
 from tests.chaos.estate import THEIRS, THINGS, Estate, Wish
@@ -174,14 +175,22 @@ class Census:
 
     # -- what p2 believes ------------------------------------------------------------------------------------------
 
-    def _inventory(self, found: Findings, identities: Identities) -> None:
-        """Everything declared is recorded, as settled and with the right handle; nothing is recorded that is not there."""
+    def stale(self) -> list[str]:
+        """What is recorded and neither declared nor to be kept: it is on its way out."""
+        kept = {short for short, thing in THINGS.items() if thing.form == "retained"}
+        return [short for short in self._records().keys() - kept if not self._estate.wishes[short].declared]
+
+    def _records(self) -> dict[str, Record]:
         with open_stores(Home(self._home, read_only=True)) as stores:
-            records = {
+            return {
                 record.key.name.removeprefix(f"{self._yard.prefix}-"): record
                 for source in stores.inventory.sources()
                 for record in stores.inventory.records(source).values()
             }
+
+    def _inventory(self, found: Findings, identities: Identities) -> None:
+        """Everything declared is recorded, as settled and with the right handle; nothing is recorded that is not there."""
+        records = self._records()
         for short, record in records.items():
             if short not in identities:
                 found.orphans.append(f"{short}: recorded, and not there")

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 PATIENCE = 60.0  # seconds for an apply to end or to come to its moment
 GLANCE = 0.001
@@ -38,7 +39,7 @@ class Killer:
     def kills(self) -> int:
         return self.phases.total()
 
-    def kill(self, process: subprocess.Popen[str], *, ends: bool = True) -> bool:
+    def kill(self, process: subprocess.Popen[Any], *, ends: bool = True) -> bool:
         """Lets `process` come to a random moment and kills it there. False when it has ended before.
 
         With `ends` False it never does, so that a moment may come after all its work.
@@ -92,7 +93,7 @@ class Killer:
 
 
 @contextmanager
-def _drained(process: subprocess.Popen[str]) -> Iterator[None]:
+def _drained(process: subprocess.Popen[Any]) -> Iterator[None]:
     """Reads what it says, so that a full pipe never stops it."""
     pipes = [pipe for pipe in (process.stdout, process.stderr) if pipe]
     readers = [Thread(target=pipe.read, daemon=True) for pipe in pipes]

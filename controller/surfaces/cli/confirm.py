@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -16,7 +16,7 @@ from controller.surfaces.cli.suspend import effect
 from controller.surfaces.cli.words import counted, place
 
 if TYPE_CHECKING:
-    from controller.engine.stores import Hold
+    from controller.engine.stores import Hold, Stores
     from controller.surfaces.cli.app import Kept
     from controller.wiring.workspace import Workspace
     from resources.meta import Key
@@ -87,7 +87,27 @@ class Waiting:
 
 
 def waiting(app: App, path: Path) -> Iterator[Waiting]:
-    """What is held back now, in this source and in the others as they stand; of one that is gone, as of its last pass."""
+    """What is held back now, in this source and in the others as they stand; of one that is gone, as of its last pass.
+
+    Of a cluster, too, it is as of the operator's last pass.
+    """
+    found = list(_waiting_in_files(app, path))
+    yield from found
+    with app.kept(read_only=True) as kept:
+        yield from _held_by_operator(kept.stores, {key for each in found for key in each.hold.keys})
+
+
+def _held_by_operator(stores: Stores, told: Container[Key]) -> Iterator[Waiting]:
+    """What its statuses say is not done without leave. For whichever source asks: the operator is the only one."""
+    from controller.engine.stores import Hold
+    from controller.surfaces.cli.holding import NO_DELETIONS
+
+    for key, status in sorted(stores.statuses.all().items()):
+        if status.reason in NO_DELETIONS and key not in told:
+            yield Waiting("", Hold(status.reason, status.message, frozenset((key,))))
+
+
+def _waiting_in_files(app: App, path: Path) -> Iterator[Waiting]:
     with app.open(path, read_only=True) as workspace:
         workspace.load()
         sources = workspace.stores.inventory.sources()
@@ -134,7 +154,7 @@ def _held_where_it_was(workspace: Workspace, gone: str, moved: frozenset[Key]) -
 def _when(each: Waiting, kept: Kept) -> str:
     """A controller acts on its own source only; whether it is this one, it knows where it carries out the command."""
     holder = kept.home.holder()
-    if holder and holder.pid == os.getpid() and not each.attended:
+    if each.source and holder and holder.pid == os.getpid() and not each.attended:
         return f"from the next p2 apply {place(each.source)} on"
     return effect(kept)
 
