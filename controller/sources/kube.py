@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Event as Flag
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from controller.engine.revision import Revision
 from controller.sources.catalogue import Catalogue, Taken
@@ -54,38 +54,39 @@ class _Sorted:
         return bool(self.documents or self.gone or self.problems or self.orders)
 
 
-class KubeSource:
-    """`name` as in the inventory; `takes` says which objects are this machine's; `owns` whether it has made anything of a key.
+class Post(Protocol):
+    """The operator's place among others, as the source asks and tells it."""
 
-    `changed` is told of keys whose object is another than before, after the loop has taken that in. `namespaces`: all if empty.
-    `elsewhere` is told of each object that is not for here. `left` names objects that were let go while nobody was here, with
-    their things to stay.
-    `named` asks the cluster for its name: one that has come back empty is another one, and takes nothing away.
-    """
+    def takes(self, found: Object) -> bool:
+        """Whether an object is this machine's."""
+
+    def owns(self, key: Key) -> bool:
+        """Whether anything was made of a key here."""
+
+    def changed(self, keys: Iterable[Key]) -> None:
+        """Their objects are others than before; the loop has taken that in."""
+
+    def elsewhere(self, found: Object) -> None:
+        """An object that is not for here."""
+
+    def left(self) -> Iterable[Key]:
+        """Objects that were let go while nobody was here, with their things to stay."""
+
+    def cluster_now(self) -> str:
+        """The name of the cluster that answers now: one that comes back empty is another. Raises ClusterError."""
+
+
+class KubeSource:
+    """`name` as in the inventory. `namespaces`: all if empty."""
 
     def __init__(
-        self,
-        cluster: Cluster,
-        name: str,
-        catalogue: Catalogue,
-        takes: Callable[[Object], bool],
-        owns: Callable[[Key], bool],
-        changed: Callable[[Iterable[Key]], None],
-        namespaces: Sequence[str] = (),
-        elsewhere: Callable[[Object], None] = lambda found: None,
-        left: Callable[[], Iterable[Key]] = tuple,
-        named: Callable[[], str] | None = None,
+        self, cluster: Cluster, name: str, catalogue: Catalogue, post: Post, namespaces: Sequence[str] = ()
     ) -> None:
         self.name = name
-        self._named = named
         self._cluster = cluster
         self._catalogue = catalogue
-        self._takes = takes
-        self._owns = owns
-        self._changed = changed
+        self._post = post
         self._namespaces = namespaces
-        self._elsewhere = elsewhere
-        self._left = left
         self._inputs = KubeInputs()
         self._arrivals: SimpleQueue[Arrival | None] = SimpleQueue()
         self._deletions = Deletions(self._is_new_deletion)
@@ -105,7 +106,7 @@ class KubeSource:
         if first is None:
             return
         yield first
-        self._changed(self._catalogue.keys())
+        self._post.changed(self._catalogue.keys())
         self.watching = Watching(self._cluster, self._namespaces, self._arrivals.put)
         Thread(target=self._end, args=(stop,), name="kube-end", daemon=True).start()
         self.watching.start(stop)
@@ -125,7 +126,7 @@ class KubeSource:
             revision = self._revised(arrivals, at, whole=whole)
             if revision:
                 yield revision
-            self._changed(keys)
+            self._post.changed(keys)
 
     def _first(self, stop: Flag) -> Revision | None:
         told = ""
@@ -198,7 +199,7 @@ class KubeSource:
 
     def _refuse_another(self) -> None:
         """Raises ClusterError where another cluster answers than at first, or the same one with nothing in it any more."""
-        if self._named and (now := self._named()) != self.name:
+        if (now := self._post.cluster_now()) != self.name:
             raise ClusterError(
                 f"cannot go on with the objects of {self._cluster.server}: it was {self.name} and is {now} now, as when its "
                 "data was lost; nothing is deleted for what it lacks; apply the objects again, and start p2 operator again"
@@ -211,7 +212,7 @@ class KubeSource:
     def _is_news(self, found: Object) -> bool:
         known = self._catalogue.find(found.key)
         if known is None:
-            return self._takes(found)
+            return self._post.takes(found)
         return known.object.generation < found.generation
 
     def _revised(self, arrivals: Sequence[Arrival], at: float, *, whole: bool) -> Revision | None:
@@ -232,14 +233,14 @@ class KubeSource:
         for found in objects:
             self._take(found, result, anew=True)
         there = {documents[0].key for documents in result.documents.values() if documents}
-        result.orders |= dict.fromkeys({*self._left()} - there - result.orders.keys(), DeletionPolicy.RETAIN)
+        result.orders |= dict.fromkeys({*self._post.left()} - there - result.orders.keys(), DeletionPolicy.RETAIN)
         return result
 
     def _take(self, found: Object, result: _Sorted, *, anew: bool) -> None:
         """Adds to `result` what `found` declares, or that it is to go. With `anew` also what is as it was."""
-        known, mine = self._catalogue.find(found.key), self._takes(found)
+        known, mine = self._catalogue.find(found.key), self._post.takes(found)
         if not mine:
-            self._elsewhere(found)
+            self._post.elsewhere(found)
         if found.deleting or not mine:
             self._leave(found, known, result, mine=mine)
             return
@@ -263,9 +264,9 @@ class KubeSource:
         else:
             self._catalogue.drop(found.key)
         self._inputs.forget(found.key)
-        if known or self._owns(found.key):
+        if known or self._post.owns(found.key):
             result.gone.add(found.file)
-        if known or held or self._owns(found.key):
+        if known or held or self._post.owns(found.key):
             result.orders[found.key] = found.policy
 
     def _deleted(self, found: Object, result: _Sorted) -> None:
@@ -275,7 +276,7 @@ class KubeSource:
             return  # one of the same name has come since
         self._catalogue.drop(found.key)
         self._inputs.forget(found.key)
-        if self._owns(found.key) or (known and known.digest):
+        if self._post.owns(found.key) or (known and known.digest):
             result.gone.add(found.file)
             result.orders[found.key] = found.policy
 
@@ -339,9 +340,11 @@ class Watching:
 
     def _watch(self, stop: Flag) -> None:
         while not stop.is_set():
-            self._over = Flag()
+            self._over = over = Flag()
+            if stop.is_set():  # since it was looked at, and then nobody would end what begins now
+                break
             try:
-                asyncio.run(self._operate(self._over))
+                asyncio.run(self._operate(over))
             except Exception as error:
                 log.warning("the watch of the cluster has ended", extra={"cause": str(error) or type(error).__name__})
             stop.wait(AGAIN)
@@ -390,7 +393,7 @@ class Watching:
 def _settings(silence: float) -> kopf.OperatorSettings:
     import kopf
 
-    logging.getLogger("kopf").setLevel(logging.ERROR)  # it tells of each try at a server that is away
+    logging.getLogger("kopf").setLevel(logging.CRITICAL)  # it tells of each try at a server that is away; we tell once
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.scanning.disabled = True  # the kinds are known, and their definitions are looked for when it starts

@@ -23,6 +23,7 @@ from controller.sources.leases import (
     Lease,
     Standing,
     collection,
+    lost,
     machine_verdict,
     node_of,
     place,
@@ -117,13 +118,27 @@ class Lookout:
             for found in noticed.values():
                 self._mark(found, standing)
 
+    def refuse_rivals(self) -> None:
+        """Raises ClusterError where the operator of another machine, alive, takes what names no machine, as ours is to."""
+        leases, now = read_leases(self._cluster.list(collection(), SELECTED)), self._clock.wall()
+        standing = Standing(leases, lost(leases, now), now)
+        if rivals := [node for node in self._rivals_in(standing) if node in standing.live_defaults]:
+            raise ClusterError(
+                f"cannot take what names no machine: the operator of {rivals[0]} does already; "
+                "start this one without --default, or end that one first"
+            )
+
+    def _rivals_in(self, standing: Standing) -> Sequence[str]:
+        """Nodes that have taken what names no machine for longer than this one."""
+        ours = standing.leases.get(self._node)
+        return [node for node in standing.defaults if ours and ours.default and _rivals(standing.leases[node], ours)]
+
     def _acts_on(self, found: Object, standing: Standing) -> bool:
         return standing.actor(found.key.namespace) == self._node
 
     def _tell_rivals(self, standing: Standing) -> None:
         """Two that take what names no machine would both work on it: the later one tells."""
-        ours = standing.leases.get(self._node)
-        rivals = [node for node in standing.defaults if ours and ours.default and _rivals(standing.leases[node], ours)]
+        rivals = self._rivals_in(standing)
         if rivals and rivals != self._rivals:
             log.warning(
                 "another operator takes what names no machine, too: end one of them, or start it without --default",

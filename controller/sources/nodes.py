@@ -13,7 +13,7 @@ from threading import Event as Flag
 from threading import Thread
 
 from controller.engine.clock import Clock
-from controller.sources.cluster import Cluster
+from controller.sources.cluster import Cluster, ClusterError
 from controller.sources.lookout import Lookout
 from controller.sources.machines import Machine, Reports
 from controller.sources.membership import Membership, Pace, Wait, seat
@@ -54,8 +54,15 @@ class Nodes:
         self._lookout = Lookout(cluster, node, namespaces, pace=pace, clock=clock, wait=wait)
 
     def join(self, stop: Flag) -> bool:
-        """Takes the node; see `Membership.join`."""
-        return self.membership.join(stop)
+        """Takes the node; see `Membership.join`. Raises ClusterError also where another takes what names no machine."""
+        if not self.membership.join(stop):
+            return False
+        try:
+            self._lookout.refuse_rivals()
+        except ClusterError:
+            self.membership.leave()
+            raise
+        return True
 
     @contextmanager
     def kept(self, displaced: Callable[[str], None], begun: Flag | None = None) -> Iterator[None]:

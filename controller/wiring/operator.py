@@ -7,7 +7,9 @@ with Operator.open(cluster, Placement("atlas", default=True), settings, listener
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +20,7 @@ from controller.engine.board import Board
 from controller.engine.clock import Clock
 from controller.engine.index import Index
 from controller.engine.parts import AgentOf, Identity, Parts
-from controller.engine.stores import Listener
+from controller.engine.stores import Inventory, Listener
 from controller.sources.catalogue import Catalogue
 from controller.sources.cluster import Cluster, ClusterError
 from controller.sources.kube import KubeSource
@@ -38,6 +40,8 @@ from controller.wiring.reports import health, tally
 from controller.wiring.settings import Settings
 from controller.wiring.workspace import setup_of
 from resources.meta import Key
+
+log = logging.getLogger(__name__)
 
 SCHEME = "kubernetes:"  # what the name of a source that is a cluster begins with
 _WHOLE = "/api/v1/namespaces/kube-system"  # lives as long as its cluster, so its UID names that
@@ -69,23 +73,45 @@ def installation_of(source: str, node: str) -> str:
     return hashlib.blake2b(f"{source} {node}".encode(), digest_size=8).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Implements `sources.kube.Post` for one operator."""
+
+    cluster: Cluster
+    name: str  # of the cluster, as a source
+    placement: Placement
+    inventory: Inventory
+    publisher: Publisher
+    nodes: Nodes
+
+    def takes(self, found: Object) -> bool:
+        return self.placement.takes(found)
+
+    def owns(self, key: Key) -> bool:
+        return owned(self.inventory, self.name, key)
+
+    def changed(self, keys: Iterable[Key]) -> None:
+        self.publisher.changed(keys)
+
+    def elsewhere(self, found: Object) -> None:
+        self.nodes.notice(found)
+
+    def left(self) -> Iterable[Key]:
+        return self.nodes.left()
+
+    def cluster_now(self) -> str:
+        return source_name(self.cluster)
+
+
 class Operator(Opened):
     """The objects of one cluster, opened for being worked on by this machine."""
 
     def __init__(
-        self,
-        parts: Parts,
-        source: KubeSource,
-        home: Home,
-        publisher: Publisher,
-        nodes: Nodes,
-        closing: ExitStack,
-        news: tuple[str, ...],
+        self, parts: Parts, source: KubeSource, home: Home, post: Post, closing: ExitStack, news: tuple[str, ...]
     ) -> None:
         super().__init__(parts, source, home, closing)
         self._source = source
-        self._publisher = publisher
-        self._nodes = nodes
+        self._post = post
         self.news = news  # what was put right when it was opened, for the user
 
     @classmethod
@@ -100,42 +126,15 @@ class Operator(Opened):
             stores = closing.enter_context(open_stores(home, settings.journal, examined=True, derived=derived))
             stores.audit.recover(time.time())
             stores.history.interrupt()
-            catalogue = Catalogue()
-
-            def owns(key: Key) -> bool:
-                record = stores.inventory.find(key)
-                return record is not None and record.source == name
-
-            publisher = Publisher(cluster, catalogue, placement.node, stores.statuses.find, owns)
-            closing.enter_context(listeners.joined(publisher))
-            reports = Reports(lambda: health(parts), lambda: tally(stores))
-            nodes = Nodes(
-                cluster,
-                placement.node,
-                home.path,
-                reports,
-                default=placement.default,
-                namespaces=placement.namespaces,
-            )
-            source = KubeSource(
-                cluster,
-                name,
-                catalogue,
-                placement.takes,
-                owns,
-                publisher.changed,
-                placement.namespaces,
-                nodes.notice,
-                nodes.left,
-                named=lambda: source_name(cluster),
-            )
             setup = setup_of(home, settings)
             secrets = KubeSecrets(cluster, setup.secrets)
             agents = Agents(replace(setup, secrets=secrets), home, {})
             parts = parts_of(home, stores, name, listeners, agents.find, secrets)
+            post, source = _posted(cluster, placement, home, parts)
+            closing.enter_context(listeners.joined(post.publisher))
             rebuilt = rebuild(stores, parts, agents)
             news = tuple(each for each in (stores.news, rebuilt.news) if each)
-            return cls(parts, source, home, publisher, nodes, closing, news)
+            return cls(parts, source, home, post, closing, news)
         except BaseException:
             closing.close()
             raise
@@ -148,14 +147,17 @@ class Operator(Opened):
             holders.append(holder)
             stop.set()
 
-        if not self._nodes.join(stop):
+        post = self._post
+        if not post.nodes.join(stop):
             return
-        with self._nodes.kept(end, self.begun):
-            self._publisher.start()
+        where = {"node": post.placement.node, "server": post.cluster.server}
+        log.info("watching the cluster; Ctrl-C stops", extra=where)
+        with post.nodes.kept(end, self.begun):
+            post.publisher.start()
             try:
                 super().run(stop)
             finally:
-                self._publisher.close()
+                post.publisher.close()
         if holders:
             raise ClusterError(
                 f"cannot go on: another operator has this node now ({holders[0]}); end one of the two, "
@@ -168,7 +170,31 @@ class Operator(Opened):
         return ", ".join(part for part in (super().died(), own) if part)
 
     def source_trouble(self) -> str:
-        return super().source_trouble() or self._source.trouble or self._publisher.trouble
+        return super().source_trouble() or self._source.trouble or self._post.publisher.trouble
+
+
+def owned(inventory: Inventory, source: str, key: Key) -> bool:
+    """Whether anything was made of a key for this source."""
+    record = inventory.find(key)
+    return record is not None and record.source == source
+
+
+def _posted(cluster: Cluster, placement: Placement, home: Home, parts: Parts) -> tuple[Post, KubeSource]:
+    """The operator's place in the cluster, and what it hears of there."""
+    name, stores, catalogue = parts.identity.source, parts.stores, Catalogue()
+    publisher = Publisher(
+        cluster, catalogue, placement.node, stores.statuses.find, lambda key: owned(stores.inventory, name, key)
+    )
+    nodes = Nodes(
+        cluster,
+        placement.node,
+        home.path,
+        Reports(lambda: health(parts), lambda: tally(stores)),
+        default=placement.default,
+        namespaces=placement.namespaces,
+    )
+    post = Post(cluster, name, placement, stores.inventory, publisher, nodes)
+    return post, KubeSource(cluster, name, catalogue, post, placement.namespaces)
 
 
 def parts_of(

@@ -9,13 +9,13 @@ No part of it can write: agents get clients that refuse, the database is opened 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from controller.engine.parts import Parts
 from controller.engine.prune import Pruning
-from controller.engine.stores import Silent
+from controller.engine.stores import Inventory, Silent
 from controller.sources import leases
 from controller.sources.catalogue import Catalogue
 from controller.sources.cluster import Cluster, Forbidden, Missing, Refusal
@@ -28,12 +28,40 @@ from controller.store.home import Home
 from controller.store.stores import open_stores
 from controller.wiring.agents import Agents
 from controller.wiring.opened import Opened
-from controller.wiring.operator import Placement, installation_of, parts_of, source_name
+from controller.wiring.operator import Placement, installation_of, owned, parts_of, source_name
 from controller.wiring.outcome import Preview
 from controller.wiring.preview import preview_of
 from controller.wiring.settings import Settings
 from controller.wiring.workspace import setup_of
 from resources.meta import Key, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Onlooker:
+    """Implements `sources.kube.Post` for who takes what one node's operator takes, and only looks at it."""
+
+    name: str
+    placement: Placement
+    inventory: Inventory
+    others: dict[Key, str] = field(default_factory=dict)  # what is another node's, with its name
+
+    def takes(self, found: Object) -> bool:
+        return self.placement.takes(found)
+
+    def owns(self, key: Key) -> bool:
+        return owned(self.inventory, self.name, key)
+
+    def changed(self, keys: Iterable[Key]) -> None: ...
+
+    def elsewhere(self, found: Object) -> None:
+        if not found.deleting:
+            self.others[found.key] = found.node
+
+    def left(self) -> Iterable[Key]:
+        return ()
+
+    def cluster_now(self) -> str:
+        return self.name
 
 
 class Reading(Opened):
@@ -58,24 +86,13 @@ class Reading(Opened):
             stores = closing.enter_context(open_stores(home, settings.journal))
             if not home.database.exists():
                 home.installation = installation_of(name, node)
-            others: dict[Key, str] = {}
-
-            def takes(found: Object) -> bool:
-                if placement.takes(found):
-                    return True
-                if not found.deleting:
-                    others[found.key] = found.node
-                return False
-
-            def owns(key: Key) -> bool:
-                record = stores.inventory.find(key)
-                return record is not None and record.source == name
-
-            source = KubeSource(cluster, name, Catalogue(), takes, owns, lambda keys: None)
+            onlooker = Onlooker(name, placement, stores.inventory)
+            source = KubeSource(cluster, name, Catalogue(), onlooker)
             setup = setup_of(home, settings)
             secrets = KubeSecrets(cluster, setup.secrets)
             agents = Agents(replace(setup, secrets=secrets), home, {})
-            return cls(parts_of(home, stores, name, Silent(), agents.find, secrets), source, home, others, closing)
+            parts = parts_of(home, stores, name, Silent(), agents.find, secrets)
+            return cls(parts, source, home, onlooker.others, closing)
         except BaseException:
             closing.close()
             raise

@@ -101,8 +101,6 @@ class Operator(Command):
                 operator = Opened.open(cluster, placement, found, around.running.listeners)
                 around.closing.enter_context(operator)
                 around.begin(operator)
-                where = {"node": placement.node, "server": cluster.server}
-                log.info("watching the cluster; Ctrl-C stops", extra=where)
                 try:
                     operator.run(around.stop)
                 except ClusterError as error:  # something for a person to put right, and so no crash
