@@ -9,7 +9,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 from timing import say
 from workbench import Bench
 
-from controller.sources.cluster import Cluster
+from controller.sources.cluster import Cluster, ClusterError
 from controller.sources.objects import Object, collection, read_object
 from tests import apiserver
 from tests.apiserver import Kubernetes, kubernetes
@@ -92,16 +92,19 @@ class Watch:
 
     def _listen(self) -> None:
         """An API server ends a watch now and then; a new one begins with all that there is."""
-        while True:
-            for line in _opened(self._client, self._path):
-                event = json.loads(line)
-                if event["type"] == "ERROR":
-                    say(f"the watch begins anew: {event['object'].get('message')}")
-                    break
-                found = read_object({"kind": self._kind, **event["object"]})
-                with self._changed:
-                    self._objects[found.key.name] = found
-                    self._changed.notify_all()
+        with suppress(ClusterError, OSError):  # the client was closed, or the API server has ended
+            while True:
+                for line in _opened(self._client, self._path):
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        say(f"the watch begins anew: {event['object'].get('message')}")
+                        break
+                    self._take(read_object({"kind": self._kind, **event["object"]}))
+
+    def _take(self, found: Object) -> None:
+        with self._changed:
+            self._objects[found.key.name] = found
+            self._changed.notify_all()
 
     def wait(self, settled: Callable[[Mapping[str, Object]], bool], what: str, patience: float = 120.0) -> float:
         """Seconds since the epoch when `settled` was first seen true. Raises TimeoutError."""
