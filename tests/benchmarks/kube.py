@@ -15,7 +15,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from timing import say
 from workbench import Bench
 
 from controller.sources.cluster import Cluster, ClusterError
@@ -87,17 +86,20 @@ class Watch:
         self._objects: dict[str, Object] = {}
         self._changed = threading.Condition()
         self._client = client
-        self._path = f"{collection(kind, namespace)}?watch=1"
+        self._path = collection(kind, namespace)
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
-        """An API server ends a watch now and then; a new one begins with all that there is."""
+        """What there is, and then what changes; from the beginning again when the API server ends it, as it does now and then."""
         with suppress(ClusterError, OSError):  # the client was closed, or the API server has ended
             while True:
-                for line in _opened(self._client, self._path):
+                listed = json.load(_opened(self._client, self._path))
+                for body in listed["items"]:
+                    self._take(read_object({"kind": self._kind, **body}))
+                since = listed["metadata"]["resourceVersion"]
+                for line in _opened(self._client, f"{self._path}?watch=1&resourceVersion={since}"):
                     event = json.loads(line)
                     if event["type"] == "ERROR":
-                        say(f"the watch begins anew: {event['object'].get('message')}")
                         break
                     self._take(read_object({"kind": self._kind, **event["object"]}))
 
