@@ -478,7 +478,7 @@ def test_exactly_these_rights_are_enough_for_the_whole_life_of_a_file(
         eventually(lambda: "Deleted" in installed.kubectl(*told).out, "it is told of")
         assert operator.end() == 0, operator.log
     finally:
-        operator.kill()
+        operator.close()
     assert forbidden(installed) == before, operator.log
 
 
