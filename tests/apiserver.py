@@ -13,7 +13,7 @@ import ssl
 import subprocess
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,8 +177,10 @@ class OwnKubernetes(Kubernetes):
 
     own = True
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, options: Sequence[str] = ()) -> None:
+        """`options`: more of the API server's command line."""
         self._directory = directory
+        self._options = options
         self._etcd_port, self._peer_port, self._port = _free_ports(3)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._make_keys()
@@ -215,6 +217,7 @@ class OwnKubernetes(Kubernetes):
             "--authorization-mode=RBAC",
             "--disable-admission-plugins=ServiceAccount",
             "--endpoint-reconciler-type=none",
+            *self._options,
         )
         eventually(self.ready, "the API server is ready", READY)
 
@@ -296,14 +299,14 @@ class OwnKubernetes(Kubernetes):
 
 
 @contextmanager
-def kubernetes(directory: Path) -> Iterator[Kubernetes]:
-    """The cluster to test with, with our kinds installed."""
+def kubernetes(directory: Path, options: Sequence[str] = ()) -> Iterator[Kubernetes]:
+    """The cluster to test with, with our kinds installed. `options`: for an API server of our own."""
     if named := given():
         found = Kubernetes(Path(named))
         found.install()
         yield found
         return
-    made = OwnKubernetes(directory)
+    made = OwnKubernetes(directory, options)
     try:
         made.install()
         yield made

@@ -21,6 +21,7 @@ from controller.sources.catalogue import Catalogue, Taken
 from controller.sources.cluster import Cluster, ClusterError, Missing, Unreachable
 from controller.sources.deletions import DELETED, Arrival, Deletions
 from controller.sources.kube_inputs import KubeInputs
+from controller.sources.lean import unseen
 from controller.sources.objects import Object, collection, declared, read_object
 from resources import kinds
 from resources.meta import API_VERSION, Declared, DeletionPolicy, Key, Problem
@@ -349,7 +350,8 @@ class Watching:
             stop.wait(AGAIN)
 
     async def _operate(self, over: Flag) -> None:
-        import kopf
+        with unseen("kubernetes_asyncio.client"):
+            import kopf
 
         registry = kopf.OperatorRegistry()
         kopf.on.login(registry=registry)(self._log_in)

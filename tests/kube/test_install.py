@@ -483,7 +483,9 @@ def test_exactly_these_rights_are_enough_for_the_whole_life_of_a_file(
 
 
 def test_unit_of_an_operator_needs_nothing_but_what_it_says(operators: Path, story: Story, tmp_path: Path) -> None:
-    shown = story.p2("install-service", "--operator", "--default", "--kubeconfig", str(operators), "--user", "--print")
+    shown = story.p2(
+        "install-service", "--operator", "--node", "unit", "--kubeconfig", str(operators), "--user", "--print"
+    )
     lines = [line.split("=", 1) for line in shown.out.splitlines() if "=" in line]
     told = dict(shlex.split(value)[0].split("=", 1) for name, value in lines if name == "Environment")
     (command,) = (shlex.split(value) for name, value in lines if name == "ExecStart")
