@@ -478,7 +478,7 @@ def test_exactly_these_rights_are_enough_for_the_whole_life_of_a_file(
         eventually(lambda: "Deleted" in installed.kubectl(*told).out, "it is told of")
         assert operator.end() == 0, operator.log
     finally:
-        operator.kill()
+        operator.close()
     assert forbidden(installed) == before, operator.log
 
 
@@ -491,9 +491,14 @@ def test_unit_of_an_operator_needs_nothing_but_what_it_says(operators: Path, sto
     (command,) = (shlex.split(value) for name, value in lines if name == "ExecStart")
     with ServiceManager(tmp_path) as manager:
         around = {"PEGASUS2_METRICS_PORT": "0", "PEGASUS2_JOURNAL": "none", **manager.environment}
-        running = subprocess.Popen(command, env=told | around, cwd="/", stderr=subprocess.DEVNULL)
+        log = tmp_path / "operator.log"
+        with log.open("wb") as told_to:
+            running = subprocess.Popen(command, env=told | around, cwd="/", stderr=told_to)
         try:
-            manager.wait_for("READY=1")
+            try:
+                manager.wait_for("READY=1")
+            except AssertionError as error:
+                raise AssertionError(f"{error}; its log: {log.read_text()}") from None
             running.terminate()
             assert running.wait(20) == 0
         finally:
