@@ -10,7 +10,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event as Flag
 from threading import Thread
@@ -35,6 +37,8 @@ AGAIN = 2.0  # seconds until a cluster that did not answer is asked again
 SURVEY_AGAIN = 30.0  # seconds until a look at all objects that failed is tried again
 RELISTED = "RELISTED"  # an arrival that says that the watch had lost its place: what went meanwhile it does not tell
 SILENCE = 70.0  # seconds without a word, after which a watch is taken for dead; the API server says one each minute
+LATE = 5.0  # seconds after the first look at all objects: a list that comes later may lack what has gone in between
+ENDING = 10.0  # seconds for kopf to end
 REQUEST = 30.0  # seconds for a list
 BACKOFFS = (1, 1, 2, 3, 5)  # seconds between tries at an API server that is away; then once more from the start
 
@@ -56,7 +60,8 @@ class KubeSource:
     """`name` as in the inventory; `takes` says which objects are this machine's; `owns` whether it has made anything of a key.
 
     `changed` is told of keys whose object is another than before, after the loop has taken that in. `namespaces`: all if empty.
-    `named` asks the cluster for its name: one that has come back empty is another one, and takes nothing away.
+    `named` asks the cluster for its name: one that has come back empty is another one, and takes nothing away. `leaving` says
+    whether the definition of a kind is being deleted, which is no order to delete what was made.
     """
 
     def __init__(
@@ -69,9 +74,11 @@ class KubeSource:
         changed: Callable[[Iterable[Key]], None],
         namespaces: Sequence[str] = (),
         named: Callable[[], str] | None = None,
+        leaving: Callable[[str], bool] = lambda kind: False,
     ) -> None:
         self.name = name
         self._named = named
+        self._leaving = leaving
         self._cluster = cluster
         self._catalogue = catalogue
         self._takes = takes
@@ -254,7 +261,11 @@ class KubeSource:
         if known or self._owns(found.key):
             result.gone.add(found.file)
         if known or held or self._owns(found.key):
-            result.orders[found.key] = found.policy
+            result.orders[found.key] = self._policy(found)
+
+    def _policy(self, found: Object) -> DeletionPolicy:
+        """What is to become of the thing of an object that is to go."""
+        return DeletionPolicy.RETAIN if not found.retains and self._leaving(found.key.kind) else found.policy
 
     def _deleted(self, found: Object, result: _Sorted) -> None:
         """There is no such object any more. Mostly that comes as no surprise."""
@@ -265,7 +276,7 @@ class KubeSource:
         self._inputs.forget(found.key)
         if self._owns(found.key) or (known and known.digest):
             result.gone.add(found.file)
-            result.orders[found.key] = found.policy
+            result.orders[found.key] = self._policy(found)
 
 
 def _revision(found: _Sorted, at: float, *, whole: bool) -> Revision:
@@ -309,17 +320,20 @@ class Watching:
         self._namespaces = namespaces
         self._arrived = arrived
         self._silence = silence
+        self._started = 0.0  # monotonic seconds
         self._listed: set[str] = set()  # uids of what a list has told of, since one told of something twice
         self._thread: Thread | None = None
-        self._over = Flag()  # of kopf, this time
+        self._end: Callable[[], None] = lambda: None  # of kopf, this time
 
     def start(self, stop: Flag) -> None:
+        self._started = time.monotonic()
         self._thread = Thread(target=self._watch, args=(stop,), name="kube-watch", daemon=True)
         self._thread.start()
 
     def begin_again(self) -> None:
         """Ends kopf, which is then started anew."""
-        self._over.set()
+        with suppress(RuntimeError):  # it has ended
+            self._end()
 
     @property
     def alive(self) -> bool:
@@ -327,29 +341,57 @@ class Watching:
 
     def _watch(self, stop: Flag) -> None:
         while not stop.is_set():
-            self._over = Flag()
             try:
-                asyncio.run(self._operate(self._over))
+                self._refuse_partial()
+                asyncio.run(self._operate(stop))
             except Exception as error:
                 log.warning("the watch of the cluster has ended", extra={"cause": str(error) or type(error).__name__})
             stop.wait(AGAIN)
 
-    async def _operate(self, over: Flag) -> None:
+    def _refuse_partial(self) -> None:
+        """Raises ClusterError unless all kinds are served: kopf looks for them once, and never again for what it did not find.
+
+        An API server that has just started, or whose definitions are being replaced, serves some of them only.
+        """
+        found = self._cluster.request("GET", f"/apis/{API_VERSION}")
+        served = {each.get("name") for each in found.get("resources") or ()}
+        if absent := sorted(set(_plurals()) - served):
+            raise Unreachable(f"cannot watch {', '.join(absent)} at {self._cluster.server}: they are not served (yet)")
+
+    async def _operate(self, stop: Flag) -> None:
         import kopf
+
+        loop, ending = asyncio.get_running_loop(), asyncio.Event()
+        self._end = partial(_call, loop, ending.set)
+        if stop.is_set():
+            return
+
+        async def clean_up(**_: Any) -> None:
+            ending.set()
 
         registry = kopf.OperatorRegistry()
         kopf.on.login(registry=registry)(self._log_in)
+        kopf.on.cleanup(registry=registry)(clean_up)
         group, _, version = API_VERSION.partition("/")
         for plural in _plurals():
             kopf.on.event(group, version, plural, registry=registry, id="pegasus2")(self._hear)
-        await kopf.operator(
-            registry=registry,
-            settings=_settings(self._silence),
-            standalone=True,
-            clusterwide=not self._namespaces,
-            namespaces=self._namespaces,
-            stop_flag=over,
+        until = asyncio.create_task(ending.wait())
+        operating = asyncio.create_task(
+            kopf.operator(
+                registry=registry,
+                settings=_settings(self._silence),
+                standalone=True,
+                clusterwide=not self._namespaces,
+                namespaces=self._namespaces,
+                stop_flag=ending,
+            )
         )
+        await asyncio.wait({until, operating}, return_when=asyncio.FIRST_COMPLETED)
+        # A watcher of kopf's may swallow that it is to end; kopf would wait for it for ever.
+        ended, _pending = await asyncio.wait({operating}, timeout=ENDING)
+        if not ended:
+            raise ClusterError("cannot end the watch in time")
+        await operating
 
     def _log_in(self, **_: Any) -> kopf.ConnectionInfo:
         import kopf
@@ -367,21 +409,29 @@ class Watching:
     async def _hear(self, event: Mapping[str, Any], **_: Any) -> None:
         what, found = str(event.get("type") or ""), read_object(dict(event["object"]))
         if not what:  # it comes of a list
-            if found.uid in self._listed:
+            late = not self._listed and time.monotonic() - self._started > LATE
+            if late or found.uid in self._listed:
                 self._listed.clear()
                 self._arrived((RELISTED, NOTHING))
             self._listed.add(found.uid)
         self._arrived((what, found))
 
 
+def _call(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:
+    loop.call_soon_threadsafe(what)
+
+
 def _settings(silence: float) -> kopf.OperatorSettings:
     import kopf
 
-    logging.getLogger("kopf").setLevel(logging.ERROR)  # it tells of each try at a server that is away
+    logging.getLogger("kopf").setLevel(
+        logging.CRITICAL
+    )  # it tells of each try at a server that is away; we tell why it ends
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.scanning.disabled = True  # the kinds are known, and their definitions are looked for when it starts
     settings.peering.standalone = True
+    settings.process.ultimate_exiting_timeout = None  # it would kill the process; here only a watch begins anew
     settings.watching.inactivity_timeout = silence
     settings.networking.request_timeout = REQUEST
     settings.networking.error_backoffs = BACKOFFS

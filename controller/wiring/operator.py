@@ -20,6 +20,7 @@ from controller.engine.index import Index
 from controller.engine.parts import AgentOf, Identity, Parts
 from controller.sources.catalogue import Catalogue
 from controller.sources.cluster import Cluster, ClusterError
+from controller.sources.definitions import Definitions
 from controller.sources.kube import KubeSource
 from controller.sources.kube_secrets import KubeSecrets
 from controller.sources.objects import Object
@@ -111,6 +112,7 @@ class Operator(Opened):
                 publisher.changed,
                 placement.namespaces,
                 named=lambda: source_name(cluster),
+                leaving=Definitions(cluster).leaving,
             )
             setup = setup_of(home, settings)
             secrets = KubeSecrets(cluster, setup.secrets)
