@@ -46,6 +46,10 @@ class Reason(StrEnum):
     CONTESTED = "Contested"  # somebody keeps changing it back
     DIFF_PERSISTS = "DiffPersists"  # three applies did not make it equal
     AGENT_UNAVAILABLE = "AgentUnavailable"  # the system behind the agent can't be reached
+    NODE_LOST = (
+        "NodeLost"  # on Kubernetes: the machine that it is on has not been heard of, or its operator was stopped
+    )
+    NODE_UNKNOWN = "NodeUnknown"  # on Kubernetes: no operator takes it
     UNKNOWN_KIND = "UnknownKind"  # no agent for it
     AGENT_ERROR = "AgentError"  # a mistake in the agent
     SECRET_NOT_FOUND = "SecretNotFound"

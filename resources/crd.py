@@ -20,9 +20,9 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from resources import kinds
 from resources.machine import MachineStatus
-from resources.meta import API_VERSION, Resource
+from resources.meta import API_VERSION, Metadata, Resource
 from resources.reported import ObjectStatus
-from resources.rules import KEYWORD
+from resources.rules import KEYWORD, said_by_a_rule
 from resources.schema import model_of
 
 Schema = dict[str, Any]
@@ -58,13 +58,13 @@ def machines() -> Schema:
         _status(MachineStatus),
         [_LABEL_RULE],
     )
-    root["required"] = []
+    del root["required"]
     columns = [
         _column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
         _column("Agents", ".status.summary.agents"),
         _column("Version", ".status.version"),
         _column("CPUs", ".status.capacity.cpus", type_="integer"),
-        _column("Memory", ".status.summary.memory"),
+        _column("Memory", ".status.capacity.memory"),
         _column("Resources", ".status.summary.resources"),
         _column("Reason", '.status.conditions[?(@.type=="Ready")].reason', priority=1),
         _column("Message", '.status.conditions[?(@.type=="Ready")].message', priority=1),
@@ -105,6 +105,7 @@ def _crd(kind: str, plural: str, short: Iterable[str], scope: str, root: Schema,
 
 
 def _root(description: str, spec: Schema, status: Schema, rules: list[Schema]) -> Schema:
+    name = Metadata.model_fields["name"].description
     return {
         "type": "object",
         "description": _folded(description),
@@ -112,7 +113,7 @@ def _root(description: str, spec: Schema, status: Schema, rules: list[Schema]) -
         "properties": {
             "apiVersion": {"type": "string", "description": f"Version of the format: {API_VERSION}."},
             "kind": {"type": "string", "description": "What is declared."},
-            "metadata": {"type": "object"},
+            "metadata": {"type": "object", "properties": {"name": {"type": "string", "description": name}}},
             "spec": spec,
             "status": status,
         },
@@ -138,6 +139,7 @@ _LABEL_RULE = {
     "rule": "self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
     "message": "cannot use this metadata.name: use lower-case letters, digits and hyphens, a letter or digit at both "
     "ends, at most 63 characters",
+    "fieldPath": ".metadata.name",
 }
 
 
@@ -201,14 +203,20 @@ def _structural(schema: Schema, defs: Mapping[str, Schema], at: str) -> Schema:
         schema = {**schema, "enum": [schema["const"]]}
     if nullable:
         found["nullable"] = True
-    if schema.get("default") not in (None, [], {}):
+    if "[]" not in at and schema.get("default") not in (None, [], {}):
+        # Within a list it would make kubectl apply find a difference every time: it compares lists as a whole.
         found["default"] = schema["default"]
     found |= {name: schema[name] for name in _SAME if name in schema}
     for word, limit in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if word in schema:
             found |= {limit: schema[word], word: True}
+    if "enum" in found:
+        # Null is never one of the values there. Of a field that must not be null it is taken for nothing, as it is meant.
+        found.pop("nullable", None)
     if rules := schema.get(KEYWORD):
         found[KEYWORD] = rules
+        if "pattern" in found and said_by_a_rule(found["pattern"], rules):
+            del found["pattern"]  # the rule says in words what to write
     return {**_typed(schema, defs, at), **found}
 
 
@@ -218,7 +226,7 @@ def _typed(schema: Schema, defs: Mapping[str, Schema], at: str) -> Schema:
         return {"x-kubernetes-int-or-string": True}
     kind = schema.get("type")
     if kind is None:
-        return {"x-kubernetes-preserve-unknown-fields": True}
+        return {"x-kubernetes-preserve-unknown-fields": True, "nullable": True}
     if kind == "array":
         return {"type": kind, "items": _structural(schema.get("items", {}), defs, f"{at}[]")}
     if kind != "object":

@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from resources.reported import Conditions, Reported
+from resources.rules import keyed_by
 
 
 class MachineAgent(Reported):
@@ -55,7 +56,7 @@ class Summary(Reported):
 
 Agents = Annotated[
     tuple[MachineAgent, ...],
-    Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}),
+    Field(json_schema_extra=keyed_by("name")),
 ]
 
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple,
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
-from resources.rules import KEYWORD, Rule
+from resources.labels import valid_annotations, valid_labels
+from resources.rules import ABSOLUTE, KEYWORD, MANY, NOT_BESIDE_A_FILE, PATH_MAX, TEXT_MAX, WORD_MAX, Form, Rule
 
 if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler
@@ -79,12 +80,19 @@ class Model(BaseModel):
         return schema
 
 
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
+# So many digits that Go's durations, and with them those of an API server, hold the sum.
+_FRACTION = r"(?:\.[0-9]{1,9})?"
+_DURATION = "".join(
+    f"(?:([0-9]{{1,{most}}}{_FRACTION}){unit})?" for unit, most in (("h", 6), ("m", 7), ("s", 9), ("ms", 12))
+)
+
+
+DURATION = f"^{_DURATION}$"
 
 
 def seconds(text: str) -> float:
     """Seconds in a duration as Go and Kubernetes write it (`1h30m`, `10s`, `500ms`). Raises ValueError."""
-    found = _DURATION.fullmatch(text)
+    found = re.fullmatch(_DURATION, text)
     if not text or not found:
         raise ValueError(f'cannot read the duration "{text}": write it like 30s, 5m, 1h30m or 500ms')
     hours, minutes, secs, millis = (float(part or 0) for part in found.groups())
@@ -96,7 +104,30 @@ def _valid_duration(text: str) -> str:
     return text
 
 
-Duration = Annotated[str, AfterValidator(_valid_duration), Field(json_schema_extra={"format": "duration"})]
+Duration = Annotated[
+    str,
+    Field(max_length=WORD_MAX),
+    AfterValidator(_valid_duration),
+    Field(json_schema_extra={"format": "duration"}),
+    Form(DURATION, "cannot read the duration: write it like 30s, 5m, 1h30m or 500ms"),
+    Rule("self != ''", "cannot read an empty duration: write it like 30s, 5m, 1h30m or 500ms"),
+]
+
+
+def _not_too_often(text: str) -> str:
+    if seconds(text) < 1:
+        raise ValueError(f'cannot look every "{text}": give an interval of at least 1s')
+    return text
+
+
+Interval = Annotated[
+    Duration,
+    AfterValidator(_not_too_often),
+    Rule(
+        f"!self.matches(r'{DURATION}') || duration(self) >= duration('1s')",
+        "cannot look that often: give an interval of at least 1s",
+    ),
+]
 
 
 def _reference(text: str) -> str:
@@ -104,12 +135,17 @@ def _reference(text: str) -> str:
     return text
 
 
-Reference = Annotated[str, AfterValidator(_reference)]
+Reference = Annotated[
+    str,
+    Field(max_length=TEXT_MAX),
+    AfterValidator(_reference),
+    Form("^[^/]+/[^/]+(/[^/]+)?$", "cannot read the reference: write Kind/name or Kind/namespace/name"),
+]
 
 
 def beside_the_manifest(path: str, info: ValidationInfo) -> str:
     """`~` and paths relative to the file that declares the resource, made absolute (validation context: `base`)."""
-    expanded = Path(path).expanduser()
+    expanded = Path(path).expanduser() if path == "~" or path.startswith("~/") else Path(path)
     if expanded.is_absolute():
         return str(expanded)
     base = (info.context or {}).get("base")
@@ -119,7 +155,12 @@ def beside_the_manifest(path: str, info: ValidationInfo) -> str:
 
 
 # A path on this machine that the spec refers to; relative ones start at the file that declares the resource.
-LocalPath = Annotated[str, Field(min_length=1), AfterValidator(beside_the_manifest)]
+LocalPath = Annotated[
+    str,
+    Field(min_length=1, max_length=PATH_MAX),
+    AfterValidator(beside_the_manifest),
+    Rule(ABSOLUTE, NOT_BESIDE_A_FILE),
+]
 
 
 class SecretKey(Model):
@@ -132,7 +173,16 @@ class SecretKey(Model):
 class SecretRef(Model):
     """Where a secret value is found. Exactly one of the three is given; the value itself never stands in a spec."""
 
-    env: str | None = Field(default=None, description="Environment variable of the controller.")
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "[has(self.env), has(self.file), has(self.secret)].exists_one(given, given)",
+            "give exactly one of env, file and secret",
+        ),
+    )
+
+    env: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, description="Environment variable of the controller."
+    )
     file: LocalPath | None = Field(
         default=None, description="File whose content, less one final newline, is the value."
     )
@@ -171,6 +221,7 @@ class Spec(Model):
 
     dependsOn: tuple[Reference, ...] = Field(
         default=(),
+        max_length=MANY,
         description="Resources (Kind/name or Kind/namespace/name) that must be Ready before this one is created or updated.",
     )
     suspend: bool = Field(default=False, description="Observe and report, but change nothing.")
@@ -187,8 +238,8 @@ class Spec(Model):
         default=(),
         description="Paths of fields, below spec, whose differences are neither shown nor corrected (env.TZ, memory).",
     )
-    interval: Duration = Field(
-        default="10m", description="How often to look at the thing when nothing hints at a change."
+    interval: Interval = Field(
+        default="10m", description="How often to look at the thing when nothing hints at a change; at least 1s."
     )
     node: Name | None = Field(
         default=None,
@@ -205,8 +256,10 @@ class Metadata(Model):
 
     name: Name = Field(description="Name of the resource: lower-case letters, digits and hyphens, at most 63.")
     namespace: Name = Field(default=DEFAULT_NAMESPACE, description="Keeps equal names apart.")
-    labels: dict[str, str] = Field(default_factory=dict, description="Labels to select by.")
-    annotations: dict[str, str] = Field(
+    labels: Annotated[dict[str, str], AfterValidator(valid_labels)] = Field(
+        default_factory=dict, description="Labels to select by."
+    )
+    annotations: Annotated[dict[str, str], AfterValidator(valid_annotations)] = Field(
         default_factory=dict, description="Notes that Pegasus2 carries and does not read."
     )
 

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from resources.meta import seconds
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(b|[kmgt](?:i?b?)?)?", re.IGNORECASE)
+SIZE = r"^([0-9]{1,15}(?:\.[0-9]{1,9})?) *([bB]|[kKmMgGtT][iI]?[bB]?)?$"
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
-PROTOCOLS = ("tcp", "udp", "sctp")
-_PORT = re.compile(
-    r"(?:(?P<ip>\[[0-9a-fA-F:.]+\]|[0-9.]+):)?"
-    r"(?P<host>\d+)(?:-(?P<host_end>\d+))?:(?P<inner>\d+)(?:-(?P<inner_end>\d+))?(?:/(?P<protocol>\w+))?"
-)
+_IP, _NUMBERS = r"\[[0-9a-fA-F:.]+\]|[0-9.]+", "([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?"
+PORT = rf"^(?:({_IP}):)?{_NUMBERS}:{_NUMBERS}(?:/([tT][cC][pP]|[uU][dD][pP]|[sS][cC][tT][pP]))?$"
 
 
 def size(text: str) -> int:
     """Bytes in `512m`, `1Gi`, `1.5g` or `4096`; every unit is a power of 1024, as Docker reads it. Raises ValueError."""
-    found = _SIZE.fullmatch(text)
+    found = re.fullmatch(SIZE, text)
     if not found:
         raise ValueError(f'cannot read the size "{text}": write it like 512m, 1g, 1Gi or 4096 (bytes)')
     return int(float(found[1]) * _UNITS[(found[2] or "")[:1].lower()])
@@ -73,19 +71,28 @@ class Port(NamedTuple):
 
 def ports(text: str) -> list[Port]:
     """The ports in `[ip:]host:container[/udp]`, where both may be ranges of one length. Raises ValueError."""
-    found = _PORT.fullmatch(text)
+    found = re.fullmatch(PORT, text)
     if not found:
         raise ValueError(
             f'cannot read the port "{text}": write [ip:]host:container[/udp], such as "8080:80" or "127.0.0.1:53:53/udp"'
         )
-    host, inner = _span(text, found["host"], found["host_end"]), _span(text, found["inner"], found["inner_end"])
-    if len(host) != len(inner):
+    address, *numbers, protocol = found.groups()
+    host, inner = _span(text, *numbers[:2]), _span(text, *numbers[2:])
+    if len(host) != len(inner) or (numbers[1] is None) is not (numbers[3] is None):
         raise ValueError(f'cannot publish "{text}": {len(host)} host ports cannot serve {len(inner)} container ports')
-    protocol = (found["protocol"] or "tcp").lower()
-    if protocol not in PROTOCOLS:
-        raise ValueError(f'cannot publish "{text}": the protocol is tcp, udp or sctp')
-    ip = (found["ip"] or "").strip("[]").lower()
-    return [Port(inner_port, protocol, host_port, ip) for host_port, inner_port in zip(host, inner, strict=True)]
+    ip = _address(text, address) if address else ""
+    return [
+        Port(inner_port, (protocol or "tcp").lower(), host_port, ip)
+        for host_port, inner_port in zip(host, inner, strict=True)
+    ]
+
+
+def _address(text: str, written: str) -> str:
+    """An IPv6 address stands in brackets, an IPv4 address does not."""
+    try:
+        return (valid_ipv6 if written.startswith("[") else valid_ipv4)(written.strip("[]"))
+    except ValueError:
+        raise ValueError(f'cannot publish "{text}": {written} is no IP address') from None
 
 
 def _span(text: str, first: str, last: str | None) -> range:
@@ -100,13 +107,41 @@ def canonical_ports(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(str(port) for port in sorted({port for text in texts for port in ports(text)}))
 
 
+def valid_ipv4(text: str) -> str:
+    """Raises ValueError."""
+    return str(IPv4Address(text))
+
+
+def valid_ipv6(text: str) -> str:
+    """In its shortest form. Raises ValueError, also for one with a zone, and for an IPv4 address in disguise."""
+    address = IPv6Address(text)
+    if address.scope_id is not None or address.ipv4_mapped is not None:
+        raise ValueError("write it without a zone, and an IPv4 address as such")
+    return str(address)
+
+
+def valid_ip(text: str) -> str:
+    """An address of either family. Raises ValueError."""
+    return valid_ipv6(text) if ":" in text else valid_ipv4(text)
+
+
+CAPABILITY = "^[a-zA-Z][a-zA-Z0-9_]*$"
+
+
 def canonical_capability(text: str) -> str:
-    """`NET_ADMIN` for `net_admin` and `CAP_NET_ADMIN`."""
+    """`NET_ADMIN` for `net_admin` and `CAP_NET_ADMIN`. Raises ValueError."""
+    if not re.fullmatch(CAPABILITY, text):
+        raise ValueError(f'cannot read the capability "{text}": write it like NET_ADMIN')
     return text.upper().removeprefix("CAP_")
 
 
+SIGNAL = r"^([0-9]{1,2}|[a-zA-Z][a-zA-Z0-9]*([+-][0-9]{1,2})?)$"
+
+
 def canonical_signal(text: str) -> str:
-    """`SIGTERM` for `TERM`, `sigterm` and `15`; real-time and unknown numbers stay as they are."""
+    """`SIGTERM` for `TERM`, `sigterm` and `15`; real-time and unknown numbers stay as they are. Raises ValueError."""
+    if not re.fullmatch(SIGNAL, text):
+        raise ValueError(f'cannot read the signal "{text}": write it like SIGTERM, TERM or "15"')
     if text.isdigit():
         from signal import Signals
 
@@ -114,28 +149,39 @@ def canonical_signal(text: str) -> str:
     return "SIG" + text.upper().removeprefix("SIG")
 
 
+DEVICE = "^(/[^:]*)(?::(/[^:]*))?(?::([rwm]{1,3}))?$"
+
+
 def canonical_device(text: str) -> str:
     """`/dev/a:/dev/b:rwm` for `/dev/a`, `/dev/a:/dev/b` and `/dev/a:rwm`. Raises ValueError."""
-    source, *rest = text.split(":")
-    permissions = rest.pop() if rest and re.fullmatch(r"[rwm]{1,3}", rest[-1]) else "rwm"
-    target = rest.pop() if rest else source
-    if rest or not source.startswith("/") or not target.startswith("/"):
+    found = re.fullmatch(DEVICE, text)
+    if not found:
         raise ValueError(f'cannot read the device "{text}": write /dev/host[:/dev/inside][:rwm]')
-    return f"{source}:{target}:{permissions}"
+    source, target, permissions = found.groups()
+    return f"{source}:{target or source}:{permissions or 'rwm'}"
+
+
+SECURITY_OPTION = "^([a-z][a-z0-9-]*)(?:[=:](.*))?$"
 
 
 def canonical_security_option(text: str) -> str:
-    """`name=value` for `name:value`; `no-new-privileges` alone means true."""
-    name, separator, value = text.partition("=") if "=" in text else text.partition(":")
+    """`name=value` for `name:value`; `no-new-privileges` alone means true. Raises ValueError."""
+    found = re.fullmatch(SECURITY_OPTION, text)
+    if not found:
+        raise ValueError(f'cannot read the security option "{text}": write name or name=value')
+    name, value = found.groups()
     if name == "no-new-privileges":
-        return name if value in ("", "true") else f"{name}=false"
-    return f"{name}={value}" if separator else name
+        if value not in (None, "true", "false"):
+            raise ValueError(f'cannot set no-new-privileges to "{value}": write true or false')
+        return f"{name}=false" if value == "false" else name
+    return name if value is None else f"{name}={value}"
 
 
 # The grammar of image references: https://github.com/distribution/reference/blob/main/reference.go
 _WORD = "[a-z0-9]+(?:(?:[.]|_|__|-+)[a-z0-9]+)*"
 _HOST = r"(?:[a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
-IMAGE = rf"^(?:{_HOST}/)?{_WORD}(?:/{_WORD})*(?::\w[\w.-]{{0,127}})?(?:@\w+:[0-9a-f]{{32,}})?$"
+_TAG, _ALGORITHM = "[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}", "[a-zA-Z0-9_]+"
+IMAGE = rf"^(?:{_HOST}/)?{_WORD}(?:/{_WORD})*(?::{_TAG})?(?:@{_ALGORITHM}:[0-9a-f]{{32,}})?$"
 
 
 def valid_image(text: str) -> str:

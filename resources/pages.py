@@ -32,6 +32,7 @@ def page(kind: str) -> str:
         tree.description,
         spec.description,
         f"On the command line: {', '.join(f'`{name}`' for name in (kind.lower(), model.about.plural, *model.about.short))}.",
+        f"With kubectl: `{model.about.plural}.pegasus2.dev`, or any of these where no other kind of the cluster has the name.",
         *_notes(model),
         "## Example",
         f"```yaml\n{example(kind).strip()}\n```",

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from resources.conditions import Truth
+from resources.rules import keyed_by
 
 
 class Reported(BaseModel):
@@ -18,9 +19,9 @@ class Reported(BaseModel):
 class ReportedCondition(Reported):
     """One condition, in the form of metav1.Condition."""
 
-    type: str = Field(min_length=1, max_length=316, description="What it is about: Ready, Reconciling or Stalled.")
+    type: str = Field(min_length=1, description="What it is about: Ready, Reconciling or Stalled.")
     status: Truth = Field(description="Whether it holds: True, False or Unknown.")
-    reason: str = Field(min_length=1, max_length=1024, description="Why, in one CamelCase word for programs.")
+    reason: str = Field(description="Why, in one CamelCase word for programs.")
     message: str = Field(default="", max_length=32768, description="Why, for people, and what to do about it.")
     observedGeneration: int = Field(default=0, ge=0, description="The metadata.generation that it was found out of.")
     lastTransitionTime: str = Field(
@@ -30,7 +31,7 @@ class ReportedCondition(Reported):
 
 Conditions = Annotated[
     tuple[ReportedCondition, ...],
-    Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
+    Field(json_schema_extra=keyed_by("type")),
 ]
 
 

@@ -71,6 +71,8 @@ class Index:
         self._recall = recall
         self._mine = mine
         self._files: dict[str, tuple[Declared, ...]] = {}
+        self._elsewhere: dict[Key, dict[str, Resource]] = {}  # for other machines, by the file that declares it
+        self._away: dict[str, tuple[Key, ...]] = {}  # file -> what of it is for other machines
         self._broken: dict[str, tuple[Problem, ...]] = {}
         self._declarations: dict[Key, list[Declared]] = {}  # more than one: declared twice, the first is in force
         self._twice: set[Key] = set()
@@ -158,7 +160,7 @@ class Index:
 
     def _replace_file(self, file: str, documents: tuple[Declared, ...], before: dict[Key, Entry | None]) -> None:
         old = self._files.pop(file, ())
-        documents = tuple(declared for declared in documents if self._mine(declared.resource))
+        documents = self._ours(file, documents)
         if documents:
             self._files[file] = documents
         kept, known = {id(declared) for declared in documents}, {id(declared) for declared in old}
@@ -174,6 +176,20 @@ class Index:
         for key, declarations in new.items():
             if declarations:
                 self._declarations.setdefault(key, []).extend(declarations)
+
+    def _ours(self, file: str, documents: tuple[Declared, ...]) -> tuple[Declared, ...]:
+        """Those that are for this machine. Of the others only this is kept, that they are there."""
+        for key in self._away.pop(file, ()):
+            self._elsewhere[key].pop(file, None)
+            if not self._elsewhere[key]:
+                del self._elsewhere[key]
+        others = {declared.key: declared.resource for declared in documents if not self._mine(declared.resource)}
+        if not others:
+            return documents
+        self._away[file] = tuple(others)
+        for key, resource in others.items():
+            self._elsewhere.setdefault(key, {})[file] = resource
+        return tuple(declared for declared in documents if self._mine(declared.resource))
 
     def _succeed(self, declared: Declared, successors: list[Declared] | None) -> None:
         """Puts the first of `successors` in the place of `declared`: an edit makes none the younger of two."""
@@ -283,12 +299,8 @@ class Index:
 
     def _conflict(self, key: Key) -> Conflict | None:
         entry = self._entries[key]
-        if missing := [
-            dependency.short for dependency in sorted(entry.dependencies) if dependency not in self._entries
-        ]:
-            names = " and ".join(missing)
-            message = f"cannot find {names}, which {key.short} needs: declare it, or drop the reference"
-            return Conflict(Reason.DEPENDENCY_MISSING, message)
+        if missing := [dependency for dependency in sorted(entry.dependencies) if dependency not in self._entries]:
+            return Conflict(Reason.DEPENDENCY_MISSING, self._missing(key, missing))
         if self.dependencies(key) and (cycle := cycle_through(key, self.dependencies)):
             path = " -> ".join(step.short for step in cycle)
             return Conflict(
@@ -303,6 +315,16 @@ class Index:
                     message = f"cannot use {claim}: {holder.short} ({place}) has it; give one of them another"
                     return Conflict(Reason.CLAIMED, message)
         return None
+
+    def _missing(self, key: Key, missing: Sequence[Key]) -> str:
+        for dependency in missing:
+            if nodes := ", ".join(sorted(other.spec.node or "" for other in self.elsewhere(dependency))):
+                return (
+                    f"cannot use {dependency.short}, which {key.short} needs: it is another machine's "
+                    f"({nodes}, by its spec.node); give both the same node, or drop the reference"
+                )
+        names = " and ".join(dependency.short for dependency in missing)
+        return f"cannot find {names}, which {key.short} needs: declare it, or drop the reference"
 
     def problems(self) -> list[Problem]:
         """All that is wrong with the source: in files, and across resources; in the order of files."""
@@ -331,6 +353,14 @@ class Index:
 
     def entries(self) -> Mapping[Key, Entry]:
         return self._entries
+
+    def all_elsewhere(self) -> Sequence[Resource]:
+        """What is declared for other machines; several may have one of the same key, and this one, too."""
+        return [resource for others in list(self._elsewhere.values()) for resource in list(others.values())]
+
+    def elsewhere(self, key: Key) -> Sequence[Resource]:
+        """As `all_elsewhere`, of one key."""
+        return list(self._elsewhere.get(key, {}).values())
 
     def conflict(self, key: Key) -> Conflict | None:
         return self._conflicts.get(key)

@@ -239,6 +239,7 @@ class Manager:
     def prune(self) -> None:
         """Decides again what may be deleted, and tells what is held."""
         pruning, news = self.pruner.decide()
+        self.pruner.protect(pruning)
         if self._settling_in and not self._settling_in.is_set():
             pruning = replace(pruning, deletes=pruning.deletes & self.pruner.ordered)
         self.reconciler.prune(pruning)

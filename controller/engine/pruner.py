@@ -11,7 +11,7 @@ from dataclasses import replace
 from controller.engine.index import Edits
 from controller.engine.parts import Parts
 from controller.engine.prune import Pruning, SourceHealth, decide
-from controller.engine.stores import Hold
+from controller.engine.stores import Hold, Record
 from resources.conditions import Reason
 from resources.meta import DeletionPolicy, Key
 
@@ -22,18 +22,23 @@ class Pruner:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._stale: set[Key] | None = None  # None: not worked out yet
-        self._ordered: set[Key] = set()  # deleted by an order, and not declared since
+        self._orders: dict[Key, DeletionPolicy] = {}  # deleted by an order, and not declared since
         self._holds: tuple[Hold, ...] = ()
 
     @property
     def ordered(self) -> Set[Key]:
         """What was deleted by an order, and is not to wait for anything."""
-        return self._ordered
+        return self._orders.keys()
 
-    def note(self, edits: Edits, orders: Mapping[Key, DeletionPolicy]) -> None:
-        """Takes in what a revision changed, and what was deleted in it by an order, which has the last word on each."""
-        self._ordered = {key for key in {*self._ordered, *orders} if self._parts.index.find(key) is None}
-        self._obey(orders)
+    def note(self, edits: Edits, orders: Mapping[Key, DeletionPolicy], *, keep: bool = True) -> None:
+        """Takes in what a revision changed, and what was deleted in it by an order, which has the last word on each.
+
+        Without `keep` nothing of it is written into the inventory.
+        """
+        given = {**self._orders, **orders}
+        self._orders = {key: policy for key, policy in given.items() if self._parts.index.find(key) is None}
+        if keep:
+            self._obey(orders)
         if self._stale is not None:
             self._stale -= edits.edited | edits.moved
             self._stale |= edits.removed
@@ -50,7 +55,7 @@ class Pruner:
         index = self._parts.index
         if self._stale is None:
             self._stale = {key for key in inventory.records(source) if index.find(key) is None}
-        found = {key: inventory.find(key) for key in self._stale}
+        found = {key: self._record(key) for key in self._stale}
         stale = {key: record for key, record in found.items() if record and record.source == source}
         # What has no record yet may just be being made: it is looked at again when that has ended.
         self._stale = {key for key, record in found.items() if record is None or key in stale}
@@ -63,11 +68,28 @@ class Pruner:
             suspended=overrides.suspended(),
             too_many=self._held_before(source),
             needed_by=index.dependents,
-            ordered=self._ordered,
+            ordered=self._orders.keys(),
         )
         news = tuple(hold for hold in pruning.holds if hold not in self._holds)
         self._holds = pruning.holds
         return pruning, news
+
+    def _record(self, key: Key) -> Record | None:
+        """What we own, with the last word on its retention: of the edit that gave it to another machine, or of an order."""
+        record, moved = self._parts.stores.inventory.find(key), self._parts.index.elsewhere(key)
+        if record and any(resource.spec.deletionPolicy is DeletionPolicy.RETAIN for resource in moved):
+            return replace(record, retain=True)
+        if record and key in self._orders:
+            return replace(record, retain=self._orders[key] is DeletionPolicy.RETAIN)
+        return record
+
+    def protect(self, pruning: Pruning) -> None:
+        """Writes down what is retained by an edit that gave it to another machine: that outlives the edit. Not for a look."""
+        inventory = self._parts.stores.inventory
+        keys = (key for hold in pruning.holds if hold.reason == Reason.RETAINED for key in hold.keys)
+        found = (inventory.find(key) for key in keys)
+        if changed := [replace(record, retain=True) for record in found if record and not record.retain]:
+            inventory.confirm(changed)
 
     def _held_before(self, source: str) -> frozenset[Key]:
         """What was held because it left with many others, by this process or an earlier one."""

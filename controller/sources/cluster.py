@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 Json = dict[str, Any]
 T = TypeVar("T")
 
 TIMEOUT = 30.0  # seconds for one request
+WATCH = 60  # seconds after which a watch ends: so long at most a connection that is dead goes unnoticed
 CHUNK = 500  # objects in one answer of a list
 K3S = Path("/etc/rancher/k3s/k3s.yaml")
 FIELD_MANAGER = "pegasus2"
@@ -76,6 +78,7 @@ class Cluster:
         """`context` of the kubeconfig, its current one if empty. Raises ClusterError when there is no such thing."""
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="cluster", daemon=True)
+        self._lock, self._ended = Lock(), False
         self._thread.start()
         self.context = context
         try:
@@ -124,14 +127,26 @@ class Cluster:
 
     def list(self, path: str, query: Mapping[str, str | int] | None = None) -> Sequence[Json]:
         """All objects of a collection, in pieces."""
+        return self.list_at(path, query)[0]
+
+    def list_at(self, path: str, query: Mapping[str, str | int] | None = None) -> tuple[Sequence[Json], str]:
+        """As `list`, with the resourceVersion from which to `follow` what changes."""
         found: list[Json] = []
         asked: dict[str, str | int] = {"limit": CHUNK, **(query or {})}
         while True:
             answer = self.request("GET", path, query=asked)
             found += answer.get("items") or ()
-            if not (rest := answer.get("metadata", {}).get("continue")):
-                return found
+            metadata = answer.get("metadata", {})
+            if not (rest := metadata.get("continue")):
+                return found, str(metadata.get("resourceVersion", ""))
             asked["continue"] = rest
+
+    def follow(self, path: str, version: str, told: Callable[[Json], None]) -> Future[None]:
+        """Tells of each watch event of a collection since `version`, from a thread of its own, until cancelled.
+
+        It ends by itself from time to time, and with Unreachable or a Refusal when the API server does: begin again.
+        """
+        return self._begin(self._follow(path, version, told))
 
     def patch(self, path: str, body: Json) -> Json:
         """Merges `body` into the object. With its resourceVersion in it, raises Conflict where that has changed."""
@@ -144,11 +159,46 @@ class Cluster:
             self._end()
 
     def _end(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        """From now on every call fails, those under way included: nobody is to wait for a loop that runs no more."""
+        with self._lock:
+            self._ended = True
+        asyncio.run_coroutine_threadsafe(_break_off(), self._loop)
         self._thread.join(5)
 
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        try:
+            return self._begin(work).result()
+        except CancelledError as error:
+            raise Unreachable("cannot ask the API server: the connection to it was closed meanwhile") from error
+
+    def _begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        with self._lock:
+            if not self._ended:
+                return asyncio.run_coroutine_threadsafe(work, self._loop)
+        work.close()
+        raise Unreachable("cannot ask the API server: the connection to it was closed")
+
+    async def _follow(self, path: str, version: str, told: Callable[[Json], None]) -> None:
+        import aiohttp
+
+        query: dict[str, str | int] = {
+            "watch": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": WATCH,
+            "allowWatchBookmarks": "true",
+        }
+        try:
+            answer = await self._answer("GET", path, None, query, "application/json", WATCH + TIMEOUT)
+            async with answer:
+                if answer.status >= 300:
+                    _read(answer.status, await answer.read(), self.server)
+                rest = b""
+                async for piece in answer.content.iter_any():
+                    *lines, rest = (rest + piece).split(b"\n")
+                    for line in lines:
+                        told(json.loads(line))
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise Unreachable(_unreachable(self.server, error)) from error
 
     async def _request(
         self, method: str, path: str, body: Any, query: Mapping[str, str | int], content: str, timeout: float
@@ -156,25 +206,40 @@ class Cluster:
         import aiohttp
 
         try:
-            answer = await self._client.call_api(
-                path,
-                method,
-                query_params=list(query.items()),
-                header_params={"Content-Type": content, "Accept": "application/json"},
-                body=body,
-                auth_settings=["BearerToken"],
-                _preload_content=False,
-                _request_timeout=timeout,
-            )
+            answer = await self._answer(method, path, body, query, content, timeout)
             async with answer:
                 text = await answer.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Unreachable(_unreachable(self.server, error)) from error
         return _read(answer.status, text, self.server)
 
+    async def _answer(
+        self, method: str, path: str, body: Any, query: Mapping[str, str | int], content: str, timeout: float
+    ) -> Any:
+        return await self._client.call_api(
+            path,
+            method,
+            query_params=list(query.items()),
+            header_params={"Content-Type": content, "Accept": "application/json"},
+            body=body,
+            auth_settings=["BearerToken"],
+            _preload_content=False,
+            _request_timeout=timeout,
+        )
+
+
+async def _break_off() -> None:
+    """Ends the loop that it runs in, and all that is under way there."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    asyncio.get_running_loop().stop()
+
 
 async def _connect(context: str, kubeconfig: Path | None) -> tuple[Any, Any]:
     try:
+        import yaml
         from kubernetes_asyncio import client, config
     except ImportError as error:
         raise ClusterError(
@@ -184,21 +249,30 @@ async def _connect(context: str, kubeconfig: Path | None) -> tuple[Any, Any]:
     if not place and not (Path.home() / ".kube" / "config").exists() and K3S.exists():
         place = str(K3S)
     configuration = client.Configuration()
+    if absent := _absent(place or "~/.kube/config"):
+        raise ClusterError(absent)
     try:
         await config.load_kube_config(place or None, context or None, configuration)
     except config.ConfigException as error:
         raise ClusterError(_unusable(place or "~/.kube/config", context, error)) from error
     except OSError as error:
         raise ClusterError(f"cannot read the kubeconfig {place}: {error.strerror}; make it readable") from error
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+        # The library takes it for granted that it is YAML, and a mapping. What it says may have a credential in it.
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1} is not YAML" if mark else "it is not of the form that kubectl config view shows"
+        raise ClusterError(_unusable(place or "~/.kube/config", context, where)) from None
     return client.ApiClient(configuration), configuration
 
 
-def _unusable(place: str, context: str, error: Exception) -> str:
-    if not any(Path(each).expanduser().exists() for each in place.split(os.pathsep)):
-        return (
-            f"cannot find a kubeconfig: there is no {place}; set KUBECONFIG to the one of your cluster "
-            f"(k3s has it in {K3S})"
-        )
+def _absent(place: str) -> str:
+    """Why there is no kubeconfig; empty when there is one."""
+    if any(Path(each).expanduser().exists() for each in place.split(os.pathsep)):
+        return ""
+    return f"cannot find a kubeconfig: there is no {place}; set KUBECONFIG to the one of your cluster (k3s has it in {K3S})"
+
+
+def _unusable(place: str, context: str, error: Exception | str) -> str:
     if context:
         return f'cannot use the context "{context}" of {place}: {error}; kubectl config get-contexts lists them'
     return f"cannot use the kubeconfig {place}: {error}; correct it, or set KUBECONFIG to another"

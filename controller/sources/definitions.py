@@ -1,51 +1,109 @@
-"""Whether the definition of a kind is itself being deleted, and with it all objects of the kind. `kube.py` asks.
+"""The CRDs of this program, and how those that a cluster has compare with them. Pure; the manifest and `preflight.py` call it.
 
-Who deletes a CustomResourceDefinition to install another one deletes no containers and no files: their objects go, they stay.
+They are compared keyword by keyword: the API server keeps them in a way of its own, and others can have changed them.
 """
 
 from __future__ import annotations
 
-import logging
-import time
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
 
-from controller.sources.cluster import Cluster, ClusterError
-from controller.sources.objects import GROUP
-from resources import kinds
+from controller import __version__
+from controller.sources.objects import GROUP, Json
+from resources.crd import definitions as generated
+from resources.meta import API_VERSION
 
-log = logging.getLogger(__name__)
+VERSION = f"{GROUP}/version"  # annotation of a CRD: version of the program that wrote it
 
-FRESH = 1.0  # seconds that an answer counts: objects go by the hundred
-
-_ALL = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_WORDS = frozenset({"description", "title", "example"})  # of a schema; they change nothing
 
 
-class Definitions:
-    """Used by one thread at a time."""
+class Standing(StrEnum):
+    """How the CRD of a cluster compares with that of this program."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
-        self._known: dict[str, tuple[float, bool]] = {}  # with monotonic seconds
+    SAME = "same"
+    OLDER = "older"
+    NEWER = "newer"
+    DIFFERENT = "different"  # each has what the other lacks
 
-    def leaving(self, kind: str) -> bool:
-        """Also when there is none any more. Where nobody may look, a deletion is taken for an order."""
-        at, leaves = self._known.get(kind, (float("-inf"), False))
-        if time.monotonic() - at < FRESH:
-            return leaves
-        leaves = self._look(kind)
-        self._known[kind] = time.monotonic(), leaves
-        if leaves:
-            log.warning(
-                "the definition of a kind is being deleted: its objects go, and what was made of them stays",
-                extra={"kind": kind},
-            )
-        return leaves
 
-    def _look(self, kind: str) -> bool:
-        model = kinds.model_of(kind)
-        assert model is not None, kind
-        try:
-            found = self._cluster.find(f"{_ALL}/{model.about.plural}.{GROUP}")
-        except ClusterError as error:
-            log.warning("a definition could not be looked at", extra={"kind": kind, "cause": str(error)})
-            return False
-        return found is None or bool(found["metadata"].get("deletionTimestamp"))
+def definitions() -> Sequence[Json]:
+    """The CRDs of all kinds and of Machine, each with our version in its annotations."""
+    return tuple(map(signed, generated()))
+
+
+def signed(definition: Json) -> Json:
+    """The CRD with the version of this program."""
+    metadata = definition["metadata"]
+    return {
+        **definition,
+        "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), VERSION: __version__}},
+    }
+
+
+def version_of(definition: Json) -> str:
+    """Of the program that wrote it; empty when it does not say."""
+    return str((definition["metadata"].get("annotations") or {}).get(VERSION, ""))
+
+
+def compare(ours: Json, served: Json) -> Standing:
+    """`served` as the API server has it. What it says of its version only counts where the schemas leave it open."""
+    here, there = set(_keywords(ours)), set(_keywords(served))
+    match bool(here - there), bool(there - here):
+        case False, False:
+            return Standing.SAME
+        case True, False:
+            return Standing.OLDER
+        case False, True:
+            return Standing.NEWER
+    return _by_version(version_of(served))
+
+
+def _by_version(theirs: str) -> Standing:
+    """Of one that has other things, not just more or fewer."""
+    own, other = _numbers(__version__), _numbers(theirs)
+    if not other or own == other:
+        return Standing.DIFFERENT
+    return Standing.NEWER if other > own else Standing.OLDER
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    parts = version.split(".")
+    return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else ()
+
+
+def _keywords(definition: Json) -> Iterator[tuple[str, str, str]]:
+    """(path, keyword, value) of everything that the schema of our version says."""
+    version = API_VERSION.partition("/")[2]
+    for each in definition["spec"].get("versions", ()):
+        if each["name"] == version and each.get("served"):
+            yield from _walk("", each.get("schema", {}).get("openAPIV3Schema", {}))
+
+
+def _walk(path: str, schema: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for keyword, value in schema.items():
+        if keyword in _WORDS or value in ({}, []):
+            continue
+        if keyword == "properties":
+            for name, below in value.items():
+                yield f"{path}.{name}", "property", ""
+                yield from _walk(f"{path}.{name}", below)
+        elif isinstance(value, dict) and keyword in ("items", "additionalProperties", "not"):
+            yield from _walk(f"{path}[{keyword}]", value)
+        elif isinstance(value, list):
+            yield from ((path, keyword, _canonical(_silent(part))) for part in value)
+        else:
+            yield path, keyword, _canonical(value)
+
+
+def _silent(part: Any) -> Any:
+    """A validation rule without what it says when it is broken."""
+    return {name: what for name, what in part.items() if name != "message"} if isinstance(part, dict) else part
+
+
+def _canonical(value: Any) -> str:
+    """Text that is equal for equal values; 1.0 is 1."""
+    whole = int(value) if isinstance(value, float) and value.is_integer() else value
+    return json.dumps(whole, sort_keys=True)

@@ -16,7 +16,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event as Flag
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from controller.engine.revision import Revision
 from controller.sources.catalogue import Catalogue, Taken
@@ -33,11 +33,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SURVEY = 600.0  # seconds between looks at all objects: finds what no watch told
+SETTLING = 5.0  # seconds in which the watch begins: of what went between the first list and that it does not tell
 AGAIN = 2.0  # seconds until a cluster that did not answer is asked again
 SURVEY_AGAIN = 30.0  # seconds until a look at all objects that failed is tried again
 RELISTED = "RELISTED"  # an arrival that says that the watch had lost its place: what went meanwhile it does not tell
 SILENCE = 70.0  # seconds without a word, after which a watch is taken for dead; the API server says one each minute
-LATE = 5.0  # seconds after the first look at all objects: a list that comes later may lack what has gone in between
+# Seconds in which kopf looks for the kinds. Should the API server go away then, that is given up and begun anew: when it comes
+# back it serves some kinds only, at first, and kopf would not look for the others any more.
+LOOKING = 3.0
 ENDING = 10.0  # seconds for kopf to end
 REQUEST = 30.0  # seconds for a list
 BACKOFFS = (1, 1, 2, 3, 5)  # seconds between tries at an API server that is away; then once more from the start
@@ -56,34 +59,41 @@ class _Sorted:
         return bool(self.documents or self.gone or self.problems or self.orders)
 
 
-class KubeSource:
-    """`name` as in the inventory; `takes` says which objects are this machine's; `owns` whether it has made anything of a key.
+class Post(Protocol):
+    """The operator's place among others, as the source asks and tells it."""
 
-    `changed` is told of keys whose object is another than before, after the loop has taken that in. `namespaces`: all if empty.
-    `named` asks the cluster for its name: one that has come back empty is another one, and takes nothing away. `leaving` says
-    whether the definition of a kind is being deleted, which is no order to delete what was made.
-    """
+    def takes(self, found: Object) -> bool:
+        """Whether an object is this machine's."""
+
+    def owns(self, key: Key) -> bool:
+        """Whether anything was made of a key here."""
+
+    def changed(self, keys: Iterable[Key]) -> None:
+        """Their objects are others than before; the loop has taken that in."""
+
+    def elsewhere(self, found: Object) -> None:
+        """An object that is not for here."""
+
+    def left(self) -> Iterable[Key]:
+        """Objects that were let go while nobody was here, with their things to stay."""
+
+    def leaving(self, kind: str) -> bool:
+        """Whether the definition of a kind is being deleted, which is no order to delete what was made."""
+
+    def cluster_now(self) -> str:
+        """The name of the cluster that answers now: one that comes back empty is another. Raises ClusterError."""
+
+
+class KubeSource:
+    """`name` as in the inventory. `namespaces`: all if empty."""
 
     def __init__(
-        self,
-        cluster: Cluster,
-        name: str,
-        catalogue: Catalogue,
-        takes: Callable[[Object], bool],
-        owns: Callable[[Key], bool],
-        changed: Callable[[Iterable[Key]], None],
-        namespaces: Sequence[str] = (),
-        named: Callable[[], str] | None = None,
-        leaving: Callable[[str], bool] = lambda kind: False,
+        self, cluster: Cluster, name: str, catalogue: Catalogue, post: Post, namespaces: Sequence[str] = ()
     ) -> None:
         self.name = name
-        self._named = named
-        self._leaving = leaving
         self._cluster = cluster
         self._catalogue = catalogue
-        self._takes = takes
-        self._owns = owns
-        self._changed = changed
+        self._post = post
         self._namespaces = namespaces
         self._inputs = KubeInputs()
         self._arrivals: SimpleQueue[Arrival | None] = SimpleQueue()
@@ -104,12 +114,12 @@ class KubeSource:
         if first is None:
             return
         yield first
-        self._changed(self._catalogue.keys())
+        self._post.changed(self._catalogue.keys())
         self.watching = Watching(self._cluster, self._namespaces, self._arrivals.put)
         Thread(target=self._end, args=(stop,), name="kube-end", daemon=True).start()
         self.watching.start(stop)
         self._inputs.start(stop, lambda: self._arrivals.put(("", NOTHING)))
-        self._survey_due = time.monotonic() + SURVEY
+        self._survey_due = time.monotonic() + SETTLING
         while not stop.is_set():
             arrivals = self._next(min(self._survey_due, self._deletions.due) - time.monotonic())
             at, whole = time.monotonic(), False
@@ -124,7 +134,7 @@ class KubeSource:
             revision = self._revised(arrivals, at, whole=whole)
             if revision:
                 yield revision
-            self._changed(keys)
+            self._post.changed(keys)
 
     def _first(self, stop: Flag) -> Revision | None:
         told = ""
@@ -197,7 +207,7 @@ class KubeSource:
 
     def _refuse_another(self) -> None:
         """Raises ClusterError where another cluster answers than at first, or the same one with nothing in it any more."""
-        if self._named and (now := self._named()) != self.name:
+        if (now := self._post.cluster_now()) != self.name:
             raise ClusterError(
                 f"cannot go on with the objects of {self._cluster.server}: it was {self.name} and is {now} now, as when its "
                 "data was lost; nothing is deleted for what it lacks; apply the objects again, and start p2 operator again"
@@ -210,7 +220,7 @@ class KubeSource:
     def _is_news(self, found: Object) -> bool:
         known = self._catalogue.find(found.key)
         if known is None:
-            return self._takes(found)
+            return self._post.takes(found)
         return known.object.generation < found.generation
 
     def _revised(self, arrivals: Sequence[Arrival], at: float, *, whole: bool) -> Revision | None:
@@ -230,11 +240,15 @@ class KubeSource:
         result = _Sorted()
         for found in objects:
             self._take(found, result, anew=True)
+        there = {documents[0].key for documents in result.documents.values() if documents}
+        result.orders |= dict.fromkeys({*self._post.left()} - there - result.orders.keys(), DeletionPolicy.RETAIN)
         return result
 
     def _take(self, found: Object, result: _Sorted, *, anew: bool) -> None:
         """Adds to `result` what `found` declares, or that it is to go. With `anew` also what is as it was."""
-        known, mine = self._catalogue.find(found.key), self._takes(found)
+        known, mine = self._catalogue.find(found.key), self._post.takes(found)
+        if not mine:
+            self._post.elsewhere(found)
         if found.deleting or not mine:
             self._leave(found, known, result, mine=mine)
             return
@@ -258,14 +272,15 @@ class KubeSource:
         else:
             self._catalogue.drop(found.key)
         self._inputs.forget(found.key)
-        if known or self._owns(found.key):
+        if known or self._post.owns(found.key):
             result.gone.add(found.file)
-        if known or held or self._owns(found.key):
+        if known or held or self._post.owns(found.key):
             result.orders[found.key] = self._policy(found)
 
     def _policy(self, found: Object) -> DeletionPolicy:
         """What is to become of the thing of an object that is to go."""
-        return DeletionPolicy.RETAIN if not found.retains and self._leaving(found.key.kind) else found.policy
+        leaves = not found.retains and self._post.leaving(found.key.kind)
+        return DeletionPolicy.RETAIN if leaves else found.policy
 
     def _deleted(self, found: Object, result: _Sorted) -> None:
         """There is no such object any more. Mostly that comes as no surprise."""
@@ -274,7 +289,7 @@ class KubeSource:
             return  # one of the same name has come since
         self._catalogue.drop(found.key)
         self._inputs.forget(found.key)
-        if self._owns(found.key) or (known and known.digest):
+        if self._post.owns(found.key) or (known and known.digest):
             result.gone.add(found.file)
             result.orders[found.key] = self._policy(found)
 
@@ -320,13 +335,11 @@ class Watching:
         self._namespaces = namespaces
         self._arrived = arrived
         self._silence = silence
-        self._started = 0.0  # monotonic seconds
         self._listed: set[str] = set()  # uids of what a list has told of, since one told of something twice
         self._thread: Thread | None = None
         self._end: Callable[[], None] = lambda: None  # of kopf, this time
 
     def start(self, stop: Flag) -> None:
-        self._started = time.monotonic()
         self._thread = Thread(target=self._watch, args=(stop,), name="kube-watch", daemon=True)
         self._thread.start()
 
@@ -375,11 +388,13 @@ class Watching:
         group, _, version = API_VERSION.partition("/")
         for plural in _plurals():
             kopf.on.event(group, version, plural, registry=registry, id="pegasus2")(self._hear)
+        settings = _settings(self._silence)
+        loop.call_later(LOOKING, setattr, settings.networking, "error_backoffs", BACKOFFS)
         until = asyncio.create_task(ending.wait())
         operating = asyncio.create_task(
             kopf.operator(
                 registry=registry,
-                settings=_settings(self._silence),
+                settings=settings,
                 standalone=True,
                 clusterwide=not self._namespaces,
                 namespaces=self._namespaces,
@@ -409,8 +424,7 @@ class Watching:
     async def _hear(self, event: Mapping[str, Any], **_: Any) -> None:
         what, found = str(event.get("type") or ""), read_object(dict(event["object"]))
         if not what:  # it comes of a list
-            late = not self._listed and time.monotonic() - self._started > LATE
-            if late or found.uid in self._listed:
+            if found.uid in self._listed:
                 self._listed.clear()
                 self._arrived((RELISTED, NOTHING))
             self._listed.add(found.uid)
@@ -424,9 +438,7 @@ def _call(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:
 def _settings(silence: float) -> kopf.OperatorSettings:
     import kopf
 
-    logging.getLogger("kopf").setLevel(
-        logging.CRITICAL
-    )  # it tells of each try at a server that is away; we tell why it ends
+    logging.getLogger("kopf").setLevel(logging.CRITICAL)  # it tells of each try at a server that is away; we tell once
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.scanning.disabled = True  # the kinds are known, and their definitions are looked for when it starts
@@ -434,7 +446,7 @@ def _settings(silence: float) -> kopf.OperatorSettings:
     settings.process.ultimate_exiting_timeout = None  # it would kill the process; here only a watch begins anew
     settings.watching.inactivity_timeout = silence
     settings.networking.request_timeout = REQUEST
-    settings.networking.error_backoffs = BACKOFFS
+    settings.networking.error_backoffs = ()  # at first: see LOOKING
     return settings
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from controller.engine.diff import plain
 from controller.sources.catalogue import Taken
 from controller.sources.objects import Json, Object
-from resources.conditions import Reason, Status, Truth, Type
+from resources.conditions import Condition, Reason, Status, Truth, Type
 from resources.kinds import model_of
 from resources.meta import DEFAULT_NAMESPACE
 
@@ -37,7 +37,7 @@ def status_document(taken: Taken, status: Status | None, node: str, now: float) 
             "type": str(each.type),
             "status": str(each.status),
             "reason": str(each.reason),
-            "message": _message(each.message or "as declared", found, each.reason, each.type)[:LONGEST],
+            "message": _message(each, found)[:LONGEST],
             "observedGeneration": counted(each.observed_generation),
             "lastTransitionTime": moment(each.since),
         }
@@ -90,11 +90,13 @@ def _unusable(taken: Taken, node: str, now: float) -> Json:
     return {"observedGeneration": found.generation, "conditions": conditions, "node": node}
 
 
-def _message(message: str, found: Object, reason: str, kind: str) -> str:
+def _message(condition: Condition, found: Object) -> str:
     """With the way out, of an object whose deletion waits for something else than its turn."""
-    if not found.deleting or kind != Type.READY or reason in (Reason.DELETING, Reason.PENDING):
-        return message
-    return f"{message}; {way_out(found)}"
+    message = condition.message or "as declared"
+    waits = condition.status is not Truth.TRUE and condition.reason not in (Reason.DELETING, Reason.PENDING)
+    if found.deleting and condition.type is Type.READY and waits:
+        return f"{message}; {way_out(found)}"
+    return message
 
 
 def way_out(found: Object) -> str:

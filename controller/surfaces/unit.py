@@ -7,6 +7,7 @@ sorts of things. docs/service.md says what to add where that is not wanted.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,13 +18,39 @@ FIRST_LINE = "# Written by p2 install-service"
 WATCHDOG = 60  # seconds
 SPARE = 15  # seconds beside the controller's own deadline until systemd kills it: the agents' time for breaking off, and more
 
+_PLAIN = re.compile(r"[\w-]+")  # a word that needs no quotes
+
+
+@dataclass(frozen=True)
+class Operating:
+    """That a unit runs an operator at a cluster: how, and which kubeconfig (an absolute path) it logs in with."""
+
+    kubeconfig: Path
+    node: str = ""  # empty: called as the machine is
+    default: bool = False  # takes the objects that name no node
+    namespaces: tuple[str, ...] = ()  # takes only the objects in these
+    context: str = ""  # of the kubeconfig; empty: its current one
+
+    def words(self) -> list[str]:
+        """The command line after the program's name."""
+        return [
+            "operator",
+            *(["--node", self.node] if self.node else []),
+            *(["--default"] if self.default else []),
+            *(word for namespace in self.namespaces for word in ("--namespace", namespace)),
+            *(["--context", self.context] if self.context else []),
+        ]
+
+    def __str__(self) -> str:
+        return f"the cluster of {self.kubeconfig}"
+
 
 @dataclass(frozen=True)
 class Service:
     """What one unit runs. All paths are absolute."""
 
     program: Path
-    source: Path
+    source: Path | Operating  # of the desired state
     home: Path
     system: bool  # of the whole machine, as root; else of one user
     stop_timeout: float
@@ -41,22 +68,20 @@ def unit_text(service: Service) -> str:
             "[Unit]",
             f"Description=Pegasus2: keeps this {'machine' if service.system else 'user'} as {_percent(service.source)} says",
             *_ordering(service),
-            "# Six starts in ten minutes, then no more. After three crashes the controller only observes (safe mode).",
-            "StartLimitIntervalSec=600",
-            "StartLimitBurst=6",
+            *_limits(service),
             "",
             "[Service]",
             "# Started: the desired state was read. Alive: all threads of the loop live, and the queue moves.",
             "Type=notify",
             "NotifyAccess=main",
-            f"ExecStart={_quoted(service.program, dollar=True)} run {_quoted(service.source, dollar=True)}",
+            f"ExecStart={_quoted(service.program, dollar=True)} {_words(service)}",
             *_environment(service),
             "TimeoutStartSec=300",
             f"WatchdogSec={WATCHDOG}",
             "# Not after p2 stop or systemctl stop. 3 and 4: it was told to stop, and some work took longer than its deadline.",
             "Restart=on-failure",
             "RestartPreventExitStatus=3 4",
-            "RestartSec=5",
+            f"RestartSec={5 if isinstance(service.source, Path) else 10}",
             "# SIGTERM: finish what is under way, begin nothing new. The controller's own deadline comes before this one.",
             "KillMode=mixed",
             f"TimeoutStopSec={round(service.stop_timeout) + SPARE}",
@@ -77,13 +102,38 @@ def _ordering(service: Service) -> list[str]:
         return []  # a user's manager knows no units of the machine
     return [
         "# Neither is needed: what is not there yet is tried again until it is.",
-        "After=network-online.target docker.service",
+        f"After=network-online.target docker.service{'' if isinstance(service.source, Path) else ' k3s.service'}",
         "Wants=network-online.target",
     ]
 
 
+def _limits(service: Service) -> list[str]:
+    if isinstance(service.source, Path):
+        return [
+            "# Six starts in ten minutes, then no more. After three crashes the controller only observes (safe mode).",
+            "StartLimitIntervalSec=600",
+            "StartLimitBurst=6",
+        ]
+    return [
+        "# Without an API server, or its rights, it can't start: it is started until both are there. After three crashes it",
+        "# only observes (safe mode).",
+        "StartLimitIntervalSec=0",
+    ]
+
+
+def _words(service: Service) -> str:
+    """The command line after the program's name."""
+    source = service.source
+    if isinstance(source, Path):
+        return f"run {_quoted(source, dollar=True)}"
+    return " ".join(word if _PLAIN.fullmatch(word) else _quoted(word, dollar=True) for word in source.words())
+
+
 def _environment(service: Service) -> list[str]:
-    told = {"PEGASUS2_HOME": str(service.home), **service.environment}
+    told = {"PEGASUS2_HOME": str(service.home)}
+    if isinstance(service.source, Operating):
+        told["KUBECONFIG"] = str(service.source.kubeconfig)
+    told |= service.environment
     return [f"Environment={_quoted(f'{name}={value}')}" for name, value in told.items()]
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from threading import Event as Flag
 from types import TracebackType
@@ -54,6 +54,10 @@ class Opened:
     def entries(self) -> Mapping[Key, Entry]:
         """What is desired."""
         return self.parts.index.entries()
+
+    def elsewhere(self) -> Sequence[tuple[Key, str]]:
+        """What is declared for other machines, with their node names; it is neither shown nor looked at here."""
+        return [(resource.key, resource.spec.node or "") for resource in self.parts.index.all_elsewhere()]
 
     def generation(self, key: Key) -> int:
         """The generation of a declared resource; 0 when it is not declared."""

@@ -7,7 +7,9 @@ with Operator.open(cluster, Placement("atlas", default=True), settings, listener
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,11 +20,14 @@ from controller.engine.board import Board
 from controller.engine.clock import Clock
 from controller.engine.index import Index
 from controller.engine.parts import AgentOf, Identity, Parts
+from controller.engine.stores import Inventory, Listener
 from controller.sources.catalogue import Catalogue
 from controller.sources.cluster import Cluster, ClusterError
-from controller.sources.definitions import Definitions
 from controller.sources.kube import KubeSource
 from controller.sources.kube_secrets import KubeSecrets
+from controller.sources.leaving import Leaving
+from controller.sources.machines import Reports
+from controller.sources.nodes import Nodes
 from controller.sources.objects import Object
 from controller.sources.publishing import Publisher
 from controller.store.home import Home
@@ -32,9 +37,12 @@ from controller.wiring.listeners import Listeners
 from controller.wiring.opened import Opened
 from controller.wiring.past import Generations, Recall
 from controller.wiring.recovery import rebuild
+from controller.wiring.reports import health, tally
 from controller.wiring.settings import Settings
 from controller.wiring.workspace import setup_of
 from resources.meta import Key
+
+log = logging.getLogger(__name__)
 
 SCHEME = "kubernetes:"  # what the name of a source that is a cluster begins with
 _WHOLE = "/api/v1/namespaces/kube-system"  # lives as long as its cluster, so its UID names that
@@ -66,21 +74,49 @@ def installation_of(source: str, node: str) -> str:
     return hashlib.blake2b(f"{source} {node}".encode(), digest_size=8).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Implements `sources.kube.Post` for one operator."""
+
+    cluster: Cluster
+    name: str  # of the cluster, as a source
+    placement: Placement
+    inventory: Inventory
+    publisher: Publisher
+    nodes: Nodes
+    definitions: Leaving
+
+    def takes(self, found: Object) -> bool:
+        return self.placement.takes(found)
+
+    def owns(self, key: Key) -> bool:
+        return owned(self.inventory, self.name, key)
+
+    def changed(self, keys: Iterable[Key]) -> None:
+        self.publisher.changed(keys)
+
+    def elsewhere(self, found: Object) -> None:
+        self.nodes.notice(found)
+
+    def left(self) -> Iterable[Key]:
+        return self.nodes.left()
+
+    def leaving(self, kind: str) -> bool:
+        return self.definitions.leaving(kind)
+
+    def cluster_now(self) -> str:
+        return source_name(self.cluster)
+
+
 class Operator(Opened):
     """The objects of one cluster, opened for being worked on by this machine."""
 
     def __init__(
-        self,
-        parts: Parts,
-        source: KubeSource,
-        home: Home,
-        publisher: Publisher,
-        closing: ExitStack,
-        news: tuple[str, ...],
+        self, parts: Parts, source: KubeSource, home: Home, post: Post, closing: ExitStack, news: tuple[str, ...]
     ) -> None:
         super().__init__(parts, source, home, closing)
         self._source = source
-        self._publisher = publisher
+        self._post = post
         self.news = news  # what was put right when it was opened, for the user
 
     @classmethod
@@ -95,42 +131,43 @@ class Operator(Opened):
             stores = closing.enter_context(open_stores(home, settings.journal, examined=True, derived=derived))
             stores.audit.recover(time.time())
             stores.history.interrupt()
-            catalogue = Catalogue()
-
-            def owns(key: Key) -> bool:
-                record = stores.inventory.find(key)
-                return record is not None and record.source == name
-
-            publisher = Publisher(cluster, catalogue, placement.node, stores.statuses.find, owns)
-            closing.enter_context(listeners.joined(publisher))
-            source = KubeSource(
-                cluster,
-                name,
-                catalogue,
-                placement.takes,
-                owns,
-                publisher.changed,
-                placement.namespaces,
-                named=lambda: source_name(cluster),
-                leaving=Definitions(cluster).leaving,
-            )
             setup = setup_of(home, settings)
             secrets = KubeSecrets(cluster, setup.secrets)
             agents = Agents(replace(setup, secrets=secrets), home, {})
-            parts = _parts(home, stores, name, listeners, agents.find, secrets)
+            parts = parts_of(home, stores, name, listeners, agents.find, secrets)
+            post, source = _posted(cluster, placement, home, parts)
+            closing.enter_context(listeners.joined(post.publisher))
             rebuilt = rebuild(stores, parts, agents)
             news = tuple(each for each in (stores.news, rebuilt.news) if each)
-            return cls(parts, source, home, publisher, closing, news)
+            return cls(parts, source, home, post, closing, news)
         except BaseException:
             closing.close()
             raise
 
     def run(self, stop: Flag) -> None:
-        self._publisher.start()
-        try:
-            super().run(stop)
-        finally:
-            self._publisher.close()
+        """As `Opened.run`, while the node is ours. Raises ClusterError when we may not have it, or another operator has it."""
+        holders: list[str] = []
+
+        def end(holder: str) -> None:
+            holders.append(holder)
+            stop.set()
+
+        post = self._post
+        if not post.nodes.join(stop):
+            return
+        where = {"node": post.placement.node, "server": post.cluster.server}
+        log.info("watching the cluster; Ctrl-C stops", extra=where)
+        with post.nodes.kept(end, self.begun):
+            post.publisher.start()
+            try:
+                super().run(stop)
+            finally:
+                post.publisher.close()
+        if holders:
+            raise ClusterError(
+                f"cannot go on: another operator has this node now ({holders[0]}); end one of the two, "
+                "or give one another name with --node"
+            )
 
     def died(self) -> str:
         watching = self._source.watching
@@ -138,21 +175,46 @@ class Operator(Opened):
         return ", ".join(part for part in (super().died(), own) if part)
 
     def source_trouble(self) -> str:
-        return super().source_trouble() or self._source.trouble or self._publisher.trouble
+        return super().source_trouble() or self._source.trouble or self._post.publisher.trouble
 
 
-def _parts(
-    home: Home, stores: OpenStores, source: str, listeners: Listeners, agent_of: AgentOf, secrets: KubeSecrets
+def owned(inventory: Inventory, source: str, key: Key) -> bool:
+    """Whether anything was made of a key for this source."""
+    record = inventory.find(key)
+    return record is not None and record.source == source
+
+
+def _posted(cluster: Cluster, placement: Placement, home: Home, parts: Parts) -> tuple[Post, KubeSource]:
+    """The operator's place in the cluster, and what it hears of there."""
+    name, stores, catalogue = parts.identity.source, parts.stores, Catalogue()
+    publisher = Publisher(
+        cluster, catalogue, placement.node, stores.statuses.find, lambda key: owned(stores.inventory, name, key)
+    )
+    nodes = Nodes(
+        cluster,
+        placement.node,
+        home.path,
+        Reports(lambda: health(parts), lambda: tally(stores)),
+        default=placement.default,
+        namespaces=placement.namespaces,
+    )
+    post = Post(cluster, name, placement, stores.inventory, publisher, nodes, Leaving(cluster))
+    return post, KubeSource(cluster, name, catalogue, post, placement.namespaces)
+
+
+def parts_of(
+    home: Home, stores: OpenStores, source: str, listener: Listener, agent_of: AgentOf, secrets: KubeSecrets
 ) -> Parts:
+    """What a loop over the cluster that is called `source` works with."""
     clock = Clock()
     return Parts(
         index=Index(Generations(stores), Recall(stores, source)),
         agent_of=agent_of,
         stores=stores,
-        board=Board(stores.statuses, stores.events, listeners, clock),
-        listener=listeners,
+        board=Board(stores.statuses, stores.events, listener, clock),
+        listener=listener,
         clock=clock,
-        context=Context(secrets, listeners.progressed),
+        context=Context(secrets, listener.progressed),
         # Whether another cluster is still there nobody here can know; taking over what it had takes a confirmation.
         identity=Identity(home.installation, source, source_exists=lambda name: Path(name).exists()),
     )

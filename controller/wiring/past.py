@@ -16,14 +16,16 @@ class Generations:
         self._stores = stores
 
     def __call__(self, key: Key, digest: str) -> int:
-        record = self._stores.inventory.find(key)
+        record, status = self._stores.inventory.find(key), self._stores.statuses.find(key)
+        counted = []
         # What was given up counts, though what was Ready before it is what was applied last.
-        if record and (record.given_up or record.digest) == digest:
-            return record.generation
-        status = self._stores.statuses.find(key)
-        if status and status.digest == digest:
-            return status.generation
-        return max(record.generation if record else 0, status.generation if status else 0) + 1
+        if record:
+            counted.append((record.given_up or record.digest, record.generation))
+        # An edit that changed nothing in the world (suspend, and resume again) is known by its status alone.
+        if status:
+            counted.append((status.digest, status.generation))
+        same = [generation for known, generation in counted if known == digest]
+        return max(same) if same else max((generation for _, generation in counted), default=0) + 1
 
 
 class Recall:

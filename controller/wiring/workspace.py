@@ -12,16 +12,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from threading import Event as Flag
 from typing import Any
 
-from controller.engine.agent import Context, Failure, Retry, Setup, Stalled
+from controller.engine.agent import Context, Setup
 from controller.engine.board import Board
 from controller.engine.clock import Clock
 from controller.engine.errand import Errand
-from controller.engine.graph import in_order
 from controller.engine.index import Index
 from controller.engine.parts import AgentOf, Identity, Parts
 from controller.engine.passes import Pass, Verdict
@@ -36,14 +34,13 @@ from controller.store.secrets import HomeSecrets
 from controller.store.stores import open_stores
 from controller.wiring.agents import Agents
 from controller.wiring.opened import Opened
-from controller.wiring.outcome import Preview, Summary, digest_of
+from controller.wiring.outcome import Preview, Summary
 from controller.wiring.past import Generations, Recall
+from controller.wiring.preview import preview_of
 from controller.wiring.recovery import Rebuilt, rebuild, taken_back
 from controller.wiring.revisions import Instead, Revisions, keyed
 from controller.wiring.settings import Settings
-from resources.conditions import Reason
 from resources.meta import Key, Problem
-from resources.plan import Action, Plan
 
 DEFAULT_TIMEOUT = 300.0  # seconds that `p2 apply` waits for convergence
 STILL_TRUE = 3.0  # seconds for which a look at the world is believed
@@ -62,7 +59,7 @@ class Workspace(Opened):
         self.revisions = Revisions(parts.stores.history, Path(source.name), home)
         self._instead = instead
         self._inside = only  # a path within the source that this command is confined to
-        self.looked: dict[Key, Pass] = {}
+        self.looked: Mapping[Key, Pass] = {}
         self._looked_at = 0.0  # monotonic seconds
         self.rebuilt = Rebuilt()  # what of the inventory had been lost
         self.news: tuple[str, ...] = ()  # what was put right when it was opened, for the user
@@ -149,16 +146,9 @@ class Workspace(Opened):
         """Looks at the world and plans. Changes nothing. With `only`: those keys and no pruning."""
         keys, whole = self.selected(only)
         pruning = self.decide(prune and whole)
-        passes = self.manager.reconciler.look([*keys, *pruning.deletes], self.parts.context, preview=True)
-        self.looked = {each.key: each for each in passes}
+        preview, self.looked = preview_of(self.parts, self.manager.reconciler, keys, pruning)
         self._looked_at = self.parts.clock.monotonic()
-        failures = {each.key: _failure(each) for each in passes if _unplanned(each)}
-        planned = {each.key: each.plan for each in passes if not each.plan.empty and each.verdict is Verdict.WORK}
-        shown = [each for each in passes if _only_shown(each)]
-        reported = tuple(replace(each.plan, notes=(*each.plan.notes, each.message)) for each in shown)
-        unchanged = self.looked.keys() - planned.keys() - failures.keys() - {plan.key for plan in reported}
-        plans = tuple(planned[key] for key in self._in_order(planned))
-        return Preview(plans, tuple(sorted(unchanged)), failures, pruning.holds, digest_of(plans), reported)
+        return preview
 
     def take_up(self) -> Preview:
         """Looks at everything, writes down what is as declared, and changes nothing in the world."""
@@ -185,6 +175,7 @@ class Workspace(Opened):
         pruning = self.decide(prune and whole)
         if prune and whole:
             self.parts.stores.holds.replace(self.parts.identity.source, pruning.holds)
+            self.manager.pruner.protect(pruning)
         wanted = {*keys, *pruning.deletes}
         held = {key for hold in pruning.holds for key in hold.keys}
         self._settle_unchanged(wanted)
@@ -237,17 +228,6 @@ class Workspace(Opened):
         pruning = self.manager.pruner.decide()[0] if wanted else Pruning(frozenset(), ())
         self.manager.reconciler.prune(pruning)
         return pruning
-
-    def _in_order(self, planned: Mapping[Key, Plan]) -> Sequence[Key]:
-        """Dependencies first; deletes last, dependents first."""
-        index, inventory = self.parts.index, self.parts.stores.inventory
-        deletes = {key for key, plan in planned.items() if plan.action is Action.DELETE}
-
-        def recorded(key: Key) -> Collection[Key]:
-            record = inventory.find(key)
-            return record.dependencies if record else ()
-
-        return [*in_order(planned.keys() - deletes, index.dependencies), *reversed(in_order(deletes, recorded))]
 
 
 def setup_of(home: Home, settings: Settings) -> Setup:
@@ -310,24 +290,3 @@ def located(
         return locate(problems, texts)
     except OSError:
         return problems  # the file has gone meanwhile
-
-
-def _only_shown(each: Pass) -> bool:
-    """Whether it is otherwise than declared, and is to stay so."""
-    if each.verdict is Verdict.STALLED and each.reason == Reason.ROLLED_BACK:
-        return True
-    return not each.plan.empty and each.verdict in (Verdict.SUSPENDED, Verdict.REPORTED)
-
-
-def _unplanned(each: Pass) -> bool:
-    """Whether no plan could be made, or none that may be carried out. A thing as declared that is ill is no such case."""
-    if _only_shown(each):
-        return False
-    as_declared = each.plan.empty and each.seen is not None and each.reason == each.seen.health.reason
-    return each.verdict in (Verdict.STALLED, Verdict.RETRY) and not as_declared
-
-
-def _failure(each: Pass) -> Failure:
-    if each.verdict is Verdict.STALLED:
-        return Stalled(each.reason, each.message)
-    return Retry(each.reason, each.message, each.after)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from resources.docker.names import BUILT_IN_NETWORKS
 from resources.docker.values import InnerPath, IPv4, IPv6, Names, Size, Span
 from resources.meta import Model, beside_the_manifest
+from resources.rules import MANY, NOT_BESIDE_A_FILE, PATH_MAX, TEXT_MAX, Rule, keyed_by
+
+MANY_TIMES = 2**31 - 1  # more of anything the engine does not count
+LARGEST = 2**53  # up to here a number means the same in every reader of JSON
+
+Count = Annotated[int, Field(ge=1, le=MANY_TIMES)]
 
 
 class State(StrEnum):
@@ -35,11 +41,39 @@ def _mount_source(source: str | None, info: ValidationInfo) -> str | None:
     return beside_the_manifest(source, info) if is_path and source else source
 
 
+_EXTERNAL = "(has(self.external) && self.external)"
+
+
 class Mount(Model):
     """Something of the machine that the container sees at `target`."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            f"self.type != 'bind' || !({_EXTERNAL} || has(self.size) || has(self.mode))",
+            "cannot use external, size or mode with type: bind",
+        ),
+        Rule(
+            "self.type != 'volume' || !(has(self.propagation) || has(self.size) || has(self.mode))",
+            "cannot use propagation, size or mode with type: volume",
+        ),
+        Rule(
+            f"self.type != 'tmpfs' || !(has(self.source) || has(self.propagation) || {_EXTERNAL})",
+            "cannot use source, propagation or external with type: tmpfs",
+        ),
+        Rule(
+            f"has(self.source) || !(self.type == 'bind' || {_EXTERNAL})",
+            "cannot mount without source: say which path or volume",
+        ),
+        Rule(
+            "self.type != 'bind' || !has(self.source) || self.source.matches('^(/|~/|~$)')",
+            NOT_BESIDE_A_FILE,
+        ),
+    )
+
     type: MountType = Field(description="bind: a path of this machine; volume: a named volume; tmpfs: memory.")
-    source: Annotated[str | None, AfterValidator(_mount_source)] = Field(
+    source: Annotated[
+        Annotated[str, Field(min_length=1, max_length=PATH_MAX)] | None, AfterValidator(_mount_source)
+    ] = Field(
         default=None,
         description="bind: the path, where a relative one starts at the directory of the manifest. volume: the name of a "
         "Volume resource of the same namespace; without one the engine makes a volume of its own for this container.",
@@ -75,8 +109,18 @@ class Mount(Model):
 class Attachment(Model):
     """A network that the container is connected to."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule("!self.name.contains(':')", "cannot connect to this: give the name of a network"),
+        Rule(
+            "!(self.name in ['bridge', 'host', 'none']) || "
+            "!((has(self.aliases) && size(self.aliases) > 0) || has(self.ipv4Address) || has(self.ipv6Address))",
+            "cannot give aliases or addresses on a network of the engine's own: declare a Network for them",
+        ),
+    )
+
     name: str = Field(
         min_length=1,
+        max_length=TEXT_MAX,
         description="Name of a Network resource of the same namespace, or one of the engine's own: bridge, host, none.",
     )
     external: bool = Field(
@@ -106,7 +150,18 @@ class Attachment(Model):
 class Healthcheck(Model):
     """How the engine finds out whether the container works. What is not written is as the image says."""
 
-    test: Annotated[tuple[str, ...], Field(min_length=2)] | None = Field(
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!(has(self.disable) && self.disable && has(self.test))",
+            "cannot both disable the healthcheck and give its test",
+        ),
+        Rule(
+            "!has(self.test) || size(self.test) == 0 || self.test[0] in ['CMD', 'CMD-SHELL']",
+            "cannot run this test: its first word is CMD or CMD-SHELL",
+        ),
+    )
+
+    test: Annotated[tuple[str, ...], Field(min_length=2, max_length=MANY)] | None = Field(
         default=None, description='The probe: ["CMD", program, arguments…] or ["CMD-SHELL", shell command].'
     )
     interval: Span | None = Field(default=None, description="Time between probes. Unset: 30s.")
@@ -114,7 +169,7 @@ class Healthcheck(Model):
     startPeriod: Span | None = Field(
         default=None, description="Failures within this time after the start do not count. Unset: 0s."
     )
-    retries: Annotated[int, Field(ge=1)] | None = Field(
+    retries: Count | None = Field(
         default=None, description="Failures in a row that make the container unhealthy. Unset: 3."
     )
     disable: bool | None = Field(default=None, description="Switch off the healthcheck that the image brings.")
@@ -131,8 +186,21 @@ class Healthcheck(Model):
 class Ulimit(Model):
     """A limit of the kernel on the container's processes; -1 is none."""
 
-    soft: int = Field(ge=-1, description="The limit in force.")
-    hard: int = Field(ge=-1, description="How far a process may raise its own.")
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.hard == -1 || (self.soft != -1 && self.soft <= self.hard)",
+            "cannot have a soft limit above the hard one: give hard at least as much",
+        ),
+    )
+
+    soft: int = Field(ge=-1, le=LARGEST, description="The limit in force.")
+    hard: int = Field(ge=-1, le=LARGEST, description="How far a process may raise its own.")
+
+    @model_validator(mode="after")
+    def _soft_is_below_hard(self) -> Self:
+        if self.hard != -1 and not -1 < self.soft <= self.hard:
+            raise ValueError("cannot have a soft limit above the hard one: give hard at least as much")
+        return self
 
 
 class Logging(Model):
@@ -145,5 +213,15 @@ class Logging(Model):
 
 
 # Their order says nothing, and the engine does not keep it.
-Mounts = Annotated[tuple[Mount, ...], AfterValidator(lambda mounts: tuple(sorted(mounts, key=lambda m: m.target)))]
-Attachments = Annotated[tuple[Attachment, ...], AfterValidator(lambda all: tuple(sorted(all, key=lambda a: a.name)))]
+Mounts = Annotated[
+    tuple[Mount, ...],
+    Field(max_length=MANY, json_schema_extra=keyed_by("target")),
+    AfterValidator(lambda mounts: tuple(sorted(mounts, key=lambda m: m.target))),
+]
+Attachments = Annotated[
+    tuple[Attachment, ...],
+    Field(max_length=MANY, json_schema_extra={**keyed_by("name"), "minItems": 1}),
+    AfterValidator(lambda all: tuple(sorted(all, key=lambda a: a.name))),
+    Field(min_length=1),  # behind the validator, or a list whose only entry is wrong would be called empty, too
+]
+Ulimits = Annotated[dict[str, Ulimit], Field(max_length=MANY)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
@@ -10,15 +9,26 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from resources.docker.names import OWN_LABELS
 from resources.meta import Duration, beside_the_manifest
 from resources.notation import (
+    CAPABILITY,
+    DEVICE,
     IMAGE,
+    PORT,
+    SECURITY_OPTION,
+    SIGNAL,
+    SIZE,
     canonical_capability,
     canonical_device,
     canonical_duration,
     canonical_ports,
     canonical_security_option,
+    canonical_signal,
     canonical_size,
     valid_image,
+    valid_ip,
+    valid_ipv4,
+    valid_ipv6,
 )
+from resources.rules import MANY, NOT_BESIDE_A_FILE, TEXT_MAX, WORD_MAX, Form, Rule
 
 
 def _restart(value: Any) -> Any:
@@ -67,13 +77,16 @@ def _env_names(env: dict[str, Any]) -> dict[str, Any]:
 
 
 def _absolute(path: str) -> str:
-    if not path.startswith("/"):
-        raise ValueError(f'cannot use the path "{path}" in a container: write an absolute path')
-    return "/" + path.strip("/")
+    if not path.startswith("/") or "//" in path:
+        raise ValueError(f'cannot use the path "{path}" in a container: write an absolute path, without //')
+    return path.rstrip("/") or "/"
 
 
 def _tmpfs(mounts: dict[str, str]) -> dict[str, str]:
-    return {_absolute(path): options for path, options in mounts.items()}
+    found = {_absolute(path): options for path, options in mounts.items()}
+    if len(found) < len(mounts):
+        raise ValueError("cannot mount two things at one path: write each path once")
+    return found
 
 
 def _sorted_set(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -82,20 +95,135 @@ def _sorted_set(names: tuple[str, ...]) -> tuple[str, ...]:
 
 RESTART = r"^(no|always|unless-stopped|on-failure(:[1-9][0-9]*)?)$"
 
-Image = Annotated[str, AfterValidator(valid_image), Field(min_length=1, json_schema_extra={"pattern": IMAGE})]
-Size = Annotated[str, AfterValidator(canonical_size)]
-Swap = Annotated[str, AfterValidator(_swap)]
-Cpus = Annotated[float, Field(gt=0), AfterValidator(_nano)]
+Image = Annotated[
+    str,
+    Field(min_length=1, max_length=TEXT_MAX),
+    AfterValidator(valid_image),
+    Form(IMAGE, "cannot read the image: write it like nginx:1.27, in lower case up to the tag"),
+]
+_SIZE_FORM = "cannot read the size: write it like 512m, 1g, 1Gi or 4096 (bytes)"
+Size = Annotated[str, Field(max_length=WORD_MAX), AfterValidator(canonical_size), Form(SIZE, _SIZE_FORM)]
+Swap = Annotated[
+    str,
+    Field(max_length=WORD_MAX),
+    AfterValidator(_swap),
+    Rule(f"self == 'unlimited' || self.matches(r'{SIZE}')", f"{_SIZE_FORM}, or unlimited"),
+]
+Cpus = Annotated[
+    float,
+    Field(ge=0.01, le=65536),
+    AfterValidator(_nano),
+    # Of a whole number an API server compares with the whole part of a minimum.
+    Rule("self >= 0.01", "cannot do with so little: give cpus of at least 0.01"),
+]
 Span = Annotated[Duration, AfterValidator(canonical_duration)]
-Restart = Annotated[str, BeforeValidator(_restart), Field(pattern=RESTART)]
-Ports = Annotated[tuple[str, ...], AfterValidator(canonical_ports)]
-Devices = Annotated[tuple[str, ...], AfterValidator(_devices)]
-Capabilities = Annotated[tuple[str, ...], AfterValidator(_capabilities)]
-SecurityOptions = Annotated[tuple[str, ...], AfterValidator(_security_options)]
-Labels = Annotated[dict[str, str], AfterValidator(_labels)]
+Restart = Annotated[
+    str,
+    Field(max_length=WORD_MAX, pattern=RESTART),
+    BeforeValidator(_restart),
+    Form(RESTART, 'cannot read restart: write "no" (in quotes), always, unless-stopped, on-failure or on-failure:5'),
+]
+Signal = Annotated[
+    str,
+    Field(max_length=WORD_MAX),
+    AfterValidator(canonical_signal),
+    Form(SIGNAL, 'cannot read the signal: write it like SIGTERM, TERM or "15"'),
+]
+
+# The parts of `[ip:]host:container` in CEL, without loops, whose cost nobody can foresee.
+_UP_TO_65535 = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_NUMBERS = "self.find('[0-9]+-[0-9]+:[0-9]+-[0-9]+').findAll('[0-9]+')"
+_FIRST, _LAST, _INNER_FIRST, _INNER_LAST = (f"int({_NUMBERS}[{at}])" for at in range(4))
+_IP6, _IP4 = "self.substring(1, self.indexOf(']'))", "self.substring(0, self.indexOf(':'))"
+Port = Annotated[
+    str,
+    Field(max_length=WORD_MAX),
+    Form(PORT, 'cannot read the port: write [ip:]host:container[/udp], such as "8080:80" or "127.0.0.1:53:53/udp"'),
+    Rule(
+        f"self.matches('(^|:){_UP_TO_65535}(-{_UP_TO_65535})?:{_UP_TO_65535}(-{_UP_TO_65535})?(/|$)')",
+        "cannot publish this: ports go from 1 to 65535",
+    ),
+    Rule(
+        f"!self.contains('-') || (self.matches('[0-9]-[0-9]+:[0-9]+-') && {_FIRST} <= {_LAST} && "
+        f"{_LAST} - {_FIRST} == {_INNER_LAST} - {_INNER_FIRST})",
+        "cannot publish this: ranges go upwards, and as many host ports are needed as container ports",
+    ),
+    Rule(
+        f"!self.startsWith('[') || (self.contains(']') && isIP({_IP6}) && ip({_IP6}).family() == 6)",
+        "cannot publish this: what stands in brackets is no IPv6 address",
+    ),
+    Rule(
+        f"!self.matches('^[0-9.]+:[0-9-]+:') || (isIP({_IP4}) && ip({_IP4}).family() == 4)",
+        "cannot publish this: what stands before the first colon is no IPv4 address",
+    ),
+]
+Ports = Annotated[tuple[Port, ...], Field(max_length=MANY), AfterValidator(canonical_ports)]
+Device = Annotated[
+    str,
+    Field(max_length=TEXT_MAX),
+    Form(DEVICE, "cannot read the device: write /dev/host[:/dev/inside][:rwm]"),
+]
+Devices = Annotated[tuple[Device, ...], Field(max_length=MANY), AfterValidator(_devices)]
+Capability = Annotated[
+    str, Field(max_length=WORD_MAX), Form(CAPABILITY, "cannot read the capability: write it like NET_ADMIN")
+]
+Capabilities = Annotated[tuple[Capability, ...], Field(max_length=MANY), AfterValidator(_capabilities)]
+SecurityOption = Annotated[
+    str,
+    Field(max_length=TEXT_MAX),
+    Form(SECURITY_OPTION, "cannot read the security option: write name or name=value"),
+    Rule(
+        "!self.matches('^no-new-privileges([=:]|$)') || self.matches('^no-new-privileges([=:](true|false))?$')",
+        "cannot set no-new-privileges to this: write true or false",
+    ),
+    Rule(
+        "!self.matches('^seccomp([=:]|$)') || self.matches('^seccomp[=:](unconfined$|builtin$|/|~/|~$)')",
+        f"{NOT_BESIDE_A_FILE}; or seccomp=unconfined",
+    ),
+]
+SecurityOptions = Annotated[tuple[SecurityOption, ...], Field(max_length=MANY), AfterValidator(_security_options)]
+Labels = Annotated[
+    dict[str, str],
+    Field(max_length=MANY),
+    AfterValidator(_labels),
+    Rule(
+        f"self.all(name, !name.startsWith('{OWN_LABELS}'))",
+        f"cannot set labels whose names begin with {OWN_LABELS}: they are Pegasus2's own",
+    ),
+]
 EnvNames = AfterValidator(_env_names)
-InnerPath = Annotated[str, AfterValidator(_absolute)]
-Tmpfs = Annotated[dict[str, str], AfterValidator(_tmpfs)]
+ENV_NAMES = Rule(
+    r"self.all(name, name != '' && !name.contains('=') && !name.contains('\x00'))",
+    "cannot use an empty name, or one with = in it, for an environment variable",
+)
+INNER_PATH_MAX = 1024  # characters; each is compared with each
+_NO_INNER_PATH = "cannot use this path in a container: write an absolute path, without //"
+InnerPath = Annotated[
+    str,
+    Field(max_length=INNER_PATH_MAX),
+    AfterValidator(_absolute),
+    Rule("self.startsWith('/') && !self.contains('//')", _NO_INNER_PATH),
+]
+Tmpfs = Annotated[
+    dict[str, str],
+    Field(max_length=MANY),
+    AfterValidator(_tmpfs),
+    Rule("self.all(path, path.startsWith('/') && !path.contains('//'))", _NO_INNER_PATH),
+    Rule("self.all(path, !((path + '/') in self))", "cannot mount two things at one path: write each path once"),
+]
 Names = Annotated[tuple[str, ...], AfterValidator(_sorted_set)]
-IPv4 = Annotated[str, AfterValidator(lambda text: str(IPv4Address(text)))]
-IPv6 = Annotated[str, AfterValidator(lambda text: str(IPv6Address(text)))]
+_NO_IP = "cannot use this: it is no IP address"
+IP = Annotated[str, Field(max_length=WORD_MAX), AfterValidator(valid_ip), Rule("isIP(self)", _NO_IP)]
+Servers = Annotated[tuple[IP, ...], Field(max_length=MANY)]
+IPv4 = Annotated[
+    str,
+    Field(max_length=WORD_MAX),
+    AfterValidator(valid_ipv4),
+    Rule("isIP(self) && ip(self).family() == 4", "cannot use this: it is no IPv4 address"),
+]
+IPv6 = Annotated[
+    str,
+    Field(max_length=WORD_MAX),
+    AfterValidator(valid_ipv6),
+    Rule("isIP(self) && ip(self).family() == 6", "cannot use this: it is no IPv6 address"),
+]

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from resources.docker.names import LONE_NETWORKS, NEW_SUFFIX, OLD_SUFFIX
 from resources.docker.parts import (
+    MANY_TIMES,
     Attachment,
     Attachments,
+    Count,
     Healthcheck,
     Logging,
     Mount,
@@ -25,9 +27,10 @@ from resources.docker.parts import (
     MountType,
     PullPolicy,
     State,
-    Ulimit,
+    Ulimits,
 )
 from resources.docker.values import (
+    ENV_NAMES,
     Capabilities,
     Cpus,
     Devices,
@@ -38,13 +41,28 @@ from resources.docker.values import (
     Ports,
     Restart,
     SecurityOptions,
+    Servers,
+    Signal,
     Size,
     Span,
     Swap,
     Tmpfs,
 )
-from resources.meta import About, Claim, Duration, Key, LocalPath, Resource, SecretRef, Spec, seconds, world_name
-from resources.notation import canonical_signal, ports
+from resources.meta import (
+    DURATION,
+    About,
+    Claim,
+    Duration,
+    Key,
+    LocalPath,
+    Resource,
+    SecretRef,
+    Spec,
+    seconds,
+    world_name,
+)
+from resources.notation import ports
+from resources.rules import MANY, TEXT_MAX, Rule
 
 READY_WITHIN = 300.0  # seconds, where readyTimeout is unset
 
@@ -90,6 +108,52 @@ class ContainerSpec(Spec):
         "networks": (Attachment.model_construct(name="bridge"),),
     }
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.command) || size(self.command) > 0 || (has(self.entrypoint) && size(self.entrypoint) > 0)",
+            "cannot take away the image's command alone: give the entrypoint, too",
+        ),
+        Rule(
+            "!has(self.env) || !has(self.secretEnv) || self.env.all(name, !(name in self.secretEnv))",
+            "cannot set a variable both in env and in secretEnv",
+        ),
+        Rule("has(self.memory) || !has(self.memorySwap)", "cannot limit memorySwap without memory: give both"),
+        Rule(
+            f"!has(self.stopGracePeriod) || !self.stopGracePeriod.matches(r'{DURATION}') || "
+            "(duration(self.stopGracePeriod) + duration('500us')).getMilliseconds() % 1000 == 0",
+            "cannot wait so long for the stop: give stopGracePeriod in whole seconds",
+        ),
+        Rule(
+            f"!has(self.readyTimeout) || !self.readyTimeout.matches(r'{DURATION}') || "
+            "timestamp(0) + duration(self.readyTimeout) > timestamp(has(self.minReadySeconds) ? self.minReadySeconds : 0)",
+            "cannot be Ready in so short a time: give readyTimeout more than minReadySeconds",
+        ),
+        Rule(
+            "self.state != 'completed' || !has(self.restart) || !(self.restart in ['always', 'unless-stopped'])",
+            'cannot complete with restart: always or unless-stopped: use on-failure or "no"',
+        ),
+        Rule(
+            "!has(self.containerName) || !self.containerName.matches(r'\\.p2-(new|old)$')",
+            "cannot use this containerName: Pegasus2 names containers so while it replaces them",
+        ),
+        # That no two entries have the very same target or name is in the type of these lists.
+        Rule(
+            "!has(self.volumes) || [self.volumes.map(each, each.target)]"
+            ".all(targets, targets.all(target, !((target + '/') in targets)))",
+            "cannot mount two things at one path",
+        ),
+        Rule(
+            "!has(self.volumes) || !has(self.tmpfs) || self.volumes.all(each, !(each.target in self.tmpfs || "
+            "(each.target + '/') in self.tmpfs || (each.target.endsWith('/') && "
+            "each.target.substring(0, size(each.target) - 1) in self.tmpfs)))",
+            "cannot mount two things at one path",
+        ),
+        Rule(
+            "!has(self.networks) || size(self.networks) < 2 || !self.networks.exists(each, each.name in ['host', 'none'])",
+            "cannot combine the networks host and none with others",
+        ),
+    )
+
     image: Image = Field(
         description="Image by name and tag (nginx:1.27) or digest (nginx@sha256:…). A container whose tag has come to name "
         "another image on this machine is replaced."
@@ -98,7 +162,7 @@ class ContainerSpec(Spec):
         default=PullPolicy.MISSING,
         description="When to pull the image: missing (only when it is not here), always (before each creation), never.",
     )
-    containerName: Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]+$")] | None = Field(
+    containerName: Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]+$", max_length=TEXT_MAX)] | None = Field(
         default=None,
         description="Name in the engine. Unset: the resource's name, after its namespace if not the default.",
     )
@@ -107,7 +171,7 @@ class ContainerSpec(Spec):
         description="running, stopped, or completed: it runs once, is Ready when it has ended with exit code 0, and runs "
         "again when its spec changes or the container is removed.",
     )
-    minReadySeconds: Annotated[int, Field(ge=0)] | None = Field(
+    minReadySeconds: Annotated[int, Field(ge=0, le=MANY_TIMES)] | None = Field(
         default=None, description="Seconds that it must have been running before it counts as Ready."
     )
     readyTimeout: Duration | None = Field(
@@ -125,13 +189,13 @@ class ContainerSpec(Spec):
     entrypoint: tuple[str, ...] | None = Field(
         default=None, description="Entrypoint in place of the image's; an empty list takes that away."
     )
-    env: Annotated[dict[str, str], EnvNames] | None = Field(
+    env: Annotated[dict[str, str], Field(max_length=MANY), EnvNames, ENV_NAMES] | None = Field(
         default=None, description="Environment variables. They win over envFile."
     )
-    secretEnv: Annotated[dict[str, SecretRef], EnvNames] | None = Field(
+    secretEnv: Annotated[dict[str, SecretRef], Field(max_length=MANY), EnvNames, ENV_NAMES] | None = Field(
         default=None, description="Environment variables whose values are secrets, each with where it is found."
     )
-    envFile: tuple[LocalPath, ...] | None = Field(
+    envFile: Annotated[tuple[LocalPath, ...], Field(max_length=MANY)] | None = Field(
         default=None,
         description="Files with NAME=value lines, the value plain or in quotes; later files win. Changing one replaces the "
         "container. Relative paths start at the directory of the manifest.",
@@ -144,7 +208,7 @@ class ContainerSpec(Spec):
     tmpfs: Tmpfs | None = Field(
         default=None, description='Paths with a tmpfs each, with its mount options: {/run: "size=16m,mode=755"}.'
     )
-    networks: Annotated[Attachments, Field(min_length=1)] | None = Field(
+    networks: Attachments | None = Field(
         default=None, description="Networks it is connected to. Unset: the engine's default bridge."
     )
     hostname: Annotated[str, Field(min_length=1)] | None = Field(
@@ -153,13 +217,13 @@ class ContainerSpec(Spec):
     extraHosts: dict[str, str] | None = Field(
         default=None, description="Entries for /etc/hosts: name to address; host-gateway is this machine."
     )
-    dns: tuple[str, ...] | None = Field(default=None, description="Name servers, in the order they are asked.")
+    dns: Servers | None = Field(default=None, description="Name servers, in the order they are asked.")
     restart: Restart | None = Field(
         default=None,
         description='When the engine restarts it: "no" (in quotes), always, unless-stopped, on-failure or on-failure:5.',
     )
     healthcheck: Healthcheck | None = Field(default=None, description="How to find out whether it works.")
-    stopSignal: Annotated[str, AfterValidator(canonical_signal)] | None = Field(
+    stopSignal: Signal | None = Field(
         default=None, description="Signal that asks it to stop. Unset: the image's, else SIGTERM."
     )
     stopGracePeriod: Span | None = Field(
@@ -172,9 +236,9 @@ class ContainerSpec(Spec):
         default=None, description="Limit of memory and swap together, or unlimited. Unset: twice the memory."
     )
     cpus: Cpus | None = Field(default=None, description="How many CPUs' worth of time it may use: 0.5, 2.")
-    pidsLimit: Annotated[int, Field(ge=1)] | None = Field(default=None, description="How many processes it may have.")
+    pidsLimit: Count | None = Field(default=None, description="How many processes it may have.")
     shmSize: Size | None = Field(default=None, description="Size of /dev/shm. Unset: 64m.")
-    ulimits: dict[str, Ulimit] | None = Field(default=None, description="Limits of the kernel by name, such as nofile.")
+    ulimits: Ulimits | None = Field(default=None, description="Limits of the kernel by name, such as nofile.")
     sysctls: dict[str, str] | None = Field(default=None, description="Kernel settings of its namespaces.")
     devices: Devices | None = Field(default=None, description="Devices of the machine: /dev/host[:/dev/inside][:rwm].")
     user: Annotated[str, Field(min_length=1)] | None = Field(
@@ -255,7 +319,7 @@ class ContainerObserved:
     networks: tuple[Attachment, ...] | None = None
     hostname: str | None = None
     extraHosts: dict[str, str] | None = None
-    dns: tuple[str, ...] | None = None
+    dns: Servers | None = None
     restart: str | None = None
     healthcheck: Healthcheck | None = None
     stopSignal: str | None = None
@@ -265,7 +329,7 @@ class ContainerObserved:
     cpus: float | None = None
     pidsLimit: int | None = None
     shmSize: str | None = None
-    ulimits: dict[str, Ulimit] | None = None
+    ulimits: Ulimits | None = None
     sysctls: dict[str, str] | None = None
     devices: tuple[str, ...] | None = None
     user: str | None = None

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from resources.meta import About, Claim, LocalPath, Resource, Spec
+from resources.rules import PATH_MAX, WORD_MAX, Form, Rule
 from resources.template import render
 
 EXAMPLE = """\
@@ -72,13 +73,48 @@ def _account(value: Any) -> Any:
 
 
 # The patterns are for editors and Kubernetes; here the validators refuse with better words.
-TargetPath = Annotated[str, AfterValidator(_path), Field(json_schema_extra={"pattern": "^(/|~/|~$)"})]
-Mode = Annotated[str, BeforeValidator(_mode), Field(json_schema_extra={"pattern": _OCTAL})]
+TargetPath = Annotated[
+    str,
+    Field(max_length=PATH_MAX),
+    AfterValidator(_path),
+    Form("^(/|~/|~$)", "cannot use this path: write an absolute path, or one that starts with ~/"),
+    Rule("!self.split('/').exists(part, part == '..')", 'cannot use this path: write it without ".."'),
+    Rule(r"!self.contains('\x00')", "cannot use a path with a NUL character in it"),
+]
+Mode = Annotated[
+    str,
+    Field(max_length=WORD_MAX),
+    BeforeValidator(_mode),
+    Form(_OCTAL, 'cannot use this mode: write three or four octal digits in quotes, like "0644"'),
+]
 Account = Annotated[str, BeforeValidator(_account), Field(min_length=1)]
 
 
 class FileSpec(Spec):
     """What is at a path. A field that is not written is neither set nor compared."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule("self.type != 'file' || !has(self.target)", "cannot use target with type: file"),
+        Rule(
+            "self.type == 'file' || !(has(self.content) || has(self.source) || self.template || "
+            "(has(self.variables) && size(self.variables) > 0))",
+            "cannot use content, source, template or variables with a type other than file",
+        ),
+        Rule("self.type != 'directory' || !has(self.target)", "cannot use target with type: directory"),
+        Rule("self.type != 'symlink' || !has(self.mode)", "cannot use mode with type: symlink"),
+        Rule(
+            "self.type != 'symlink' || has(self.target)",
+            "cannot make a symlink without target: say where it points to",
+        ),
+        Rule(
+            "self.type != 'file' || has(self.content) != has(self.source)",
+            'cannot tell the content of the file: give either content or source (content: "" for none)',
+        ),
+        Rule(
+            "self.template || !has(self.variables) || size(self.variables) == 0",
+            "cannot use variables without template: true",
+        ),
+    )
 
     path: TargetPath = Field(
         description="Where it is: an absolute path, or one that starts with ~/ (the home directory of the controller's user)."

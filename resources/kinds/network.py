@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -12,6 +13,8 @@ from pydantic import AfterValidator, Field, model_validator
 from resources.docker.names import BUILT_IN_NETWORKS
 from resources.docker.values import Labels
 from resources.meta import About, Claim, Resource, Spec
+from resources.notation import valid_ip
+from resources.rules import WORD_MAX, Rule
 
 EXAMPLE = """\
 apiVersion: pegasus2.dev/v1
@@ -29,6 +32,9 @@ spec:
 
 def _subnet(text: str) -> str:
     try:
+        if not re.search("/(0|[1-9][0-9]*)$", text):
+            raise ValueError("it has no prefix length")
+        valid_ip(text.partition("/")[0])
         return str(ip_network(text))
     except ValueError as error:
         raise ValueError(f'cannot use the subnet "{text}": {error}; write it like 10.89.7.0/24') from None
@@ -36,21 +42,47 @@ def _subnet(text: str) -> str:
 
 def _address(text: str) -> str:
     try:
-        return str(ip_address(text))
+        return valid_ip(text)
     except ValueError as error:
         raise ValueError(f'cannot use the address "{text}": {error}') from None
+
+
+Subnet = Annotated[
+    str,
+    Field(max_length=WORD_MAX),
+    AfterValidator(_subnet),
+    Rule(
+        "isCIDR(self) && cidr(self) == cidr(self).masked()",
+        "cannot use this subnet: write it like 10.89.7.0/24, without host bits",
+    ),
+]
+Address = Annotated[
+    str,
+    Field(max_length=WORD_MAX),
+    AfterValidator(_address),
+    Rule("isIP(self)", "cannot use this: it is no IP address"),
+]
 
 
 class NetworkSpec(Spec):
     """A network. The engine can't change one: any change replaces it and reconnects its containers."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule("has(self.subnet) || !has(self.gateway)", "cannot set the gateway without subnet: give both"),
+        Rule(
+            "!has(self.subnet) || !has(self.gateway) || !isCIDR(self.subnet) || !isIP(self.gateway) || "
+            "cidr(self.subnet).containsIP(self.gateway)",
+            "cannot use this gateway: it is not in the subnet",
+        ),
+    )
+
     driver: Annotated[str, Field(min_length=1)] | None = Field(
         default=None, description="bridge, macvlan, ipvlan or another driver of the engine. Unset: bridge."
     )
-    subnet: Annotated[str, AfterValidator(_subnet)] | None = Field(
+    subnet: Subnet | None = Field(
         default=None, description="Its addresses, such as 10.89.7.0/24. Unset: the engine chooses."
     )
-    gateway: Annotated[str, AfterValidator(_address)] | None = Field(
+    gateway: Address | None = Field(
         default=None, description="Address of this machine in it. Unset: the first of the subnet."
     )
     internal: bool | None = Field(default=None, description="Whether it has no way out of this machine.")
@@ -98,13 +130,21 @@ class Network(Resource):
         columns=(("Driver", "spec.driver"), ("Subnet", "spec.subnet")),
     )
 
+    # In every namespace: containers that name it mean that of the engine.
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!(self.metadata.name in ['bridge', 'host', 'none'])",
+            "cannot declare the networks bridge, host and none: every engine has them already",
+        ),
+    )
+
     kind: Literal["Network"]
     spec: NetworkSpec
 
     @model_validator(mode="after")
     def _is_not_built_in(self) -> Self:
-        if self.world_name in BUILT_IN_NETWORKS:
-            raise ValueError(f"cannot declare the network {self.world_name}: every engine has it already")
+        if self.metadata.name in BUILT_IN_NETWORKS:
+            raise ValueError(f"cannot declare the network {self.metadata.name}: every engine has it already")
         return self
 
     def claims(self) -> Iterable[Claim]:

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 from docker import APIClient
 
-from tests.apiserver import OwnKubernetes, binary, clear
+from tests.apiserver import SYSTEM_NAMESPACE, OwnKubernetes, binary, clear
 from tests.chaos.yard import Yard
 from tests.cli.conftest import story as story
 from tests.cli.story import Story
@@ -49,3 +49,5 @@ def server(_private: OwnKubernetes) -> Iterator[OwnKubernetes]:
     yield _private
     with closing(_private.client()) as client:
         clear(client, "default")
+    # Those that a killed operator has left would keep the next one waiting.
+    _private.kubectl("delete", "leases", "--all", "-n", SYSTEM_NAMESPACE)

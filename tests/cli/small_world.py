@@ -80,6 +80,9 @@ class SmallWorkspace:
     def load(self, *, partly: bool = False) -> tuple[Problem, ...]:
         return self.problems
 
+    def elsewhere(self) -> list[tuple[Key, str]]:
+        return []
+
     def declared(self) -> Mapping[Key, Any]:
         return {}
 

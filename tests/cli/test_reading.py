@@ -160,6 +160,20 @@ def test_the_schema_is_json_and_can_be_written_to_a_file(story: Story) -> None:
     assert story.p2("schema", "-o", "missing/schema.json").code == 2
 
 
+def test_the_definitions_for_kubernetes_are_printed_or_written_one_file_a_kind(story: Story) -> None:
+    printed = list(yaml.safe_load_all(story.p2("crds").out))
+    assert {crd["kind"] for crd in printed} == {"CustomResourceDefinition"}
+    assert story.p2("crds", "-o", "made/crds").code == 0
+    files = (story.root / "made/crds").iterdir()
+    assert {path.name: yaml.safe_load(path.read_text()) for path in files} == {
+        f"{crd['spec']['names']['plural']}.yaml": crd for crd in printed
+    }
+    story.write("blocked", "")
+    refused = story.p2("crds", "-o", str(next(story.root.rglob("blocked"))))
+    assert refused.code == 2
+    assert "cannot write" in refused.err
+
+
 def test_a_kind_and_its_fields_are_explained(story: Story) -> None:
     assert "File" in story.p2("explain", "files").out
     assert "octal" in story.p2("explain", "file.mode").out

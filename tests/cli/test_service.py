@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from controller.surfaces.cli import service
-from controller.surfaces.unit import NAME, Service, unit_text
+from controller.surfaces.cli.main import command_of
+from controller.surfaces.cli.operator import Operator
+from controller.surfaces.unit import NAME, Operating, Service, unit_text
 from tests.cli.story import P2, Story
 
 # Tenths of systemd's own scale from 0 to 10; docs/service.md says what the rest is for, and how to tighten it.
@@ -33,6 +35,13 @@ def machine_units(story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(service, "SYSTEM_UNITS", tmp_path / "system")
     story.write("a.yaml", story.file("one"))
     return tmp_path / "system"
+
+
+@pytest.fixture
+def kubeconfig(story: Story) -> Path:
+    path = story.root / "kubeconfig"
+    path.write_text("{}")
+    return path
 
 
 def settings(unit: Path) -> dict[str, str]:
@@ -139,6 +148,67 @@ def test_unit_that_cannot_be_written_names_the_way_out(story: Story, units: Path
     assert shown.err.startswith(f"error: cannot read {units / NAME}") and shown.err.count("\n") == 1
 
 
+def test_operator_unit_logs_in_with_the_kubeconfig_it_was_given(
+    story: Story, units: Path, home: Path, kubeconfig: Path
+) -> None:
+    shown = story.p2(
+        "install-service", "--user", "--operator", "--default", "--node", "box", "--kubeconfig", kubeconfig.name
+    )
+    assert shown.code == 0, shown.err
+    text = (units / NAME).read_text()
+    assert settings(units / NAME)["ExecStart"] == f'"{P2}" operator --node box --default'
+    assert f'Environment="PEGASUS2_HOME={home}"\nEnvironment="KUBECONFIG={kubeconfig}"\n' in text
+    assert shown.out.splitlines()[1] == f"it runs {P2} over the cluster of {kubeconfig}, with its home in {home}"
+
+
+def test_operator_unit_waits_for_its_cluster_without_end(story: Story, units: Path, kubeconfig: Path) -> None:
+    story.p2("install-service", "--user", "--operator", "--kubeconfig", str(kubeconfig))
+    assert settings(units / NAME)["StartLimitIntervalSec"] == "0"
+    story.p2("install-service", "--user")
+    assert settings(units / NAME)["StartLimitBurst"] == "6"
+
+
+def test_operator_unit_takes_the_kubeconfig_of_the_environment(
+    story: Story, units: Path, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    shown = story.p2("install-service", "--user", "--operator", "--print")
+    assert f'Environment="KUBECONFIG={kubeconfig}"' in shown.out.splitlines()
+
+
+def test_command_line_of_an_operator_unit_is_one_that_p2_reads() -> None:
+    operating = Operating(Path("/etc/kubeconfig"), "box", True, ("shop", "web"), "admin@k3s")
+    command = command_of(operating.words())
+    assert isinstance(command, Operator)
+    assert (command.node, command.default, command.namespaces) == ("box", True, ("shop", "web"))
+    assert command.context == "admin@k3s"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--operator"], "give --kubeconfig FILE"),
+        (["--operator", "--kubeconfig", "none"], "cannot read the kubeconfig"),
+        (["--operator", "--kubeconfig", "kubeconfig", "elsewhere"], "leave it out"),
+        (["--operator", "--kubeconfig", "kubeconfig", "--node", "The Box"], 'cannot use the name "The Box"'),
+        (["--default"], "say --operator, too"),
+    ],
+)
+def test_operator_unit_that_could_not_run_is_refused(
+    story: Story, units: Path, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str
+) -> None:
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    shown = story.p2("install-service", "--user", *arguments)
+    assert (shown.code, shown.out) == (2, "")
+    assert says in shown.err and shown.err.startswith("error: cannot ")
+    assert not units.exists()
+
+
+def sample_operator(place: Path, *, system: bool) -> Service:
+    operating = Operating(place / "kubeconfig", "box", True, ("shop",), "of $HOME & 100% @ k3s")
+    return Service(Path(P2), operating, place / "home", system, 25.0)
+
+
 def sample(place: Path, *, system: bool, name: str = "state") -> Service:
     source = place / name
     source.mkdir()
@@ -161,6 +231,25 @@ def test_systemd_finds_nothing_to_complain_about(tmp_path: Path, system: bool, n
     checked = analyse(unit, "verify", system=system)
     complaints = [line for line in checked.stderr.splitlines() if NAME in line or "pegasus2" in line]
     assert (checked.returncode, complaints) == (0, []), checked.stderr
+
+
+@pytest.mark.systemd
+@pytest.mark.parametrize("system", [True, False], ids=["system", "user"])
+def test_systemd_finds_nothing_to_complain_about_an_operator(tmp_path: Path, system: bool) -> None:
+    unit = tmp_path / NAME
+    unit.write_text(unit_text(sample_operator(tmp_path, system=system)))
+    checked = analyse(unit, "verify", system=system)
+    complaints = [line for line in checked.stderr.splitlines() if NAME in line or "pegasus2" in line]
+    assert (checked.returncode, complaints) == (0, []), checked.stderr
+
+
+@pytest.mark.systemd
+@pytest.mark.parametrize("where", EXPOSURE)
+def test_operator_is_exposed_no_more_than_a_controller_over_files(tmp_path: Path, where: str) -> None:
+    unit = tmp_path / NAME
+    unit.write_text(unit_text(sample_operator(tmp_path, system=where == "system")))
+    checked = analyse(unit, "security", "--offline=yes", f"--threshold={EXPOSURE[where]}", system=True)
+    assert checked.returncode == 0, checked.stdout
 
 
 @pytest.mark.systemd

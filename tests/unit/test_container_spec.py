@@ -57,7 +57,7 @@ def container(namespace: str = "default", **spec: Any) -> Container:
         ({"healthcheck": {"test": ["CMD", "x"], "disable": True}}, "cannot both disable"),
         ({"devices": ["null"]}, 'cannot read the device "null"'),
         ({"ports": ["80"]}, 'cannot read the port "80"'),
-        ({"cpus": 0}, "greater than 0"),
+        ({"cpus": 0}, "greater than or equal to 0.01"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from resources.conditions import Reason
-
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+from resources.load import load_text
+from tests.pages import FILES_MODE_ONLY, PAGES, ROOT, Document, documents, unfenced
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -26,6 +25,16 @@ def test_every_link_leads_to_a_section(page: Path) -> None:
         f"{file}#{anchor}" for file, anchor in links if anchor not in sections(page.parent / file if file else page)
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_resource_of_a_page_stands_in_a_block_that_the_tests_find(page: Path) -> None:
+    assert unfenced(page) == []
+
+
+@pytest.mark.parametrize("document", [each for each in documents() if each.mark in ("", FILES_MODE_ONLY)], ids=str)
+def test_every_resource_of_the_pages_and_examples_is_valid(document: Document) -> None:
+    assert load_text(document.text.encode(), document.place, ROOT / "docs").problems == ()
 
 
 def sections(page: Path) -> set[str]:

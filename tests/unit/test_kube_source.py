@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from threading import Event as Flag
 from typing import Any
 
@@ -48,16 +48,35 @@ class Listing:
         return self.bodies if path.endswith("/files") else ()
 
 
+class Here:
+    """The post of an operator that takes what names no node, or its own."""
+
+    def __init__(self, owned: Sequence[Key]) -> None:
+        self._owned = owned
+
+    def takes(self, found: Object) -> bool:
+        return found.node in ("", "here")
+
+    def owns(self, key: Key) -> bool:
+        return key in self._owned
+
+    def changed(self, keys: Iterable[Key]) -> None: ...
+
+    def elsewhere(self, found: Object) -> None: ...
+
+    def left(self) -> Sequence[Key]:
+        return ()
+
+    def leaving(self, kind: str) -> bool:
+        return False
+
+    def cluster_now(self) -> str:
+        return "kubernetes:1"
+
+
 def source(*bodies: dict[str, Any], owned: Sequence[Key] = ()) -> tuple[KubeSource, Catalogue]:
     catalogue = Catalogue()
-    made = KubeSource(
-        Listing(*bodies),  # type: ignore[arg-type]
-        "kubernetes:1",
-        catalogue,
-        takes=lambda found: found.node in ("", "here"),
-        owns=lambda each: each in owned,
-        changed=lambda keys: None,
-    )
+    made = KubeSource(Listing(*bodies), "kubernetes:1", catalogue, Here(owned))  # type: ignore[arg-type]
     return made, catalogue
 
 

@@ -16,6 +16,7 @@ from controller.engine.manager import Manager
 from controller.engine.revision import Condition, Revision
 from resources.conditions import Reason
 from resources.meta import DeletionPolicy, DriftPolicy, Key, Problem
+from resources.plan import Action, Plan
 from tests.unit.test_running import eventually
 from tests.unit.world import Gadget, GadgetAgent, Loop, Thing, Vault, declare, gadget
 
@@ -230,17 +231,18 @@ def test_a_resource_that_moved_to_another_file_is_the_same(loop: Loop) -> None:
     assert record is not None and record.file == "/desired/elsewhere.yaml"
 
 
+class Strict(GadgetAgent):
+    """Can't change what there is."""
+
+    def diff(self, desired, last, observed):  # type: ignore[no-untyped-def]
+        plan = super().diff(desired, last, observed)
+        return Plan(plan.key, Action.REPLACE, plan.changes) if plan.action is Action.UPDATE else plan
+
+    def replace(self, step, ctx):  # type: ignore[no-untyped-def]
+        return self._make(step, "replace")
+
+
 def test_a_thing_that_holds_data_is_not_replaced_until_confirmed() -> None:
-    from resources.plan import Action, Plan
-
-    class Strict(GadgetAgent):
-        def diff(self, desired, last, observed):  # type: ignore[no-untyped-def]
-            plan = super().diff(desired, last, observed)
-            return Plan(plan.key, Action.REPLACE, plan.changes) if plan.action is Action.UPDATE else plan
-
-        def replace(self, step, ctx):  # type: ignore[no-untyped-def]
-            return self._make(step, "replace")
-
     loop = Loop(Strict())
     loop.apply(gadget("v", Vault, color="red"))
     loop.apply(gadget("v", Vault, color="blue"))
@@ -251,16 +253,30 @@ def test_a_thing_that_holds_data_is_not_replaced_until_confirmed() -> None:
     assert not loop.stores.overrides.confirmed(), "a confirmation serves once"
 
 
-def test_an_adoption_that_loses_data_waits_for_a_confirmation() -> None:
-    from resources.plan import Action, Plan
+def test_a_spec_that_was_taken_back_keeps_its_generation_when_it_is_read_anew() -> None:
+    loop = Loop(Strict())
+    loop.apply(gadget("v", Vault, color="red"))
+    loop.apply(gadget("v", Vault, color="red", suspend=True))
+    loop.agent.world["v"].color = "green"
+    loop.apply(gadget("v", Vault, color="red"))
+    assert loop.reason("v", "Vault") == Reason.IMMUTABLE
+    status = loop.stores.statuses.find(key("v", "Vault"))
+    reread = Loop(loop.agent, loop.stores)
+    reread.take(declare(gadget("v", Vault, color="red")))
+    entry = reread.index.find(key("v", "Vault"))
+    assert entry is not None
+    assert status is not None
+    assert (entry.generation, status.generation) == (3, 3)
 
-    class Strict(GadgetAgent):
+
+def test_an_adoption_that_loses_data_waits_for_a_confirmation() -> None:
+    class Lossy(GadgetAgent):
         def diff(self, desired, last, observed):  # type: ignore[no-untyped-def]
             plan = super().diff(desired, last, observed)
             lossy = plan.action is Action.UPDATE
             return Plan(plan.key, Action.REPLACE, plan.changes, loses_data=True) if lossy else plan
 
-    loop = Loop(Strict(world={"v": Thing(color="red", size=None, mark=None, serial=9)}))
+    loop = Loop(Lossy(world={"v": Thing(color="red", size=None, mark=None, serial=9)}))
     loop.apply(gadget("v", Vault, color="blue", adopt=True))
     assert colors(loop) == {"v": "red"} and loop.reason("v", "Vault") == Reason.IMMUTABLE
     loop.stores.overrides.confirm([key("v", "Vault")])

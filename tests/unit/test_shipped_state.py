@@ -13,7 +13,7 @@ import yaml
 from resources.schema import editor_schema
 
 STATE = Path(__file__).resolve().parents[2] / "state"
-SCHEMA = STATE / ".schema.json"
+SCHEMA = STATE / ".schema"
 MANIFESTS = sorted(STATE.rglob("*.yaml"))
 
 

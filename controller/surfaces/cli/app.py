@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from controller.engine.requests import Cause, Request
     from controller.engine.stores import Listener, Stores
     from controller.store.home import Home
+    from controller.wiring.opened import Opened
     from controller.wiring.outcome import Preview
     from controller.wiring.recovery import Recovery
     from controller.wiring.settings import Settings
@@ -136,6 +137,14 @@ def tell(app: App, news: str) -> None:
     app.console.note(f"{app.console.paint_err('note:', Style.BOLD, Style.YELLOW)} {news}")
 
 
+def tell_elsewhere(app: App, opened: Opened) -> None:
+    """Says how much of what is declared is for other machines, if any is."""
+    if others := opened.elsewhere():
+        verb = "is" if len(others) == 1 else "are"
+        machines = ", ".join(sorted({node or "that of --default" for _, node in others}))
+        tell(app, f"{counted(len(others), 'resource')} {verb} for other machines ({machines}), and left alone here")
+
+
 def tell_lost(app: App, home: Home) -> None:
     """Says beside what is shown that the database has gone, so that there is little to show."""
     if home.lacks_database:
@@ -153,6 +162,7 @@ def load(app: App, workspace: Workspace, *, keep_going: bool, revision: int | No
     else:
         problems = _past(workspace, revision, partly=keep_going)
     app.console.note(problem_line(problem) for problem in problems)
+    tell_elsewhere(app, workspace)
     if problems and not keep_going:
         raise Refused(
             f"cannot use the source: it has {counted(len(problems), 'problem')}; "
@@ -176,12 +186,16 @@ def refuse_unusable(workspace: Workspace, preview: Preview) -> None:
         raise Refused(f"cannot use {place(workspace.source.name)}: {trouble}")
 
 
-def chosen(only: Collection[str], workspace: Workspace) -> frozenset[Key] | None:
+def chosen(only: Collection[str], opened: Opened) -> frozenset[Key] | None:
     """The keys named with --only, None for all. Raises Refused for one that is neither declared nor owned."""
     if not only:
         return None
     from controller.surfaces.cli.keys import key_named, known
 
     keys = [key_named(text) for text in only]
-    inventory = workspace.stores.inventory
-    return known((key for key in keys if not inventory.find(key)), workspace.declared(), "the source") | frozenset(keys)
+    inventory, elsewhere = opened.stores.inventory, dict(opened.elsewhere())
+    unowned = [key for key in keys if not inventory.find(key)]
+    for key in unowned:
+        if key in elsewhere and key not in opened.declared():
+            raise Refused(f"cannot look at {key.short} from here: it is for the machine {elsewhere[key]} (spec.node)")
+    return known(unowned, opened.declared(), "the source") | frozenset(keys)

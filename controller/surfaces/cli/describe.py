@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from controller.surfaces.cli.app import App
-from controller.surfaces.cli.braking import note_braked
 from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
-from controller.surfaces.cli.keys import Selection, complete_kinds_and_keys, selected
+from controller.surfaces.cli.keys import complete_kinds_and_keys, selected
 from controller.surfaces.cli.parameters import SourceOption
+from controller.surfaces.cli.views import EVERYTHING, ContextOption, KubeconfigOption, view_of
 
 _EVENTS = 10  # of one resource that are shown
 
@@ -24,6 +24,7 @@ class Describe(Command):
     Examples:
       p2 describe container/web
       p2 describe volumes
+      p2 describe container/web --context home      as a cluster has it
     """
 
     name = "describe"
@@ -33,26 +34,23 @@ class Describe(Command):
         Argument(metavar="KIND[/NAME]", autocompletion=complete_kinds_and_keys, help="What to describe."),
     ] = ()
     path: SourceOption = Path("state")
+    context: ContextOption = ""
+    kubeconfig: KubeconfigOption = None
     output: Annotated[Literal["text", "json"], Option("-o", "--output", help="How to print it.")] = "text"
 
     def run(self, app: App) -> Exit:
         from controller.surfaces.cli.description import Description, described
-        from controller.surfaces.cli.listing import listed
 
         selection = selected(self.what)
         if selection.everything:
             raise Refused("cannot tell what is meant: name a KIND or KIND/NAME; p2 get lists them")
-        with app.open(self.path, read_only=True) as workspace:
-            workspace.load()
-            note_braked(app, workspace.stores)
-            everything = listed(workspace, Selection(frozenset(), frozenset()))
-            found = [
-                Description.of(each, everything, workspace.stores.events.since(0.0, each.key, _EVENTS))
-                for each in everything
-                if each.key in selection
-            ]
-        for key in sorted(selection.keys - {each.listed.key for each in found}):
-            raise Refused(f"cannot find {key.short}: it is neither declared in {self.path} nor owned")
+        with view_of(app, self.path, self.context, self.kubeconfig) as view:
+            everything = view.look(EVERYTHING)
+            chosen = [each for each in everything if each.key in selection]
+            for key in sorted(selection.keys - {each.key for each in chosen}):
+                raise Refused(view.absent(key))
+            events = view.events([each.key for each in chosen], _EVENTS)
+        found = [Description.of(each, everything, events[each.key]) for each in chosen]
         if self.output == "json":
             from controller.surfaces.cli.words import as_json
 

@@ -89,7 +89,10 @@ def _state(listed: Listed, paint: Paint, now: float) -> str:
 def _facts(each: Description, now: float) -> Iterator[str]:
     listed = each.listed
     if listed.file:
-        yield f"  declared in  {place(listed.file)}" if listed.declared else f"  was in       {place(listed.file)}"
+        there = listed.declared or listed.found
+        yield f"  declared in  {place(listed.file)}" if there else f"  was in       {place(listed.file)}"
+    if listed.node:
+        yield f"  machine      {listed.node}"
     if listed.generation:
         done = listed.status.observed_generation if listed.status else 0
         yield f"  generation   {listed.generation}, worked off {done}"

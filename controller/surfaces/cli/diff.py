@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from controller.surfaces.cli.app import App, chosen, load, refuse_unusable
+from controller.surfaces.cli.app import App, chosen, load, refuse_unusable, settings, tell_elsewhere
 from controller.surfaces.cli.braking import note_braked
-from controller.surfaces.cli.command import Command, Exit, Option
+from controller.surfaces.cli.command import Command, Exit, Option, Refused
 from controller.surfaces.cli.parameters import Only, Prune, SourcePath
+from controller.surfaces.cli.views import ContextOption, KubeconfigOption, connected
+from controller.surfaces.cli.words import problem_line
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
+    from controller.surfaces.cli.plan_file import Scope
     from controller.wiring.outcome import Preview
-    from controller.wiring.workspace import Workspace
-    from resources.meta import Key, Problem
+    from resources.meta import Declared, Key, Problem
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Diff(Command):
       p2 diff --only container/web -v      one resource, with the fields of what would be created
       p2 diff -o json > plan.json          a plan to be applied later: p2 apply --plan plan.json
       p2 diff --revision 12                what would change if the files were as in revision 12
+      p2 diff --context home               what the operator of this machine would do about a cluster's objects
     """
 
     name = "diff"
@@ -48,42 +51,79 @@ class Diff(Command):
         Option("--revision", metavar="N", min=1, help="As if the files were as in this one; see p2 history."),
     ] = None
     verbose: Annotated[bool, Option("-v", "--verbose", help="The same as -o wide.")] = False
+    context: ContextOption = ""
+    kubeconfig: KubeconfigOption = None
+    node: Annotated[
+        str,
+        Option("--node", metavar="NAME", help="With --context: as the operator of this node would (default: ours)."),
+    ] = ""
 
     def run(self, app: App) -> Exit:
+        from controller.surfaces.cli.plan_file import Scope
         from controller.surfaces.cli.progress import waiting
 
+        if self.context or self.kubeconfig:
+            return self._of_cluster(app)
+        if self.node:
+            raise Refused("cannot use --node without --context: PEGASUS2_NODE says what this machine is called")
         with app.open(self.path, read_only=True) as workspace:
             problems = load(app, workspace, keep_going=self.keep_going, revision=self.revision)
             only = chosen(self.only, workspace)
             with waiting(app.console, "looking at the machine"):
                 preview = workspace.preview(only, prune=self.prune)
-            self._show(app, workspace, preview, only, problems)
+            scope = Scope(self.path.resolve(), only, self.prune)
+            self._show(app, workspace.declared(), preview, scope, problems)
             note_braked(app, workspace.stores)
             refuse_unusable(workspace, preview)
-        if preview.failures or problems:
-            return Exit.REFUSED
-        return Exit.DIFFERENT if differs(preview) else Exit.OK
+        return _exit(preview, problems)
+
+    def _of_cluster(self, app: App) -> Exit:
+        """What the operator here would do. One object that can't be used keeps it from nothing else, so all are planned for."""
+        from controller.surfaces.cli.plan_file import Scope
+        from controller.surfaces.cli.progress import waiting
+        from controller.wiring.reading import Reading
+
+        if self.path != Path("state") or self.revision is not None:
+            raise Refused("cannot combine PATH or --revision with --context: a cluster has neither files nor revisions")
+        with (
+            connected(self.context, self.kubeconfig) as cluster,
+            Reading.open(cluster, settings(), self.node) as reading,
+        ):
+            problems = reading.load()
+            app.console.note(problem_line(problem) for problem in problems)
+            tell_elsewhere(app, reading)
+            only = chosen(self.only, reading)
+            with waiting(app.console, "looking at the machine"):
+                preview = reading.preview(only, prune=self.prune)
+            scope = Scope(Path(reading.source_name), only, self.prune)
+            self._show(app, reading.declared(), preview, scope, problems)
+            note_braked(app, reading.stores)
+        return _exit(preview, problems)
 
     def _show(
         self,
         app: App,
-        workspace: Workspace,
+        declared: Mapping[Key, Declared],
         preview: Preview,
-        only: Collection[Key] | None,
+        scope: Scope,
         problems: Collection[Problem],
     ) -> None:
-        declared = workspace.declared()
         if self.output == "json":
-            from controller.surfaces.cli.plan_file import Scope, document
+            from controller.surfaces.cli.plan_file import document
             from controller.surfaces.cli.words import as_json
 
-            scope = Scope(self.path.resolve(), frozenset(only) if only is not None else None, self.prune)
             app.console.print(as_json(document(preview, scope, declared, problems, app.now())))
         else:
             from controller.surfaces.cli.plan_view import preview_lines
 
             detailed = self.verbose or self.output == "wide"
             app.console.print(preview_lines(preview, app.console.paint, declared if detailed else {}))
+
+
+def _exit(preview: Preview, problems: Collection[Problem]) -> Exit:
+    if preview.failures or problems:
+        return Exit.REFUSED
+    return Exit.DIFFERENT if differs(preview) else Exit.OK
 
 
 def differs(preview: Preview) -> bool:

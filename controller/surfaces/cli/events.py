@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from controller.surfaces.cli.app import App, tell_lost
 from controller.surfaces.cli.command import Argument, Command, Exit, Option
 from controller.surfaces.cli.keys import Selection, complete_kinds_and_keys, selected
+from controller.surfaces.cli.views import ContextOption, KubeconfigOption
 
 if TYPE_CHECKING:
     from controller.engine.stores import Event, Stores
     from controller.surfaces.cli.table import Cell
 
 _KEPT = 10_000  # no database keeps more
+_AGAIN = 2.0  # seconds between two looks at the events of a cluster
 _NEWEST = 1_000  # of which those are that are new since a quarter of a second ago
 
 
@@ -29,6 +32,7 @@ class Events(Command):
     Examples:
       p2 events                      the last hundred
       p2 events container/web -w     of one resource, and then as they happen
+      p2 events --context home       what operators have told the cluster
     """
 
     name = "events"
@@ -42,6 +46,8 @@ class Events(Command):
     watch: Annotated[bool, Option("-w", "--watch", help="Go on, and print what happens.")] = False
     number: Annotated[int, Option("-n", "--number", metavar="N", min=1, help="How many at most (default: 100).")] = 100
     output: Annotated[Literal["table", "json"], Option("-o", "--output", help="How to print it.")] = "table"
+    context: ContextOption = ""
+    kubeconfig: KubeconfigOption = None
 
     def run(self, app: App) -> Exit:
         from controller.surfaces.cli.table import Table
@@ -49,14 +55,32 @@ class Events(Command):
         selection = selected(self.what)
         table = Table(["LAST SEEN", "LEVEL", "REASON", "RESOURCE", "MESSAGE"], app.console.paint)
         with suppress(KeyboardInterrupt):
-            for some in self._as_they_come(app, selection):
+            for some in (
+                self._of_cluster(app, selection) if self.context or self.kubeconfig else self._here(app, selection)
+            ):
                 if self.output == "json":
                     app.console.print(json.dumps(document(event), ensure_ascii=False) for event in some)
                 else:
                     app.console.print(table.lines([row(event) for event in some]))
         return Exit.OK
 
-    def _as_they_come(self, app: App, selection: Selection) -> Iterator[list[Event]]:
+    def _of_cluster(self, app: App, selection: Selection) -> Iterator[list[Event]]:
+        """As `_here`, of what a cluster keeps: an hour's events, unless it was told otherwise."""
+        from controller.surfaces.cli.views import connected, patiently
+
+        with connected(self.context, self.kubeconfig) as cluster:
+            from controller.surfaces.cli.cluster_view import all_events
+
+            found = _chosen(all_events(cluster), selection)
+            yield found[-self.number :]
+            while self.watch:
+                known = frozenset(found)
+                time.sleep(_AGAIN)
+                found = _chosen(patiently(app, lambda: all_events(cluster)), selection)
+                if new := [event for event in found if event not in known]:
+                    yield new
+
+    def _here(self, app: App, selection: Selection) -> Iterator[list[Event]]:
         """The last ones; then, to watch, what is new whenever there is something."""
         with app.kept(read_only=True) as kept:
             database = kept.home.database
@@ -82,8 +106,11 @@ def happened(stores: Stores, selection: Selection, after: float, limit: int = _K
     """The events later than `after` that are about what is selected, oldest first."""
     if len(selection.keys) == 1 and not selection.kinds:
         return list(stores.events.since(after, next(iter(selection.keys)), limit=limit))
-    found = stores.events.since(after, limit=limit)
-    return [event for event in found if selection.everything or (event.key and event.key in selection)]
+    return _chosen(stores.events.since(after, limit=limit), selection)
+
+
+def _chosen(events: Sequence[Event], selection: Selection) -> list[Event]:
+    return [event for event in events if selection.everything or (event.key and event.key in selection)]
 
 
 def row(event: Event) -> list[Cell]:

@@ -52,11 +52,12 @@ class Explain(Command):
 class Schema(Command):
     """Print a JSON Schema with which editors complete and check.
 
-    For the YAML language server, begin a file with: # yaml-language-server: $schema=PATH
+    For the YAML language server, begin a file with: # yaml-language-server: $schema=.schema
+    kubectl apply -f DIRECTORY takes every .json file for a resource, so give it another ending there.
 
     Examples:
       p2 schema > schema.json
-      p2 schema -o state/.schema.json
+      p2 schema -o state/.schema
     """
 
     name = "schema"

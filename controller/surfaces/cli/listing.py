@@ -12,6 +12,7 @@ from resources.meta import API_VERSION, Key
 
 if TYPE_CHECKING:
     from controller.engine.stores import Record
+    from controller.sources.objects import Object
     from controller.surfaces.cli.keys import Selection
     from controller.wiring.workspace import Workspace
     from resources.meta import Declared
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One resource. At least one of `declared`, `record` and `status` is there."""
+    """One resource. At least one of `declared`, `record`, `status` and `found` is there."""
 
     key: Key
     declared: Declared | None
@@ -27,6 +28,8 @@ class Listed:
     status: Status | None
     generation: int  # of the declaration; 0 when there is none
     suspended: bool = False  # with p2 suspend, beside the files
+    found: Object | None = None  # as a cluster has it
+    node: str = ""  # in a cluster: the machine that it is on, or is to be
 
     @property
     def ready(self) -> str:
@@ -37,10 +40,12 @@ class Listed:
     @property
     def edited(self) -> bool:
         """Whether the declaration is newer than the last pass."""
-        if self.declared is None:
-            return False
         status = self.status
-        return status is None or status.generation < self.generation or status.digest not in ("", self.declared.digest)
+        if self.declared is None and self.found is None:
+            return False
+        if status is None or status.generation < self.generation:
+            return True
+        return self.declared is not None and status.digest not in ("", self.declared.digest)
 
     @property
     def reason(self) -> str:
@@ -67,6 +72,8 @@ class Listed:
 
     @property
     def file(self) -> str:
+        if self.found:
+            return self.found.file
         if self.declared:
             return self.declared.origin.file
         return self.record.file if self.record else ""
@@ -75,11 +82,17 @@ class Listed:
         """Whether a list shows nothing new; the time of the last look is none."""
         if other is None:
             return False
-        shown = (self.ready, self.reason, self.message, self.generation, self.handle, self.file)
-        return shown == (other.ready, other.reason, other.message, other.generation, other.handle, other.file)
+        return self._shown() == other._shown()
+
+    def _shown(self) -> tuple[object, ...]:
+        return self.ready, self.reason, self.message, self.generation, self.handle, self.file, self.node
 
     def manifest(self) -> dict[str, Any]:
-        """The resource as its file says it, or as it was applied last; only what was written."""
+        """The resource as its file or the cluster has it, or as it was applied last; only what was written."""
+        if self.found:
+            from controller.sources.objects import manifest
+
+            return _readable(manifest(self.found))
         if self.declared:
             return self.declared.resource.model_dump(mode="json", exclude_unset=True)
         if self.record and self.record.applied:
@@ -113,15 +126,24 @@ class Listed:
                 for c in status.conditions
             ],
             "drift": changes_document(status.drift),
-            "declared": self.declared is not None,
+            "declared": bool(self.declared or self.found),
             "suspended": self.suspended,
             "handle": self.handle,
             "file": self.file,
             "observedAt": moment(status.at),
+            **({"node": self.node} if self.found else {}),
         }
 
 
+_COPY = "kubectl.kubernetes.io/last-applied-configuration"
 _GONE = Status(0, 0, (Condition(Type.READY, Truth.FALSE, "Gone", "neither declared nor owned any more", 0, 0.0),))
+
+
+def _readable(found: dict[str, Any]) -> dict[str, Any]:
+    """Without the copy of itself that kubectl keeps in an annotation."""
+    metadata = dict(found["metadata"])
+    notes = {name: text for name, text in (metadata.pop("annotations", None) or {}).items() if name != _COPY}
+    return found | {"metadata": metadata | ({"annotations": notes} if notes else {})}
 
 
 def listed(workspace: Workspace, selection: Selection) -> list[Listed]:

@@ -29,13 +29,14 @@ def columns_of(found: Iterable[Listed]) -> Columns:
     return model.about.columns if model else ()
 
 
-def heading(columns: Columns, *, wide: bool) -> list[str]:
+def heading(columns: Columns, *, wide: bool, clustered: bool = False) -> list[str]:
+    """`clustered`: of what a cluster has, which is on a machine and in no file."""
     own = [name.upper() for name, _ in columns]
-    more = ["GENERATION", "HANDLE", "FILE"] if wide else []
+    more = ["GENERATION", "HANDLE", "NODE" if clustered else "FILE"] if wide else []
     return ["NAME", "READY", "REASON", "AGE", *own, *more, "MESSAGE"]
 
 
-def row(each: Listed, columns: Columns, now: float, *, wide: bool) -> list[Cell]:
+def row(each: Listed, columns: Columns, now: float, *, wide: bool, clustered: bool = False) -> list[Cell]:
     """One line of a table, under `heading` with the same arguments."""
     ready = Truth(each.ready)
     cells = [
@@ -48,7 +49,8 @@ def row(each: Listed, columns: Columns, now: float, *, wide: bool) -> list[Cell]
         manifest = each.manifest()
         cells += [Cell(_at(manifest, path)) for _, path in columns]
         done = each.status.observed_generation if each.status else 0
-        cells += [Cell(f"{done}/{each.generation}"), Cell(_short(each.handle)), Cell(place(each.file))]
+        where = (each.node or "-") if clustered else place(each.file)
+        cells += [Cell(f"{done}/{each.generation}"), Cell(_short(each.handle)), Cell(where)]
     return [*cells, Cell(each.message)]
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from resources.plan import Change, Plan
 
 FORMAT = "pegasus2.dev/plan/v1"
+CLUSTER = "kubernetes:"  # what the source of a plan begins with that was made of a cluster
 
 # A change as (path, observed, desired); an action as its name and its changes.
 _Change = tuple[str, Any, Any]
@@ -32,7 +33,7 @@ _Action = tuple[str, tuple[_Change, ...]]
 class Scope:
     """What a plan is about."""
 
-    source: Path
+    source: Path  # or the name of a cluster
     only: frozenset[Key] | None = None
     prune: bool = True
 
@@ -87,6 +88,8 @@ def read_plan(path: Path) -> SavedPlan:
         found = json.loads(path.read_text())
         if found["format"] != FORMAT:
             raise Refused(f'cannot use {path}: its format is "{found["format"]}", this program reads {FORMAT}')
+        if found["source"].startswith(CLUSTER):
+            raise Refused(f"cannot apply {path}: it was made of a cluster, whose operators carry it out: p2 operator")
         only = None if found["only"] is None else frozenset(map(Key.parse, found["only"]))
         scope = Scope(Path(found["source"]), only, bool(found["prune"]))
         actions = {action["key"]: _saved_action(action) for action in found["actions"]}

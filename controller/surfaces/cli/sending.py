@@ -31,7 +31,7 @@ _WHAT_TO_DO = "p2 health says what to do"
 
 def carried_out(words: Sequence[str], at: Path) -> int | None:
     """The exit code, when the controller behind the socket `at` has carried out `words`; None when it is for us to do."""
-    if not words or words[0] not in SENT or not _STAYS.isdisjoint(words):
+    if not words or words[0] not in SENT or not _STAYS.isdisjoint(words) or any(map(_of_cluster, words)):
         return None
     asked = time.monotonic()
     line = _connected(at)
@@ -46,6 +46,11 @@ def carried_out(words: Sequence[str], at: Path) -> int | None:
     except OSError:
         return None  # ended just now
     return _shown(line, goes_on=words[0] in _CHANGING)
+
+
+def _of_cluster(word: str) -> bool:
+    """Whether it asks for a cluster, which this process reaches with its own kubeconfig."""
+    return word.startswith(("--context", "--kubeconfig"))
 
 
 def answers(path: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from typing import Annotated
 from controller.surfaces.cli.app import App
 from controller.surfaces.cli.command import Command, Exit, Option, Refused
 from controller.surfaces.cli.parameters import SourcePath
-from controller.surfaces.unit import FIRST_LINE, NAME, Service, unit_text
+from controller.surfaces.unit import FIRST_LINE, NAME, Operating, Service, unit_text
+from resources.meta import DNS_LABEL
 
 PROGRAM = "p2"
 SYSTEM_UNITS = Path("/etc/systemd/system")
@@ -24,6 +26,7 @@ _CARRIED = (
     "PEGASUS2_AGENTS_CONFIG",
     "PEGASUS2_LOG_LEVEL",
     "PEGASUS2_METRICS_PORT",
+    "PEGASUS2_NODE",
     "PEGASUS2_STOP_TIMEOUT",
     "DOCKER_HOST",
 )
@@ -38,9 +41,13 @@ class InstallService(Command):
     line. Settings that are in the environment now (PEGASUS2_*, DOCKER_HOST) are written into it. A unit that somebody
     else wrote is left alone, unless --force is given. It says what to run next, and runs nothing itself.
 
+    With --operator the unit runs p2 operator, which takes the desired state from a Kubernetes cluster instead of files:
+    docs/k3s.md.
+
     Examples:
       p2 install-service /srv/state
       p2 install-service --print          only show it
+      p2 install-service --operator --default --kubeconfig /etc/pegasus2/kubeconfig
     """
 
     name = "install-service"
@@ -51,6 +58,16 @@ class InstallService(Command):
     system: Annotated[bool, Option("--system", help="A unit of the machine; needs root.")] = False
     print: Annotated[bool, Option("--print", help="Print it; write nothing.")] = False
     force: Annotated[bool, Option("--force", help="Replace a unit that p2 did not write.")] = False
+    operator: Annotated[bool, Option("--operator", help="Run p2 operator at a cluster, not p2 run over files.")] = False
+    node: Annotated[str, Option("--node", metavar="NAME", help="Operator: the machine's name in specs.")] = ""
+    default: Annotated[bool, Option("--default", help="Operator: take the objects that name no machine.")] = False
+    namespace: Annotated[
+        tuple[str, ...], Option("--namespace", metavar="NAME", help="Operator: only objects in it; repeatable.")
+    ] = ()
+    context: Annotated[str, Option("--context", metavar="NAME", help="Operator: context of the kubeconfig.")] = ""
+    kubeconfig: Annotated[
+        Path | None, Option("--kubeconfig", metavar="FILE", help="Operator: how it logs in (default: $KUBECONFIG).")
+    ] = None
 
     def run(self, app: App) -> Exit:
         if self.user and self.system:
@@ -85,15 +102,47 @@ class InstallService(Command):
     def _service(self, system: bool) -> Service:
         from controller.wiring.settings import Settings
 
-        source = self.path.absolute()
-        if not source.exists():
-            raise Refused(f"cannot find {self.path}: name the directory with the desired state that the service is for")
+        source = self._operating() if self.operator else self._files()
         try:
             settings = Settings.from_environment()
             carried = {name: value for name in _CARRIED if (value := os.environ.get(name))}
         except ValueError as error:
             raise Refused(str(error)) from error
         return Service(program(), source, settings.home, system, settings.stop_timeout, carried)
+
+    def _files(self) -> Path:
+        if self.node or self.default or self.namespace or self.context or self.kubeconfig:
+            raise Refused("cannot give an operator's options to p2 run: say --operator, too, or leave them out")
+        source = self.path.absolute()
+        if not source.exists():
+            raise Refused(f"cannot find {self.path}: name the directory with the desired state that the service is for")
+        return source
+
+    def _operating(self) -> Operating:
+        if self.path != Path("state"):
+            raise Refused(
+                f"cannot use {self.path} with --operator: it takes the desired state from the cluster; leave it out"
+            )
+        for name in (*([self.node] if self.node else []), *self.namespace):
+            if not re.fullmatch(DNS_LABEL, name) or len(name) > 63:
+                raise Refused(
+                    f'cannot use the name "{name}": names have lower-case letters, digits and hyphens, at most 63'
+                )
+        return Operating(self._kubeconfig(), self.node, self.default, self.namespace, self.context)
+
+    def _kubeconfig(self) -> Path:
+        """Raises Refused where there is none: a service has none of the places in which a person's would be looked for."""
+        given = self.kubeconfig or Path(os.environ.get("KUBECONFIG") or "")
+        if given == Path():
+            raise Refused(
+                "cannot tell how the operator logs in: give --kubeconfig FILE; p2 operator kubeconfig -o FILE makes one"
+            )
+        found = given.expanduser().absolute()
+        if not os.access(found, os.R_OK):
+            raise Refused(
+                f"cannot read the kubeconfig {found}: p2 operator kubeconfig -o FILE makes one, as an administrator"
+            )
+        return found
 
 
 def program() -> Path:

@@ -34,7 +34,7 @@ class Validate(Command):
             problems = workspace.load(partly=True)
             if (trouble := workspace.source_trouble()) and not problems:
                 raise Refused(f"cannot validate {self.path}: {trouble}")
-            resources = len(workspace.declared())
+            resources, elsewhere = len(workspace.declared()), len(workspace.elsewhere())
         if self.output == "json":
             from controller.surfaces.cli.plan_file import problem_document
             from controller.surfaces.cli.words import as_json
@@ -45,5 +45,6 @@ class Validate(Command):
         if problems:
             app.console.note(f"{counted(len(problems), 'problem')} in {self.path}")
             return Exit.REFUSED
-        app.console.note(f"{counted(resources, 'resource')} in {self.path}, nothing wrong")
+        others = f" ({elsewhere} for other machines)" if elsewhere else ""
+        app.console.note(f"{counted(resources + elsewhere, 'resource')} in {self.path}{others}, nothing wrong")
         return Exit.OK

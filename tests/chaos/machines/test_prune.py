@@ -105,7 +105,7 @@ class PruneMachine(Machine):
         self.pruner = Pruner(self.loop.parts)
 
     def _take(self, revision: Revision) -> None:
-        self.pruner.note(self.index.take(revision))
+        self.pruner.note(self.index.take(revision), revision.orders)
 
     def _decide(self) -> None:
         self.pruning, _ = self.pruner.decide()

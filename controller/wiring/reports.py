@@ -1,0 +1,27 @@
+"""What an operator tells of its machine, beside what the machine itself tells. `operator.py` hands it to the Machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from controller.engine.agent import AgentHealth, ReportsHealth
+from controller.engine.parts import Parts
+from controller.engine.stores import Stores
+from resources import kinds
+from resources.conditions import Truth
+
+
+def health(parts: Parts) -> Mapping[str, AgentHealth]:
+    """Of the system behind every kind, by the system's name. Blocks."""
+    found: dict[str, AgentHealth] = {}
+    for kind in kinds.names():
+        agent = parts.agent_of(kind)
+        if agent and agent.system not in found and isinstance(agent, ReportsHealth):
+            found[agent.system] = agent.health(parts.context)
+    return found
+
+
+def tally(stores: Stores) -> tuple[int, int]:
+    """How many resources there are, and how many of them are Ready."""
+    counts = stores.statuses.tally()
+    return sum(counts.values()), sum(count for (_, ready), count in counts.items() if ready is Truth.TRUE)
