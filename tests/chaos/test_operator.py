@@ -25,8 +25,8 @@ from tests.support import OperatorProcess, eventually, forgiven
 
 pytestmark = [pytest.mark.kube, pytest.mark.docker]
 
-KILLS = sized(4, 20)
-RESTARTS = sized(2, 10)
+KILLS = sized(3, 20)
+RESTARTS = sized(1, 10)
 SETTLED = 90.0  # seconds for fifty objects
 FIX = "put right by nobody but the operator\n"
 
