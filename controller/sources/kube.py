@@ -23,7 +23,7 @@ from controller.sources.catalogue import Catalogue, Taken
 from controller.sources.cluster import Cluster, ClusterError, Missing, Unreachable
 from controller.sources.deletions import DELETED, Arrival, Deletions
 from controller.sources.kube_inputs import KubeInputs
-from controller.sources.objects import Object, collection, declared, read_object
+from controller.sources.objects import GROUP, Object, collection, declared, read_object
 from resources import kinds
 from resources.meta import API_VERSION, Declared, DeletionPolicy, Key, Problem
 
@@ -353,12 +353,17 @@ class Watching:
         return self._thread is not None and self._thread.is_alive()
 
     def _watch(self, stop: Flag) -> None:
+        told = ""
         while not stop.is_set():
             try:
                 self._refuse_partial()
+                told = ""
                 asyncio.run(self._operate(stop))
             except Exception as error:
-                log.warning("the watch of the cluster has ended", extra={"cause": str(error) or type(error).__name__})
+                cause = str(error) or type(error).__name__
+                if cause != told:
+                    log.warning("the watch of the cluster has ended, and is begun again", extra={"cause": cause})
+                told = cause
             stop.wait(AGAIN)
 
     def _refuse_partial(self) -> None:
@@ -366,6 +371,9 @@ class Watching:
 
         An API server that has just started, or whose definitions are being replaced, serves some of them only.
         """
+        groups = self._cluster.request("GET", "/apis").get("groups") or ()
+        if not any(each.get("name") == GROUP for each in groups):
+            raise Unreachable(f"cannot watch anything at {self._cluster.server}: it does not serve {GROUP} (yet)")
         found = self._cluster.request("GET", f"/apis/{API_VERSION}")
         served = {each.get("name") for each in found.get("resources") or ()}
         if absent := sorted(set(_plurals()) - served):
@@ -389,7 +397,6 @@ class Watching:
         for plural in _plurals():
             kopf.on.event(group, version, plural, registry=registry, id="pegasus2")(self._hear)
         settings = _settings(self._silence)
-        loop.call_later(LOOKING, setattr, settings.networking, "error_backoffs", BACKOFFS)
         until = asyncio.create_task(ending.wait())
         operating = asyncio.create_task(
             kopf.operator(
@@ -401,10 +408,13 @@ class Watching:
                 stop_flag=ending,
             )
         )
-        await asyncio.wait({until, operating}, return_when=asyncio.FIRST_COMPLETED)
-        # A watcher of kopf's may swallow that it is to end; kopf would wait for it for ever.
-        ended, _pending = await asyncio.wait({operating}, timeout=ENDING)
-        if not ended:
+        if not await _ended({until, operating}, LOOKING):
+            settings.networking.error_backoffs = BACKOFFS
+            watchers = {task for task in asyncio.all_tasks() if task.get_name().startswith("watcher for ")}
+            await _ended({until, operating, *watchers})  # kopf can go on for ever with a watcher less
+        ending.set()
+        # A watcher may swallow that it is to end; kopf would wait for it for ever.
+        if not await _ended({operating}, ENDING):
             raise ClusterError("cannot end the watch in time")
         await operating
 
@@ -429,6 +439,12 @@ class Watching:
                 self._arrived((RELISTED, NOTHING))
             self._listed.add(found.uid)
         self._arrived((what, found))
+
+
+async def _ended(tasks: Collection[asyncio.Task[Any]], seconds: float | None = None) -> bool:
+    """Whether one of them has ended within this time."""
+    done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    return bool(done)
 
 
 def _call(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:
