@@ -249,6 +249,22 @@ def test_what_was_deleted_while_the_operator_was_down_goes_when_it_is_back(place
     eventually(lambda: place.names() == ["stays"], "the objects too")
 
 
+def test_directory_goes_after_the_file_in_it_although_nothing_tells_that_this_was_deleted(
+    place: Place, start: Start
+) -> None:
+    operator = start(place)
+    directory = place.world / "directory"
+    place.apply_any("File", "directory", {"path": str(directory), "type": "directory"})
+    place.apply("inner", path=str(directory / "inner"))
+    eventually(lambda: place.ready("directory", "inner"), "both were Ready")
+    operator.kill()
+    place.delete("directory", "inner")
+    place.release("inner")
+    start(place)
+    eventually(lambda: not place.names(), "both objects were gone")
+    eventually(lambda: not directory.exists(), "so were both things")
+
+
 def test_finalizer_that_was_removed_by_hand_is_put_back(place: Place, start: Start) -> None:
     start(place)
     place.apply("one")
