@@ -21,8 +21,8 @@ On Kubernetes an edit comes in by another door, and goes the same way from `engi
     sources/nodes.py          this machine among the others: its Lease, its Machine, and what is on machines that are gone
     sources/cluster.py        every request to the API server
 
-`wiring/` puts them together (`workspace.py` over files, `operator.py` over a cluster), and its `host.py` once more for each command that a running controller is sent; `surfaces/`
-shows them to people. Imports only point down this house:
+`wiring/` puts them together (`workspace.py` over files, `operator.py` over a cluster), and its `host.py` once more for each
+command that a running controller is sent; `surfaces/` shows them to people. Imports only point down this house:
 surfaces > wiring > sources, agents, store > engine > resources.
 """
 

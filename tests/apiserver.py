@@ -244,6 +244,13 @@ class OwnKubernetes(Kubernetes):
         self.stop()
         self.start()
 
+    def lose_everything(self) -> None:
+        """All that was ever in it is gone, as when a disk is lost; it starts anew, as another cluster on the same port."""
+        self.end()
+        shutil.rmtree(self._directory / "etcd")
+        self._start_etcd()
+        self.start()
+
     def end(self) -> None:
         for name in tuple(self._processes):
             self._kill(name)

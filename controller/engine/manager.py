@@ -241,7 +241,9 @@ class Manager:
         pruning, news = self.pruner.decide()
         self.pruner.protect(pruning)
         if self._settling_in and not self._settling_in.is_set():
-            pruning = replace(pruning, deletes=pruning.deletes & self.pruner.ordered)
+            # An order need not wait, unless something goes with it that does: that may be what has to go first.
+            ordered = pruning.deletes <= self.pruner.ordered
+            pruning = replace(pruning, deletes=pruning.deletes if ordered else frozenset())
         self.reconciler.prune(pruning)
         self._add(pruning.deletes, Priority.EDIT)
         for hold in news:

@@ -10,7 +10,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event as Flag
 from threading import Thread
@@ -22,7 +24,7 @@ from controller.sources.cluster import Cluster, ClusterError, Missing, Unreachab
 from controller.sources.deletions import DELETED, Arrival, Deletions
 from controller.sources.kube_inputs import KubeInputs
 from controller.sources.lean import unseen
-from controller.sources.objects import Object, collection, declared, read_object
+from controller.sources.objects import GROUP, Object, collection, declared, read_object
 from resources import kinds
 from resources.meta import API_VERSION, Declared, DeletionPolicy, Key, Problem
 
@@ -37,6 +39,10 @@ AGAIN = 2.0  # seconds until a cluster that did not answer is asked again
 SURVEY_AGAIN = 30.0  # seconds until a look at all objects that failed is tried again
 RELISTED = "RELISTED"  # an arrival that says that the watch had lost its place: what went meanwhile it does not tell
 SILENCE = 70.0  # seconds without a word, after which a watch is taken for dead; the API server says one each minute
+# Seconds in which kopf looks for the kinds. Should the API server go away then, that is given up and begun anew: when it comes
+# back it serves some kinds only, at first, and kopf would not look for the others any more.
+LOOKING = 3.0
+ENDING = 10.0  # seconds for kopf to end
 REQUEST = 30.0  # seconds for a list
 BACKOFFS = (1, 1, 2, 3, 5)  # seconds between tries at an API server that is away; then once more from the start
 
@@ -71,6 +77,9 @@ class Post(Protocol):
 
     def left(self) -> Iterable[Key]:
         """Objects that were let go while nobody was here, with their things to stay."""
+
+    def leaving(self, kind: str) -> bool:
+        """Whether the definition of a kind is being deleted, which is no order to delete what was made."""
 
     def cluster_now(self) -> str:
         """The name of the cluster that answers now: one that comes back empty is another. Raises ClusterError."""
@@ -267,7 +276,12 @@ class KubeSource:
         if known or self._post.owns(found.key):
             result.gone.add(found.file)
         if known or held or self._post.owns(found.key):
-            result.orders[found.key] = found.policy
+            result.orders[found.key] = self._policy(found)
+
+    def _policy(self, found: Object) -> DeletionPolicy:
+        """What is to become of the thing of an object that is to go."""
+        leaves = not found.retains and self._post.leaving(found.key.kind)
+        return DeletionPolicy.RETAIN if leaves else found.policy
 
     def _deleted(self, found: Object, result: _Sorted) -> None:
         """There is no such object any more. Mostly that comes as no surprise."""
@@ -278,7 +292,7 @@ class KubeSource:
         self._inputs.forget(found.key)
         if self._post.owns(found.key) or (known and known.digest):
             result.gone.add(found.file)
-            result.orders[found.key] = found.policy
+            result.orders[found.key] = self._policy(found)
 
 
 def _revision(found: _Sorted, at: float, *, whole: bool) -> Revision:
@@ -324,7 +338,7 @@ class Watching:
         self._silence = silence
         self._listed: set[str] = set()  # uids of what a list has told of, since one told of something twice
         self._thread: Thread | None = None
-        self._over = Flag()  # of kopf, this time
+        self._end: Callable[[], None] = lambda: None  # of kopf, this time
 
     def start(self, stop: Flag) -> None:
         self._thread = Thread(target=self._watch, args=(stop,), name="kube-watch", daemon=True)
@@ -332,40 +346,79 @@ class Watching:
 
     def begin_again(self) -> None:
         """Ends kopf, which is then started anew."""
-        self._over.set()
+        with suppress(RuntimeError):  # it has ended
+            self._end()
 
     @property
     def alive(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
     def _watch(self, stop: Flag) -> None:
+        told = ""
         while not stop.is_set():
-            self._over = over = Flag()
-            if stop.is_set():  # since it was looked at, and then nobody would end what begins now
-                break
             try:
-                asyncio.run(self._operate(over))
+                self._refuse_partial()
+                told = ""
+                asyncio.run(self._operate(stop))
             except Exception as error:
-                log.warning("the watch of the cluster has ended", extra={"cause": str(error) or type(error).__name__})
+                cause = str(error) or type(error).__name__
+                if cause != told:
+                    log.warning("the watch of the cluster has ended, and is begun again", extra={"cause": cause})
+                told = cause
             stop.wait(AGAIN)
 
-    async def _operate(self, over: Flag) -> None:
+    def _refuse_partial(self) -> None:
+        """Raises ClusterError unless all kinds are served: kopf looks for them once, and never again for what it did not find.
+
+        An API server that has just started, or whose definitions are being replaced, serves some of them only.
+        """
+        groups = self._cluster.request("GET", "/apis").get("groups") or ()
+        if not any(each.get("name") == GROUP for each in groups):
+            raise Unreachable(f"cannot watch anything at {self._cluster.server}: it does not serve {GROUP} (yet)")
+        found = self._cluster.request("GET", f"/apis/{API_VERSION}")
+        served = {each.get("name") for each in found.get("resources") or ()}
+        if absent := sorted(set(_plurals()) - served):
+            raise Unreachable(f"cannot watch {', '.join(absent)} at {self._cluster.server}: they are not served (yet)")
+
+    async def _operate(self, stop: Flag) -> None:
         with unseen("kubernetes_asyncio.client"):
             import kopf
 
+        loop, ending = asyncio.get_running_loop(), asyncio.Event()
+        self._end = partial(_call, loop, ending.set)
+        if stop.is_set():
+            return
+
+        async def clean_up(**_: Any) -> None:
+            ending.set()
+
         registry = kopf.OperatorRegistry()
         kopf.on.login(registry=registry)(self._log_in)
+        kopf.on.cleanup(registry=registry)(clean_up)
         group, _, version = API_VERSION.partition("/")
         for plural in _plurals():
             kopf.on.event(group, version, plural, registry=registry, id="pegasus2")(self._hear)
-        await kopf.operator(
-            registry=registry,
-            settings=_settings(self._silence),
-            standalone=True,
-            clusterwide=not self._namespaces,
-            namespaces=self._namespaces,
-            stop_flag=over,
+        settings = _settings(self._silence)
+        until = asyncio.create_task(ending.wait())
+        operating = asyncio.create_task(
+            kopf.operator(
+                registry=registry,
+                settings=settings,
+                standalone=True,
+                clusterwide=not self._namespaces,
+                namespaces=self._namespaces,
+                stop_flag=ending,
+            )
         )
+        if not await _ended({until, operating}, LOOKING):
+            settings.networking.error_backoffs = BACKOFFS
+            watchers = {task for task in asyncio.all_tasks() if task.get_name().startswith("watcher for ")}
+            await _ended({until, operating, *watchers})  # kopf can go on for ever with a watcher less
+        ending.set()
+        # A watcher may swallow that it is to end; kopf would wait for it for ever.
+        if not await _ended({operating}, ENDING):
+            raise ClusterError("cannot end the watch in time")
+        await operating
 
     def _log_in(self, **_: Any) -> kopf.ConnectionInfo:
         import kopf
@@ -390,6 +443,16 @@ class Watching:
         self._arrived((what, found))
 
 
+async def _ended(tasks: Collection[asyncio.Task[Any]], seconds: float | None = None) -> bool:
+    """Whether one of them has ended within this time."""
+    done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    return bool(done)
+
+
+def _call(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:
+    loop.call_soon_threadsafe(what)
+
+
 def _settings(silence: float) -> kopf.OperatorSettings:
     import kopf
 
@@ -398,9 +461,10 @@ def _settings(silence: float) -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.scanning.disabled = True  # the kinds are known, and their definitions are looked for when it starts
     settings.peering.standalone = True
+    settings.process.ultimate_exiting_timeout = None  # it would kill the process; here only a watch begins anew
     settings.watching.inactivity_timeout = silence
     settings.networking.request_timeout = REQUEST
-    settings.networking.error_backoffs = BACKOFFS
+    settings.networking.error_backoffs = ()  # at first: see LOOKING
     return settings
 
 

@@ -25,6 +25,7 @@ from controller.sources.catalogue import Catalogue
 from controller.sources.cluster import Cluster, ClusterError
 from controller.sources.kube import KubeSource
 from controller.sources.kube_secrets import KubeSecrets
+from controller.sources.leaving import Leaving
 from controller.sources.machines import Reports
 from controller.sources.nodes import Nodes
 from controller.sources.objects import Object
@@ -83,6 +84,7 @@ class Post:
     inventory: Inventory
     publisher: Publisher
     nodes: Nodes
+    definitions: Leaving
 
     def takes(self, found: Object) -> bool:
         return self.placement.takes(found)
@@ -98,6 +100,9 @@ class Post:
 
     def left(self) -> Iterable[Key]:
         return self.nodes.left()
+
+    def leaving(self, kind: str) -> bool:
+        return self.definitions.leaving(kind)
 
     def cluster_now(self) -> str:
         return source_name(self.cluster)
@@ -193,7 +198,7 @@ def _posted(cluster: Cluster, placement: Placement, home: Home, parts: Parts) ->
         default=placement.default,
         namespaces=placement.namespaces,
     )
-    post = Post(cluster, name, placement, stores.inventory, publisher, nodes)
+    post = Post(cluster, name, placement, stores.inventory, publisher, nodes, Leaving(cluster))
     return post, KubeSource(cluster, name, catalogue, post, placement.namespaces)
 
 

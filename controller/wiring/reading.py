@@ -60,6 +60,9 @@ class Onlooker:
     def left(self) -> Iterable[Key]:
         return ()
 
+    def leaving(self, kind: str) -> bool:
+        return False
+
     def cluster_now(self) -> str:
         return self.name
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 from docker import APIClient
 
+from tests.apiserver import SYSTEM_NAMESPACE, OwnKubernetes, binary, clear
 from tests.chaos.yard import Yard
 from tests.cli.conftest import story as story
 from tests.cli.story import Story
@@ -27,3 +29,25 @@ def yard() -> Iterator[Yard]:
         made = Yard(engine)
         yield made
         made.clear()
+
+
+@pytest.fixture(scope="session")
+def _private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnKubernetes]:
+    if binary() is None or not shutil.which("etcd"):
+        pytest.skip("no etcd and kube-apiserver of our own that may be killed (.ci/kube-apiserver builds one)")
+    made = OwnKubernetes(tmp_path_factory.mktemp("kube-to-kill"))
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.fixture
+def server(_private: OwnKubernetes) -> Iterator[OwnKubernetes]:
+    """An API server that may be killed and emptied, while the one that other tests use stays as it is."""
+    _private.install()
+    yield _private
+    with closing(_private.client()) as client:
+        clear(client, "default")
+    # Those that a killed operator has left would keep the next one waiting.
+    _private.kubectl("delete", "leases", "--all", "-n", SYSTEM_NAMESPACE)

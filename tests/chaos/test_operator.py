@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.apiserver import OwnKubernetes, binary
+from tests.apiserver import OwnKubernetes
 from tests.chaos.census import Census
 from tests.chaos.cluster_estate import ClusterEstate
 from tests.chaos.killer import Killer
@@ -25,23 +25,10 @@ from tests.support import OperatorProcess, eventually, forgiven
 
 pytestmark = [pytest.mark.kube, pytest.mark.docker]
 
-KILLS = sized(4, 20)
-RESTARTS = sized(2, 10)
+KILLS = sized(3, 20)
+RESTARTS = sized(1, 10)
 SETTLED = 90.0  # seconds for fifty objects
 FIX = "put right by nobody but the operator\n"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnKubernetes]:
-    """An API server that may be killed."""
-    if binary() is None:
-        pytest.skip("no kube-apiserver to be killed (.ci/kube-apiserver builds one)")
-    made = OwnKubernetes(tmp_path_factory.mktemp("kube-to-kill"))
-    try:
-        made.install()
-        yield made
-    finally:
-        made.end()
 
 
 @dataclass

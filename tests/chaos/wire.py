@@ -1,4 +1,4 @@
-"""A wire between p2 and an API server that can be cut, held silent, and mended: a TCP proxy of the test's own."""
+"""A wire between p2 and an API server that can be cut, be down, or go silent: a TCP proxy of the test's own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import socket
 from contextlib import suppress
 from pathlib import Path
-from threading import Event as Flag
 from threading import Lock, Thread
 from urllib.parse import urlsplit
 
@@ -21,8 +20,7 @@ class Wire:
         self._there = (there.hostname or "", there.port or 443)
         self._ends: set[socket.socket] = set()
         self._lock = Lock()
-        self._open = Flag()
-        self._open.set()
+        self._mute: set[socket.socket] = set()
         self._takes = True
         self.connections = 0  # that were made, in all
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -50,18 +48,14 @@ class Wire:
         self._takes = True
 
     def silence(self) -> None:
-        """From now on nothing comes through, and nobody is told: connections stay, and new ones are taken."""
-        self._open.clear()
-
-    def mend(self) -> None:
-        """What waits in a silent wire goes on from where it was held, except that old connections are dead by now."""
-        self.cut()
-        self._open.set()
+        """Nothing comes through the connections there are, and nobody is told, as when a router forgets them. New ones work."""
+        with self._lock:
+            self._mute |= self._ends
 
     def close(self) -> None:
+        self._takes = False
         self._listener.close()
-        self.down()
-        self._open.set()
+        self.cut()
 
     def _accept(self) -> None:
         while True:
@@ -87,8 +81,8 @@ class Wire:
     def _carry(self, one: socket.socket, other: socket.socket) -> None:
         with suppress(OSError):
             while read := one.recv(65536):
-                self._open.wait()
-                other.sendall(read)
+                if one not in self._mute:
+                    other.sendall(read)
         with self._lock:
             self._ends -= {one, other}
         for end in (one, other):

@@ -67,6 +67,9 @@ class Here:
     def left(self) -> Sequence[Key]:
         return ()
 
+    def leaving(self, kind: str) -> bool:
+        return False
+
     def cluster_now(self) -> str:
         return "kubernetes:1"
 
