@@ -16,10 +16,10 @@
 
 On Kubernetes an edit comes in by another door, and goes the same way from `engine/index.py` on:
 
-    sources/kube.py           hears of an object through kopf; sources/objects.py reads it
-    sources/publishing.py     writes back how it is: status, finalizer, Events
-    sources/nodes.py          this machine among the others: its Lease, its Machine, and what is on machines that are gone
-    sources/cluster.py        every request to the API server
+    sources/kube/watching.py    hears of an object through kopf; source.py beside it makes a revision of it
+    sources/kube/publishing.py  writes back how it is: status, finalizer, Events
+    sources/kube/nodes.py       this machine among the others: its Lease, its Machine, and what is on machines that are gone
+    sources/kube/cluster.py     every request to the API server
 
 `wiring/` puts them together (`workspace.py` over files, `operator.py` over a cluster), and its `host.py` once more for each
 command that a running controller is sent; `surfaces/` shows them to people. Imports only point down this house:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from controller.sources.cluster import Cluster, Missing
+from controller.sources.kube.cluster import Cluster, Missing
 from resources import kinds
 from tests.support import eventually
 

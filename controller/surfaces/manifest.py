@@ -1,15 +1,15 @@
 """What a cluster needs so that operators can work at it: the CRDs, a namespace, and one account with its rights. Pure.
 
-`p2 operator manifest` prints it; docs/k3s.md explains it. The rights come from `sources/rights.py`.
+`p2 operator manifest` prints it; docs/k3s.md explains it. The rights come from `sources/kube/rights.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from controller.sources.cluster import Json
-from controller.sources.definitions import definitions
-from controller.sources.rights import ACCOUNT, SYSTEM_NAMESPACE, Where, rules_of
+from controller.sources.kube.cluster import Json
+from controller.sources.kube.definitions import definitions
+from controller.sources.kube.rights import ACCOUNT, SYSTEM_NAMESPACE, Where, rules_of
 
 _RBAC = "rbac.authorization.k8s.io"
 _LABELS = {"app.kubernetes.io/name": "pegasus2", "app.kubernetes.io/component": "operator"}

@@ -21,15 +21,15 @@ from controller.engine.clock import Clock
 from controller.engine.index import Index
 from controller.engine.parts import AgentOf, Identity, Parts
 from controller.engine.stores import Inventory, Listener
-from controller.sources.catalogue import Catalogue
-from controller.sources.cluster import Cluster, ClusterError
-from controller.sources.kube import KubeSource
-from controller.sources.kube_secrets import KubeSecrets
-from controller.sources.leaving import Leaving
-from controller.sources.machines import Reports
-from controller.sources.nodes import Nodes
-from controller.sources.objects import Object
-from controller.sources.publishing import Publisher
+from controller.sources.kube.catalogue import Catalogue
+from controller.sources.kube.cluster import Cluster, ClusterError
+from controller.sources.kube.leaving import Leaving
+from controller.sources.kube.machines import Reports
+from controller.sources.kube.nodes import Nodes
+from controller.sources.kube.objects import Object
+from controller.sources.kube.publishing import Publisher
+from controller.sources.kube.secrets import KubeSecrets
+from controller.sources.kube.source import KubeSource
 from controller.store.home import Home
 from controller.store.stores import OpenStores, open_stores
 from controller.wiring.agents import Agents

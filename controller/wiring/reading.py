@@ -16,14 +16,14 @@ from dataclasses import dataclass, field, replace
 from controller.engine.parts import Parts
 from controller.engine.prune import Pruning
 from controller.engine.stores import Inventory, Silent
-from controller.sources import leases
-from controller.sources.catalogue import Catalogue
-from controller.sources.cluster import Cluster, Forbidden, Missing, Refusal
-from controller.sources.kube import KubeSource
-from controller.sources.kube_secrets import KubeSecrets
-from controller.sources.leases import Standing
-from controller.sources.listed import not_allowed
-from controller.sources.objects import Object
+from controller.sources.kube import leases
+from controller.sources.kube.catalogue import Catalogue
+from controller.sources.kube.cluster import Cluster, Forbidden, Missing, Refusal
+from controller.sources.kube.leases import Standing
+from controller.sources.kube.listed import not_allowed
+from controller.sources.kube.objects import Object
+from controller.sources.kube.secrets import KubeSecrets
+from controller.sources.kube.source import KubeSource
 from controller.store.home import Home
 from controller.store.stores import open_stores
 from controller.wiring.agents import Agents

@@ -17,8 +17,8 @@ from typing import Any
 
 from workbench import Bench
 
-from controller.sources.cluster import Cluster, ClusterError
-from controller.sources.objects import Object, collection, read_object
+from controller.sources.kube.cluster import Cluster, ClusterError
+from controller.sources.kube.objects import Object, collection, read_object
 from tests import apiserver
 from tests.apiserver import Kubernetes, kubernetes
 

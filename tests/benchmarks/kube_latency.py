@@ -22,8 +22,8 @@ from raw_docker import Clock, fleet_gone_after, need_image, removed_by_hand
 from timing import Contestant, Goal, Report, Samples, comparison, interleave
 from workbench import Bench
 
-from controller.sources.cluster import Cluster
-from controller.sources.objects import place
+from controller.sources.kube.cluster import Cluster
+from controller.sources.kube.objects import place
 from resources.meta import DEFAULT_NAMESPACE, Key
 from tests.apiserver import Kubernetes
 

@@ -18,10 +18,10 @@ from scale import Files
 from timing import Goal, Report, Samples, Table, clocked, say, shown
 from workbench import Bench
 
-from controller.sources.catalogue import Catalogue
-from controller.sources.cluster import Cluster
-from controller.sources.kube import KubeSource
-from controller.sources.objects import Object, place
+from controller.sources.kube.catalogue import Catalogue
+from controller.sources.kube.cluster import Cluster
+from controller.sources.kube.objects import Object, place
+from controller.sources.kube.source import KubeSource
 from resources.meta import DEFAULT_NAMESPACE, Key
 from tests.apiserver import Kubernetes
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from controller.sources.cluster import APPLY_PATCH, Cluster, ClusterError, Json, Missing
-from controller.sources.objects import collection, place
+from controller.sources.kube.cluster import APPLY_PATCH, Cluster, ClusterError, Json, Missing
+from controller.sources.kube.objects import collection, place
 from resources.meta import Key
 from tests.chaos.estate import THINGS, Estate
 from tests.chaos.yard import Yard

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from controller.sources.cluster import APPLY_PATCH, Cluster, Json
-from controller.sources.deletions import Arrival
-from controller.sources.kube import Watching
-from controller.sources.objects import place as path_of
+from controller.sources.kube.cluster import APPLY_PATCH, Cluster, Json
+from controller.sources.kube.deletions import Arrival
+from controller.sources.kube.objects import place as path_of
+from controller.sources.kube.watching import Watching
 from resources.meta import API_VERSION, Key
 from tests.apiserver import Kubernetes, OwnKubernetes, objects
 from tests.chaos.size import SEED, sized

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from controller.engine.clock import Clock
-from controller.sources import machines
-from controller.sources.cluster import Cluster, Missing
-from controller.sources.leases import SELECTED, collection, place
+from controller.sources.kube import machines
+from controller.sources.kube.cluster import Cluster, Missing
+from controller.sources.kube.leases import SELECTED, collection, place
 from tests.apiserver import Kubernetes, OwnKubernetes
 
 Json = dict[str, Any]

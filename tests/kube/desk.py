@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from controller.sources.objects import FINALIZER, place
+from controller.sources.kube.objects import FINALIZER, place
 from resources.meta import Key
 from tests.apiserver import Kubernetes, Said
 from tests.stories.mode import Report, report_of

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from controller.sources.cluster import Cluster
+from controller.sources.kube.cluster import Cluster
 from resources.load import load_text
 from resources.meta import API_VERSION
 from tests.apiserver import Kubernetes

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from controller.sources.cluster import Cluster, Refusal
+from controller.sources.kube.cluster import Cluster, Refusal
 from resources import kinds
 from resources.crd import definition
 from resources.load import load_text

@@ -19,10 +19,10 @@ import pytest
 import yaml
 
 from controller import __version__
-from controller.sources.cluster import APPLY_PATCH, Cluster, ClusterError, Forbidden, Json, Refusal, Unreachable
-from controller.sources.definitions import VERSION, definitions
-from controller.sources.preflight import preflight
-from controller.sources.rights import ACCOUNT, SYSTEM_NAMESPACE, Rule, Where, rules
+from controller.sources.kube.cluster import APPLY_PATCH, Cluster, ClusterError, Forbidden, Json, Refusal, Unreachable
+from controller.sources.kube.definitions import VERSION, definitions
+from controller.sources.kube.preflight import preflight
+from controller.sources.kube.rights import ACCOUNT, SYSTEM_NAMESPACE, Rule, Where, rules
 from controller.surfaces.cli.operator_install import FIRST_LINE
 from controller.surfaces.manifest import manifest
 from tests.apiserver import CRDS, TOKEN, OwnKubernetes, binary

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from controller.engine.agent import AgentHealth
-from controller.sources import machines
-from controller.sources.cluster import Cluster
-from controller.sources.leases import place, read_lease
-from controller.sources.lookout import Lookout
-from controller.sources.machines import Machine, Reports
-from controller.sources.membership import Membership
-from controller.sources.objects import FINALIZER, read_object
+from controller.sources.kube import machines
+from controller.sources.kube.cluster import Cluster
+from controller.sources.kube.leases import place, read_lease
+from controller.sources.kube.lookout import Lookout
+from controller.sources.kube.machines import Machine, Reports
+from controller.sources.kube.membership import Membership
+from controller.sources.kube.objects import FINALIZER, read_object
 from resources.meta import Key
 from tests.apiserver import Kubernetes
 from tests.kube.crew import Counting, Time, clean, put, ready, stands

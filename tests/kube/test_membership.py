@@ -13,9 +13,9 @@ from threading import Thread
 
 import pytest
 
-from controller.sources.cluster import Cluster, ClusterError, Unreachable
-from controller.sources.leases import Lease, place, read_lease, written
-from controller.sources.membership import Membership, Pace, seat
+from controller.sources.kube.cluster import Cluster, ClusterError, Unreachable
+from controller.sources.kube.leases import Lease, place, read_lease, written
+from controller.sources.kube.membership import Membership, Pace, seat
 from tests.apiserver import Kubernetes, OwnKubernetes
 from tests.kube.crew import Counting, Time, clean
 from tests.support import eventually
@@ -238,8 +238,8 @@ _PROCESS = """
 import sys
 from pathlib import Path
 from threading import Event
-from controller.sources.cluster import Cluster
-from controller.sources.membership import Membership, Pace
+from controller.sources.kube.cluster import Cluster
+from controller.sources.kube.membership import Membership, Pace
 one = Membership(Cluster(kubeconfig=Path(sys.argv[1])), "atlas", pace=Pace(duration=2, renew=0.1, again=0.05))
 assert one.join(Event())
 print(one.identity, flush=True)
@@ -275,6 +275,6 @@ def test_node_of_a_killed_operator_is_taken_over_when_its_lease_ran_out(cluster:
 def test_cluster_in_which_nothing_is_installed_is_an_error_that_says_what_to_do(
     member: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("controller.sources.leases.NAMESPACE", "nowhere")
+    monkeypatch.setattr("controller.sources.kube.leases.NAMESPACE", "nowhere")
     with pytest.raises(ClusterError, match=r"^cannot keep the lease of the node atlas: .* p2 operator manifest \|"):
         member().join(Flag())

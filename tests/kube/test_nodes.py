@@ -12,12 +12,12 @@ from threading import enumerate as threads
 
 import pytest
 
-from controller.sources import machines
-from controller.sources.cluster import Cluster
-from controller.sources.leases import LEFT_MARK, SEAT_MARK, place, read_lease
-from controller.sources.machines import Reports
-from controller.sources.membership import Pace
-from controller.sources.nodes import Nodes
+from controller.sources.kube import machines
+from controller.sources.kube.cluster import Cluster
+from controller.sources.kube.leases import LEFT_MARK, SEAT_MARK, place, read_lease
+from controller.sources.kube.machines import Reports
+from controller.sources.kube.membership import Pace
+from controller.sources.kube.nodes import Nodes
 from tests.apiserver import Kubernetes, OwnKubernetes
 from tests.kube.crew import clean, put, ready, stands
 from tests.support import OperatorProcess, eventually
@@ -35,10 +35,10 @@ WORKED = {
 _PROCESS = """
 import sys, threading
 from pathlib import Path
-from controller.sources.cluster import Cluster
-from controller.sources.machines import Reports
-from controller.sources.membership import Pace
-from controller.sources.nodes import Nodes
+from controller.sources.kube.cluster import Cluster
+from controller.sources.kube.machines import Reports
+from controller.sources.kube.membership import Pace
+from controller.sources.kube.nodes import Nodes
 pace = Pace(duration=4, renew=0.3, again=0.1, look=0.3, report=0.3)
 nodes = Nodes(Cluster(kubeconfig=Path(sys.argv[1])), sys.argv[2], Path(sys.argv[3]), Reports(dict, lambda: (0, 0)), pace=pace)
 assert nodes.join(threading.Event())

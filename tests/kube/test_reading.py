@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from controller.sources import leases
-from controller.sources.status_document import moment
+from controller.sources.kube import leases
+from controller.sources.kube.status_document import moment
 from resources import kinds
 from tests.apiserver import Kubernetes, OwnKubernetes
 from tests.cli.story import Shown, Story

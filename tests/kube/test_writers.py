@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from controller.sources.cluster import FIELD_MANAGER, MERGE_PATCH
-from controller.sources.objects import FINALIZER
+from controller.sources.kube.cluster import FIELD_MANAGER, MERGE_PATCH
+from controller.sources.kube.objects import FINALIZER
 from tests.kube.desk import Desk
 from tests.support import eventually
 

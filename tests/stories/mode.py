@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import pytest
 import yaml
 
-from controller.sources.objects import place
+from controller.sources.kube.objects import place
 from resources.conditions import Reason
 from resources.meta import API_VERSION, Resource
 from tests.apiserver import Kubernetes

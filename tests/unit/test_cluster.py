@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from controller.sources.cluster import (
+from controller.sources.kube.cluster import (
     Cluster,
     ClusterError,
     Conflict,

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from controller import __version__
-from controller.sources.definitions import VERSION, Standing, compare, definitions
-from controller.sources.rights import Rule, Where
+from controller.sources.kube.definitions import VERSION, Standing, compare, definitions
+from controller.sources.kube.rights import Rule, Where
 
 Fields = dict[str, Any]
 

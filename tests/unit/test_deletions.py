@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from controller.sources.deletions import DELETED, LONGEST, QUIET, Arrival, Deletions
-from controller.sources.objects import read_object
+from controller.sources.kube.deletions import DELETED, LONGEST, QUIET, Arrival, Deletions
+from controller.sources.kube.objects import read_object
 
 
 def arrival(name: str, *, what: str = "MODIFIED", deleting: bool = False) -> Arrival:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from controller.sources.catalogue import Catalogue, Taken
-from controller.sources.kube import KubeSource
-from controller.sources.objects import FINALIZER, Object, read_object
-from controller.sources.status_document import alike, status_document
+from controller.sources.kube.catalogue import Catalogue, Taken
+from controller.sources.kube.objects import FINALIZER, Object, read_object
+from controller.sources.kube.source import KubeSource
+from controller.sources.kube.status_document import alike, status_document
 from resources.conditions import Condition, Reason, Status, Truth, Type
 from resources.meta import DeletionPolicy, Key
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-LEAN = "from controller.sources.lean import import_lean, unseen; import_lean(); "
+LEAN = "from controller.sources.kube.lean import import_lean, unseen; import_lean(); "
 
 
 def _said(code: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from controller.sources.leases import (
+from controller.sources.kube.leases import (
     Hearing,
     Lease,
     Standing,
@@ -19,7 +19,7 @@ from controller.sources.leases import (
     read_leases,
     written,
 )
-from controller.sources.objects import FINALIZER, Object, read_object
+from controller.sources.kube.objects import FINALIZER, Object, read_object
 from resources.conditions import Condition, Reason, Truth
 from resources.meta import Key
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from controller.engine.stores import Level
-from controller.sources.leases import Lease, Standing
-from controller.sources.objects import read_object
-from controller.sources.reported import event_of, status_in_force, status_of, worker_of
+from controller.sources.kube.leases import Lease, Standing
+from controller.sources.kube.objects import read_object
+from controller.sources.kube.reported import event_of, status_in_force, status_of, worker_of
 from resources.conditions import Reason, Truth, Type
 from resources.meta import Key
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from controller.sources import leases
-from controller.sources.cluster import Cluster, Forbidden, Missing, Refusal
-from controller.sources.leases import Lease, Standing
-from controller.sources.listed import Listing, Watching, not_allowed, read_listing
-from controller.sources.objects import Object, declared
-from controller.sources.reported import event_of, status_in_force, worker_of
+from controller.sources.kube import leases
+from controller.sources.kube.cluster import Cluster, Forbidden, Missing, Refusal
+from controller.sources.kube.leases import Lease, Standing
+from controller.sources.kube.listed import Listing, Watching, not_allowed, read_listing
+from controller.sources.kube.objects import Object, declared
+from controller.sources.kube.reported import event_of, status_in_force, worker_of
 from controller.surfaces.cli.app import App, tell
 from controller.surfaces.cli.keys import Selection
 from controller.surfaces.cli.listing import Listed

@@ -12,7 +12,7 @@ from resources.meta import API_VERSION, Key
 
 if TYPE_CHECKING:
     from controller.engine.stores import Record
-    from controller.sources.objects import Object
+    from controller.sources.kube.objects import Object
     from controller.surfaces.cli.keys import Selection
     from controller.wiring.workspace import Workspace
     from resources.meta import Declared
@@ -90,7 +90,7 @@ class Listed:
     def manifest(self) -> dict[str, Any]:
         """The resource as its file or the cluster has it, or as it was applied last; only what was written."""
         if self.found:
-            from controller.sources.objects import manifest
+            from controller.sources.kube.objects import manifest
 
             return _readable(manifest(self.found))
         if self.declared:

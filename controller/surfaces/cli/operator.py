@@ -84,8 +84,8 @@ class Operator(Command):
         raise Refused(f'cannot print "{self.what}": say manifest or kubeconfig, or nothing for running the operator')
 
     def _operate(self, app: App) -> Exit:
-        from controller.sources.cluster import Cluster, ClusterError
-        from controller.sources.preflight import preflight
+        from controller.sources.kube.cluster import Cluster, ClusterError
+        from controller.sources.kube.preflight import preflight
         from controller.surfaces.cli.running import supervised
         from controller.wiring.operator import Operator as Opened
         from controller.wiring.operator import Placement

@@ -25,8 +25,8 @@ def print_manifest(app: App, namespaces: Sequence[str] = ()) -> Exit:
 
 def print_kubeconfig(app: App, context: str, duration: float, output: Path | None, server: str) -> Exit:
     """A kubeconfig with a new token of the operators' account, which lasts `duration` seconds. Raises Refused."""
-    from controller.sources.cluster import Cluster, ClusterError
-    from controller.sources.tokens import kubeconfig
+    from controller.sources.kube.cluster import Cluster, ClusterError
+    from controller.sources.kube.tokens import kubeconfig
 
     if duration < SHORTEST:
         raise Refused("cannot make a token for less than ten minutes: give a longer --duration, such as 8760h")

@@ -16,7 +16,7 @@ from controller.surfaces.cli.words import counted
 
 if TYPE_CHECKING:
     from controller.engine.stores import Event
-    from controller.sources.cluster import Cluster
+    from controller.sources.kube.cluster import Cluster
     from controller.surfaces.cli.listing import Listed
     from resources.meta import Key
 
@@ -71,7 +71,7 @@ def _cluster_view(app: App, context: str, kubeconfig: Path | None) -> Iterator[V
 @contextmanager
 def connected(context: str, kubeconfig: Path | None) -> Iterator[Cluster]:
     """A connection to the cluster. Whatever is refused by it while the body runs is Refused."""
-    from controller.sources.cluster import Cluster, ClusterError
+    from controller.sources.kube.cluster import Cluster, ClusterError
 
     try:
         with closing(Cluster(context, kubeconfig)) as cluster:
@@ -82,7 +82,7 @@ def connected(context: str, kubeconfig: Path | None) -> Iterator[Cluster]:
 
 def patiently(app: App, ask: Callable[[], T]) -> T:
     """What `ask` returns, once the cluster answers; says once that it does not."""
-    from controller.sources.cluster import Unreachable
+    from controller.sources.kube.cluster import Unreachable
 
     told = False
     while True:

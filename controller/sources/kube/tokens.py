@@ -6,9 +6,9 @@ from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.sources.cluster import Cluster, ClusterError, Json, Missing
-from controller.sources.preflight import way_out
-from controller.sources.rights import ACCOUNT, SYSTEM_NAMESPACE
+from controller.sources.kube.cluster import Cluster, ClusterError, Json, Missing
+from controller.sources.kube.preflight import way_out
+from controller.sources.kube.rights import ACCOUNT, SYSTEM_NAMESPACE
 
 _TOKEN = f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/serviceaccounts/{ACCOUNT}/token"
 

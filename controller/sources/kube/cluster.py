@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import Any, TypeVar
 
-from controller.sources.lean import import_lean
+from controller.sources.kube.lean import import_lean
 
 Json = dict[str, Any]
 T = TypeVar("T")

@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 import time
 
-from controller.sources.cluster import Cluster, ClusterError
-from controller.sources.objects import GROUP
+from controller.sources.kube.cluster import Cluster, ClusterError
+from controller.sources.kube.objects import GROUP
 from resources import kinds
 
 log = logging.getLogger(__name__)

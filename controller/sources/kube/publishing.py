@@ -13,11 +13,11 @@ from threading import Lock, Thread
 
 from controller.engine.queue import Priority, Queue
 from controller.engine.stores import Event, Silent
-from controller.sources.catalogue import Catalogue, Taken
-from controller.sources.cluster import Cluster, ClusterError, Conflict, Forbidden, Json, Missing, Unreachable
-from controller.sources.kube_events import KubeEvents
-from controller.sources.objects import FINALIZER, Object, place, read_object
-from controller.sources.status_document import FIELDS, alike, status_document
+from controller.sources.kube.catalogue import Catalogue, Taken
+from controller.sources.kube.cluster import Cluster, ClusterError, Conflict, Forbidden, Json, Missing, Unreachable
+from controller.sources.kube.events import KubeEvents
+from controller.sources.kube.objects import FINALIZER, Object, place, read_object
+from controller.sources.kube.status_document import FIELDS, alike, status_document
 from resources.conditions import Reason, Status
 from resources.meta import Key
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Sequence
 
-from controller.sources.objects import Object
+from controller.sources.kube.arrivals import DELETED, Arrival
+from controller.sources.kube.objects import Object
 
-DELETED = "DELETED"
 QUIET = 0.5  # seconds without another one; kubectl sends at most five requests a second when it has many
 LONGEST = 10.0  # seconds that the first one waits at most
-
-Arrival = tuple[str, Object]  # what the watch calls it, and the object
 
 
 class Deletions:

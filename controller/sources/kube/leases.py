@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from controller.sources.objects import Object
-from controller.sources.status_document import way_out
+from controller.sources.kube.objects import Object
+from controller.sources.kube.status_document import way_out
 from resources.conditions import Condition, Reason, Truth, Type
 from resources.meta import Key
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from controller.engine.diff import plain
-from controller.sources.catalogue import Taken
-from controller.sources.objects import Json, Object
+from controller.sources.kube.catalogue import Taken
+from controller.sources.kube.objects import Json, Object
 from resources.conditions import Condition, Reason, Status, Truth, Type
 from resources.kinds import model_of
 from resources.meta import DEFAULT_NAMESPACE

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from controller.engine.stores import Event, Level
-from controller.sources.leases import Standing, moment, verdict
-from controller.sources.objects import Object
+from controller.sources.kube.leases import Standing, moment, verdict
+from controller.sources.kube.objects import Object
 from resources.conditions import Condition, Reason, Status, Truth, Type
 from resources.meta import Key
 from resources.plan import Change, Why

@@ -13,9 +13,9 @@ from queue import SimpleQueue
 from threading import Thread
 
 from controller.engine.stores import Event
-from controller.sources.cluster import Cluster, ClusterError, Json, Missing
-from controller.sources.objects import Object
-from controller.sources.status_document import moment
+from controller.sources.kube.cluster import Cluster, ClusterError, Json, Missing
+from controller.sources.kube.objects import Object
+from controller.sources.kube.status_document import moment
 from resources.meta import API_VERSION
 
 log = logging.getLogger(__name__)

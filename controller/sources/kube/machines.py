@@ -16,9 +16,9 @@ from threading import Event as Flag
 from controller import __version__
 from controller.engine.agent import AgentHealth
 from controller.engine.clock import Clock
-from controller.sources.cluster import Cluster, ClusterError, Conflict
-from controller.sources.leases import Json, published, ready_since
-from controller.sources.membership import Pace, Wait
+from controller.sources.kube.cluster import Cluster, ClusterError, Conflict
+from controller.sources.kube.leases import Json, published, ready_since
+from controller.sources.kube.membership import Pace, Wait
 from resources.conditions import Condition, Reason, Truth, Type
 from resources.machine import Capacity, Counts, MachineAgent, MachineStatus, System, summary
 from resources.meta import API_VERSION

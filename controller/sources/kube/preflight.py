@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from json import loads
 
 from controller import __version__
-from controller.sources.cluster import Cluster, ClusterError, Json, Refusal, Unreachable
-from controller.sources.definitions import Standing, compare, definitions, version_of
-from controller.sources.rights import Rule, Where, missing
+from controller.sources.kube.cluster import Cluster, ClusterError, Json, Refusal, Unreachable
+from controller.sources.kube.definitions import Standing, compare, definitions, version_of
+from controller.sources.kube.rights import Rule, Where, missing
 
 SOON = 30 * 24 * 3600  # seconds before a token runs out in which there is a warning
 

@@ -13,11 +13,11 @@ from threading import Event as Flag
 from threading import Thread
 
 from controller.engine.clock import Clock
-from controller.sources.cluster import Cluster, ClusterError
-from controller.sources.lookout import Lookout
-from controller.sources.machines import Machine, Reports
-from controller.sources.membership import Membership, Pace, Wait, seat
-from controller.sources.objects import Object
+from controller.sources.kube.cluster import Cluster, ClusterError
+from controller.sources.kube.lookout import Lookout
+from controller.sources.kube.machines import Machine, Reports
+from controller.sources.kube.membership import Membership, Pace, Wait, seat
+from controller.sources.kube.objects import Object
 from resources.meta import Key
 
 STOPPING = 5.0  # seconds for what is under way with the API server; what takes longer ends with the process

@@ -9,7 +9,7 @@ import base64
 import binascii
 
 from controller.engine.agent import Retry, Secrets
-from controller.sources.cluster import Cluster, Forbidden, Missing, Refusal, Unreachable
+from controller.sources.kube.cluster import Cluster, Forbidden, Missing, Refusal, Unreachable
 from resources.conditions import Reason
 from resources.meta import SecretKey, SecretRef
 

@@ -11,8 +11,8 @@ from threading import Timer
 from types import TracebackType
 from typing import Any, Self
 
-from controller.sources.cluster import Cluster, ClusterError, Forbidden, Missing, Refusal, Unreachable
-from controller.sources.objects import GROUP, Json, Object, collection, read_object
+from controller.sources.kube.cluster import Cluster, ClusterError, Forbidden, Missing, Refusal, Unreachable
+from controller.sources.kube.objects import GROUP, Json, Object, collection, read_object
 from resources import kinds
 
 _CORE = '""'  # how a rule names the API's own group

@@ -13,9 +13,9 @@ from threading import Event as Flag
 from threading import Lock
 
 from controller.engine.clock import Clock
-from controller.sources import machines, objects
-from controller.sources.cluster import Cluster, ClusterError, Conflict, Missing
-from controller.sources.leases import (
+from controller.sources.kube import machines, objects
+from controller.sources.kube.cluster import Cluster, ClusterError, Conflict, Missing
+from controller.sources.kube.leases import (
     LEFT_MARK,
     SELECTED,
     Hearing,
@@ -32,8 +32,8 @@ from controller.sources.leases import (
     read_leases,
     verdict,
 )
-from controller.sources.membership import Pace, Wait
-from controller.sources.objects import FINALIZER, Object, read_object
+from controller.sources.kube.membership import Pace, Wait
+from controller.sources.kube.objects import FINALIZER, Object, read_object
 from resources import kinds
 from resources.conditions import Condition
 from resources.meta import Key

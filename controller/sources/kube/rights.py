@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from controller.sources.cluster import Cluster, Json
-from controller.sources.objects import GROUP
+from controller.sources.kube.cluster import Cluster, Json
+from controller.sources.kube.objects import GROUP
 from resources import kinds
 
 SYSTEM_NAMESPACE = "pegasus2"

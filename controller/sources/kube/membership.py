@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Event as Flag
 
 from controller.engine.clock import Clock
-from controller.sources.cluster import (
+from controller.sources.kube.cluster import (
     FIELD_MANAGER,
     MERGE_PATCH,
     Cluster,
@@ -26,7 +26,7 @@ from controller.sources.cluster import (
     Missing,
     Unreachable,
 )
-from controller.sources.leases import (
+from controller.sources.kube.leases import (
     DEFAULT_MARK,
     DURATION,
     LEFT_MARK,

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from threading import Lock
 
-from controller.sources.objects import Object
+from controller.sources.kube.objects import Object
 from resources.meta import Key
 
 

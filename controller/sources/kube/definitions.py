@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from controller import __version__
-from controller.sources.objects import GROUP, Json
+from controller.sources.kube.objects import GROUP, Json
 from resources.crd import definitions as generated
 from resources.meta import API_VERSION
 
