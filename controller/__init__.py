@@ -14,8 +14,15 @@
     engine/chronicle.py       writes down each applied revision: what was done, why, for whom, and how it came out
     store/                    what we keep: inventory, status, events, history, audit, brakes
 
-`wiring/` puts them together, and its `host.py` once more for each command that a running controller is sent; `surfaces/`
-shows them to people. Imports only point down this house:
+On Kubernetes an edit comes in by another door, and goes the same way from `engine/index.py` on:
+
+    sources/kube.py           hears of an object through kopf; sources/objects.py reads it
+    sources/publishing.py     writes back how it is: status, finalizer, Events
+    sources/nodes.py          this machine among the others: its Lease, its Machine, and what is on machines that are gone
+    sources/cluster.py        every request to the API server
+
+`wiring/` puts them together (`workspace.py` over files, `operator.py` over a cluster), and its `host.py` once more for each
+command that a running controller is sent; `surfaces/` shows them to people. Imports only point down this house:
 surfaces > wiring > sources, agents, store > engine > resources.
 """
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -73,6 +73,14 @@ class Background:
         """Asks it to stop, as a service manager does. Returns its exit code."""
         self.signal(signal.SIGTERM)
         return self.process.wait(seconds)
+
+    def close(self) -> None:
+        """For the end of a test: asks it to stop, and does not wait for long."""
+        if self._process is not None and self._process.poll() is None:
+            self.signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(5.0)
+        self.kill()
 
     def kill(self) -> None:
         """As a crash would; harmless when it has ended."""

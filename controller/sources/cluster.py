@@ -16,6 +16,8 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import Any, TypeVar
 
+from controller.sources.lean import import_lean
+
 Json = dict[str, Any]
 T = TypeVar("T")
 
@@ -238,6 +240,7 @@ async def _break_off() -> None:
 
 
 async def _connect(context: str, kubeconfig: Path | None) -> tuple[Any, Any]:
+    import_lean()
     try:
         import yaml
         from kubernetes_asyncio import client, config

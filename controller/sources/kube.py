@@ -23,6 +23,7 @@ from controller.sources.catalogue import Catalogue, Taken
 from controller.sources.cluster import Cluster, ClusterError, Missing, Unreachable
 from controller.sources.deletions import DELETED, Arrival, Deletions
 from controller.sources.kube_inputs import KubeInputs
+from controller.sources.lean import unseen
 from controller.sources.objects import GROUP, Object, collection, declared, read_object
 from resources import kinds
 from resources.meta import API_VERSION, Declared, DeletionPolicy, Key, Problem
@@ -380,7 +381,8 @@ class Watching:
             raise Unreachable(f"cannot watch {', '.join(absent)} at {self._cluster.server}: they are not served (yet)")
 
     async def _operate(self, stop: Flag) -> None:
-        import kopf
+        with unseen("kubernetes_asyncio.client"):
+            import kopf
 
         loop, ending = asyncio.get_running_loop(), asyncio.Event()
         self._end = partial(_call, loop, ending.set)

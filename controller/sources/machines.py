@@ -81,7 +81,8 @@ class Machine:
         while begun is not None and not begun.is_set() and not stop.is_set():
             self._wait(self._wake, _SOON)
             self._wake.clear()
-        self._wait(self._wake, min(_SETTLING, self._pace.report))
+        if not stop.is_set():  # else its wake may have been taken above
+            self._wait(self._wake, min(_SETTLING, self._pace.report))
         while not stop.is_set():
             self._wake.clear()
             self.report()

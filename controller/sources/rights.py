@@ -63,11 +63,11 @@ def rules() -> Sequence[Rule]:
     statuses = tuple(f"{plural}/status" for plural in plurals)
     return (
         Rule(Where.OBJECTS, GROUP, plurals, ("get", "list", "watch", "patch"), "the objects, and their finalizer"),
-        Rule(Where.OBJECTS, GROUP, statuses, ("get", "patch"), "how they are"),
+        Rule(Where.OBJECTS, GROUP, statuses, ("patch",), "how they are"),
         Rule(Where.OBJECTS, "", ("events",), ("create", "patch"), "what happened to them"),
         Rule(Where.SECRETS, "", ("secrets",), ("get",), "the secrets that specs name, each read when it is needed"),
-        Rule(Where.CLUSTER, GROUP, (MACHINES,), ("get", "list", "watch", "create", "patch"), "the machines"),
-        Rule(Where.CLUSTER, GROUP, (f"{MACHINES}/status",), ("get", "patch"), "how they are"),
+        Rule(Where.CLUSTER, GROUP, (MACHINES,), ("get", "create"), "the machines"),
+        Rule(Where.CLUSTER, GROUP, (f"{MACHINES}/status",), ("patch",), "how they are"),
         Rule(Where.CLUSTER, "", ("namespaces",), ("get",), "its UID tells clusters apart", ("kube-system",)),
         Rule(
             Where.CLUSTER,
@@ -81,7 +81,7 @@ def rules() -> Sequence[Rule]:
             Where.SYSTEM,
             "coordination.k8s.io",
             ("leases",),
-            ("get", "list", "watch", "create", "update", "patch", "delete"),
+            ("get", "list", "create", "patch"),
             "a sign of life of each machine",
             namespace=SYSTEM_NAMESPACE,
         ),

@@ -24,6 +24,8 @@ NAMES = (
     "write_ahead",
     "controller_latency",
     "rest",
+    "kube_latency",
+    "kube_scale",
 )
 
 

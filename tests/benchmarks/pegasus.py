@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,15 +49,22 @@ class Pegasus:
         """Removes the parse cache, so that the next command reads its source for the first time."""
         shutil.rmtree(self.home / "cache", ignore_errors=True)
 
-    @contextmanager
-    def controller(self, source: Path) -> Iterator[Controller]:
+    def controller(self, source: Path) -> AbstractContextManager[Controller]:
         """`p2 run` on `source`, stopped by a signal at the end."""
+        return self._running("run", str(source))
+
+    def operator(self, *options: str) -> AbstractContextManager[Controller]:
+        """`p2 operator` on the cluster that `environment` names (KUBECONFIG), stopped by a signal at the end."""
+        return self._running("operator", *options)
+
+    @contextmanager
+    def _running(self, *arguments: str) -> Iterator[Controller]:
         log = self.home.with_suffix(".log")
         environment = {**os.environ, "PEGASUS2_METRICS_PORT": str(_free_port()), **self.environment}
         environment["PEGASUS2_HOME"] = str(self.home)
         with log.open("ab") as said:
             process = subprocess.Popen(
-                [self.program, "run", str(source)], env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+                [self.program, *arguments], env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said
             )
         try:
             yield Controller(process, self.home, log)
@@ -84,9 +91,9 @@ class Controller:
     def wait_until_settled(self, keys: Collection[Key]) -> None:
         """Returns when all of `keys` are Ready and the controller has come to rest."""
         with open_stores(Home(self._home, read_only=True)) as stores:
-            self._wait(lambda: self._is_at_rest() and self._are_ready(stores.statuses.all(), keys), every=0.1)
+            self._wait(lambda: self.is_at_rest() and self._are_ready(stores.statuses.all(), keys), every=0.1)
 
-    def _is_at_rest(self) -> bool:
+    def is_at_rest(self) -> bool:
         """Whether it has started, and used next to nothing of the last second."""
         before = self.cpu_seconds()
         time.sleep(1)
@@ -121,5 +128,12 @@ class Controller:
         return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
     def resident_bytes(self) -> int:
+        return self._memory("VmRSS")
+
+    def peak_bytes(self) -> int:
+        """The most that was ever resident."""
+        return self._memory("VmHWM")
+
+    def _memory(self, name: str) -> int:
         status = Path(f"/proc/{self._process.pid}/status").read_text()
-        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS"))
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(name))

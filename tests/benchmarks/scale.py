@@ -74,18 +74,18 @@ class Files(Kind):
             metadata:
               name: thing-{number}
             spec:
-              path: {self._path(number)}
+              path: {self.path(number)}
               content: {json.dumps(text)}
               mode: "0644"
             """)
 
     def shows(self, number: int, text: str) -> bool:
         try:
-            return self._path(number).read_text() == text
+            return self.path(number).read_text() == text
         except FileNotFoundError:
             return False
 
-    def _path(self, number: int) -> Path:
+    def path(self, number: int) -> Path:
         return self.folder / "made" / f"thing-{number}"
 
     def write(self) -> None:

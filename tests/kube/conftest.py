@@ -19,7 +19,7 @@ def operator(cluster: Kubernetes, namespace: str, tmp_path: Path) -> Iterator[Op
     options = ("--default", "--namespace", namespace)
     made = OperatorProcess(tmp_path / "operator", cluster.kubeconfig, f"node-{namespace}", *options)
     yield made
-    made.kill()
+    made.close()
 
 
 @pytest.fixture

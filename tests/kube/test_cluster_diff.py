@@ -57,7 +57,7 @@ def operator(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     made = OperatorProcess(tmp_path / "operator", desk.cluster.kubeconfig, NODE, "--namespace", desk.namespace)
     monkeypatch.setenv("PEGASUS2_HOME", str(made.home))
     yield made
-    made.kill()
+    made.close()
 
 
 def test_plan_has_what_is_for_this_machine_and_counts_the_rest(desk: Desk) -> None:

@@ -448,7 +448,7 @@ def test_operator_without_a_right_names_it(
     monkeypatch.setenv("KUBECONFIG", str(operators))
     take_away(installed, next(each for each in rules() if "files/status" in each.resources))
     eventually(lambda: complaint(client), "the right is gone")
-    assert "may not get, patch containers.pegasus2.dev/status, files.pegasus2.dev/status" in refusal(story)
+    assert "may not patch containers.pegasus2.dev/status, files.pegasus2.dev/status" in refusal(story)
 
 
 def test_operator_without_an_api_server_says_so(installed: OwnKubernetes, admin: None, story: Story) -> None:
@@ -478,20 +478,27 @@ def test_exactly_these_rights_are_enough_for_the_whole_life_of_a_file(
         eventually(lambda: "Deleted" in installed.kubectl(*told).out, "it is told of")
         assert operator.end() == 0, operator.log
     finally:
-        operator.kill()
+        operator.close()
     assert forbidden(installed) == before, operator.log
 
 
 def test_unit_of_an_operator_needs_nothing_but_what_it_says(operators: Path, story: Story, tmp_path: Path) -> None:
-    shown = story.p2("install-service", "--operator", "--default", "--kubeconfig", str(operators), "--user", "--print")
+    shown = story.p2(
+        "install-service", "--operator", "--node", "unit", "--kubeconfig", str(operators), "--user", "--print"
+    )
     lines = [line.split("=", 1) for line in shown.out.splitlines() if "=" in line]
     told = dict(shlex.split(value)[0].split("=", 1) for name, value in lines if name == "Environment")
     (command,) = (shlex.split(value) for name, value in lines if name == "ExecStart")
     with ServiceManager(tmp_path) as manager:
         around = {"PEGASUS2_METRICS_PORT": "0", "PEGASUS2_JOURNAL": "none", **manager.environment}
-        running = subprocess.Popen(command, env=told | around, cwd="/", stderr=subprocess.DEVNULL)
+        log = tmp_path / "operator.log"
+        with log.open("wb") as told_to:
+            running = subprocess.Popen(command, env=told | around, cwd="/", stderr=told_to)
         try:
-            manager.wait_for("READY=1")
+            try:
+                manager.wait_for("READY=1")
+            except AssertionError as error:
+                raise AssertionError(f"{error}; its log: {log.read_text()}") from None
             running.terminate()
             assert running.wait(20) == 0
         finally:

@@ -39,7 +39,7 @@ def start(cluster: Kubernetes, tmp_path: Path, namespace: str) -> Iterator[Start
 
     yield begin
     for each in started:
-        each.kill()
+        each.close()
 
 
 def manifest(kind: str, name: str, namespace: str, **spec: Any) -> dict[str, Any]:

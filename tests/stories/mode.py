@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,9 +106,14 @@ class Mode(ABC):
     def forgotten(self, resource: Resource) -> bool:
         """Whether what was withdrawn has been dealt with, its thing deleted or left."""
 
-    @abstractmethod
     def happened(self, resource: Resource) -> Mapping[str, int]:
         """Reasons of the events about it, with how often each has come."""
+        shown = self.p2("events", str(self.here(resource).key), "-o", "json", "-n", "10000")
+        assert shown.code == 0, shown.err
+        counts: dict[str, int] = {}
+        for each in map(json.loads, shown.out.splitlines()):
+            counts[each["reason"]] = counts.get(each["reason"], 0) + each["count"]
+        return counts
 
     def restart(self) -> None:
         """Ends the program as a service manager does, and starts it again."""
@@ -173,12 +178,6 @@ class FilesMode(Mode):
         found = self.report(resource)
         return not found.reason or (not found.declared and found.reason == Reason.RETAINED)
 
-    def happened(self, resource: Resource) -> Mapping[str, int]:
-        shown = self.p2("events", resource.key.short, "-o", "json", "-n", "10000")
-        assert shown.code == 0, shown.err
-        found = [json.loads(line) for line in shown.out.splitlines()]
-        return _counted((each["reason"], each["count"]) for each in found)
-
     def _file(self, resource: Resource) -> Path:
         return self.root / "state" / f"{resource.kind}-{resource.metadata.name}.yaml".lower()
 
@@ -221,21 +220,9 @@ class KubeMode(Mode):
     def forgotten(self, resource: Resource) -> bool:
         return self.found(resource) is None
 
-    def happened(self, resource: Resource) -> Mapping[str, int]:
-        about = f"involvedObject.name={resource.metadata.name},involvedObject.kind={resource.kind}"
-        found = self._client.list(f"/api/v1/namespaces/{self._namespace}/events", {"fieldSelector": about})
-        return _counted((each["reason"], each["count"]) for each in found)
-
     def found(self, resource: Resource) -> dict[str, Any] | None:
         """The object."""
         return self._client.find(place(self.here(resource).key))
 
     def close(self) -> None:
         self._client.close()
-
-
-def _counted(found: Iterable[tuple[str, int]]) -> Mapping[str, int]:
-    counts: dict[str, int] = {}
-    for reason, count in found:
-        counts[reason] = counts.get(reason, 0) + count
-    return counts
