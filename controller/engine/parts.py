@@ -13,6 +13,7 @@ from controller.engine.history import Texts
 from controller.engine.index import Index
 from controller.engine.requests import Request, Requests
 from controller.engine.stores import Listener, Stores
+from resources.meta import Key
 
 # The agent of a kind, or None where there is none.
 AgentOf = Callable[[str], Agent[Any, Any] | None]
@@ -26,6 +27,7 @@ class Identity:
     source: str
     source_exists: Callable[[str], bool]  # whether another source is still there, and so still owns what it declared
     is_part: Callable[[str], bool] = lambda name: False  # whether another source is a path within ours
+    covers: Callable[[Key], bool] = lambda key: True  # whether a key that is not declared would be seen if it were
 
 
 @dataclass(frozen=True)

@@ -52,9 +52,9 @@ class Pruner:
     def decide(self) -> tuple[Pruning, tuple[Hold, ...]]:
         """What may be deleted and what is held, and those holds that are new since the last time."""
         inventory, source = self._parts.stores.inventory, self._parts.identity.source
-        index = self._parts.index
+        index, covers = self._parts.index, self._parts.identity.covers
         if self._stale is None:
-            self._stale = {key for key in inventory.records(source) if index.find(key) is None}
+            self._stale = {key for key in inventory.records(source) if index.find(key) is None and covers(key)}
         found = {key: self._record(key) for key in self._stale}
         stale = {key: record for key, record in found.items() if record and record.source == source}
         # What has no record yet may just be being made: it is looked at again when that has ended.

@@ -56,8 +56,18 @@ class Placement:
     default: bool = False  # those that name no node, too
     namespaces: tuple[str, ...] = ()  # all if empty
 
-    def takes(self, found: Object) -> bool:
-        return found.node == self.node or (not found.node and self.default)
+    def takes(self, found: Object, *, owned: bool) -> bool:
+        """What names no node, and was made here, stays here until the operator of another node has taken it.
+
+        So an operator that is started without --default by mistake removes nothing.
+        """
+        if found.node:
+            return found.node == self.node
+        return self.default or (owned and found.worker in ("", self.node))
+
+    def covers(self, key: Key) -> bool:
+        """Whether its object would be seen here."""
+        return not self.namespaces or key.namespace in self.namespaces
 
 
 def source_name(cluster: Cluster) -> str:
@@ -87,7 +97,7 @@ class Post:
     definitions: Leaving
 
     def takes(self, found: Object) -> bool:
-        return self.placement.takes(found)
+        return self.placement.takes(found, owned=self.owns(found.key))
 
     def owns(self, key: Key) -> bool:
         return owned(self.inventory, self.name, key)
@@ -134,7 +144,7 @@ class Operator(Opened):
             setup = setup_of(home, settings)
             secrets = KubeSecrets(cluster, setup.secrets)
             agents = Agents(replace(setup, secrets=secrets), home, {})
-            parts = parts_of(home, stores, name, listeners, agents.find, secrets)
+            parts = parts_of(home, stores, name, placement, listeners, agents.find, secrets)
             post, source = _posted(cluster, placement, home, parts)
             closing.enter_context(listeners.joined(post.publisher))
             rebuilt = rebuild(stores, parts, agents)
@@ -203,7 +213,13 @@ def _posted(cluster: Cluster, placement: Placement, home: Home, parts: Parts) ->
 
 
 def parts_of(
-    home: Home, stores: OpenStores, source: str, listener: Listener, agent_of: AgentOf, secrets: KubeSecrets
+    home: Home,
+    stores: OpenStores,
+    source: str,
+    placement: Placement,
+    listener: Listener,
+    agent_of: AgentOf,
+    secrets: KubeSecrets,
 ) -> Parts:
     """What a loop over the cluster that is called `source` works with."""
     clock = Clock()
@@ -216,5 +232,7 @@ def parts_of(
         clock=clock,
         context=Context(secrets, listener.progressed),
         # Whether another cluster is still there nobody here can know; taking over what it had takes a confirmation.
-        identity=Identity(home.installation, source, source_exists=lambda name: Path(name).exists()),
+        identity=Identity(
+            home.installation, source, source_exists=lambda name: Path(name).exists(), covers=placement.covers
+        ),
     )

@@ -46,7 +46,7 @@ class Onlooker:
     others: dict[Key, str] = field(default_factory=dict)  # what is another node's, with its name
 
     def takes(self, found: Object) -> bool:
-        return self.placement.takes(found)
+        return self.placement.takes(found, owned=self.owns(found.key))
 
     def owns(self, key: Key) -> bool:
         return owned(self.inventory, self.name, key)
@@ -94,7 +94,7 @@ class Reading(Opened):
             setup = setup_of(home, settings)
             secrets = KubeSecrets(cluster, setup.secrets)
             agents = Agents(replace(setup, secrets=secrets), home, {})
-            parts = parts_of(home, stores, name, Silent(), agents.find, secrets)
+            parts = parts_of(home, stores, name, placement, Silent(), agents.find, secrets)
             return cls(parts, source, home, onlooker.others, closing)
         except BaseException:
             closing.close()

@@ -189,6 +189,47 @@ def test_object_that_names_no_machine_is_left_to_the_operator_with_default(
     assert (tmp_path / "free").exists()
 
 
+def test_operator_that_is_started_without_default_keeps_what_names_no_machine_until_another_takes_it(
+    start: Start, objects: Objects, namespace: str, tmp_path: Path
+) -> None:
+    target = tmp_path / "free.txt"
+    first = start("a", "--default")
+    objects.apply("File", "free", path=str(target), content="x")
+    objects.until("File", "free", "Converged")
+    first.end()
+    careless = start("a")
+    objects.apply("File", "mine", path=str(tmp_path / "mine"), content="x", node=node(namespace))
+    objects.until("File", "mine", "Converged")
+    target.unlink()
+    eventually(target.exists, "it is still healed")
+    second = start("b", "--default")
+    eventually(lambda: "Deleted" in careless.log, "the first has let it go")
+    objects.patch("File", "free", content="y")  # should the second have come too early and found it taken
+    eventually(lambda: target.exists() and target.read_text() == "y", "the second has it")
+    assert second.alive
+
+
+def test_operator_that_is_started_for_fewer_namespaces_leaves_what_is_in_the_others(
+    start: Start, objects: Objects, cluster: Kubernetes, namespace: str, tmp_path: Path
+) -> None:
+    target = tmp_path / "here.txt"
+    first = start()
+    objects.apply("File", "here", path=str(target), content="x", node=node(namespace))
+    objects.until("File", "here", "Converged")
+    first.end()
+    with cluster.namespace() as other:
+        elsewhere = OperatorProcess(tmp_path / "a", cluster.kubeconfig, node(namespace), "--namespace", other).start()
+        try:
+            there = Objects(cluster, other)
+            there.apply("File", "there", path=str(tmp_path / "there.txt"), content="x", node=node(namespace))
+            there.until("File", "there", "Converged")
+            there.delete("File", "there")
+            eventually(lambda: there.find("File", "there") is None, "what was deleted there has gone")
+        finally:
+            elsewhere.end()
+    assert target.exists()
+
+
 def test_object_that_the_models_refuse_is_stalled_and_what_was_declared_before_stays(
     start: Start, objects: Objects, namespace: str, tmp_path: Path
 ) -> None:

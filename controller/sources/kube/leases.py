@@ -215,9 +215,8 @@ def node_of(found: Object, standing: Standing) -> str | None:
     """Whose it is. None: it names no machine, and none takes what names none."""
     if found.node:
         return found.node
-    worked = str(found.status.get("node") or "")
-    if worked in standing.lost and not standing.live_defaults:
-        return worked
+    if not standing.live_defaults and (found.worker in standing.lost or found.worker in standing.live):
+        return found.worker  # who made it keeps it, until one with --default takes it
     return next(iter(standing.defaults), None)
 
 

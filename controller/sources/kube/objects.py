@@ -59,6 +59,11 @@ class Object:
         return found if isinstance(found, dict) else {}
 
     @property
+    def worker(self) -> str:
+        """The node whose operator said last how it is; empty before that."""
+        return str(self.status.get("node") or "")
+
+    @property
     def held(self) -> bool:
         """Whether our finalizer keeps it from going."""
         return FINALIZER in self.finalizers

@@ -58,7 +58,7 @@ def status_in_force(found: Object, standing: Standing) -> Status | None:
 
 def worker_of(found: Object) -> str:
     """The machine whose operator works on it, or is to; empty when nobody has said."""
-    return found.node or str(found.status.get("node") or "")
+    return found.node or found.worker
 
 
 def event_of(body: Mapping[str, Any]) -> Event:
