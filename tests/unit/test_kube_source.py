@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Event as Flag
 from typing import Any
 
 import pytest
 
+from controller.sources.kube import source as kube_source
+from controller.sources.kube.arrivals import Arrival
 from controller.sources.kube.catalogue import Catalogue, Taken
 from controller.sources.kube.objects import FINALIZER, Object, read_object
 from controller.sources.kube.source import KubeSource
@@ -128,6 +130,44 @@ def test_watch_ends_when_it_is_told_to_before_the_cluster_ever_answered() -> Non
 
 
 # -- what is known ----------------------------------------------------------------------------------------------
+
+
+class Told:
+    """Stands for the watch, which tells of these one after the other."""
+
+    def __init__(self, *news: dict[str, Any]) -> None:
+        self._news = news
+
+    def __call__(self, cluster: object, namespaces: object, arrived: Callable[[Arrival], None]) -> Told:
+        for each in self._news:
+            arrived(("MODIFIED", read_object(each)))
+        return self
+
+    def start(self, stop: Flag) -> None: ...
+
+    def begin_again(self) -> None: ...
+
+
+def test_news_that_are_older_than_what_is_known_bring_no_older_spec_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = body("a", generation=2, metadata={"resourceVersion": "20"}, spec={"content": "second"})
+    monkeypatch.setattr(kube_source, "Watching", Told(late, body("b", metadata={"resourceVersion": "31"})))
+    made, _ = source(body("a", generation=3, metadata={"resourceVersion": "30"}, spec={"content": "third"}))
+    stop = Flag()
+    revisions = made.watch(stop)
+    next(revisions)
+    told = [each.key for documents in next(revisions).documents.values() for each in documents]
+    stop.set()
+    assert told == [key("b")]
+
+
+def test_label_that_a_write_of_ours_tells_of_waits_for_the_watch() -> None:
+    catalogue = Catalogue()
+    before = read_object(body("a"))
+    catalogue.put(Taken(before, "digest"))
+    catalogue.wrote(read_object(body("a", metadata={"resourceVersion": "8", "labels": {"tier": "web"}})))
+    known = catalogue.find(key("a"))
+    assert known
+    assert known.object == before
 
 
 def test_late_news_do_not_undo_what_a_write_of_ours_has_told() -> None:

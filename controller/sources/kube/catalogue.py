@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from threading import Lock
 
-from controller.sources.kube.objects import Object
+from controller.sources.kube.objects import Object, is_later, says_the_same
 from resources.meta import Key
 
 
@@ -37,23 +37,16 @@ class Catalogue:
         """Takes in what the watch has seen, unless a later moment of the same object is known already."""
         with self._lock:
             known = self._taken.get(taken.object.key)
-            later = known and known.object.uid == taken.object.uid and _is_later(known.object, taken.object)
+            later = known and known.object.uid == taken.object.uid and is_later(known.object, taken.object)
             self._taken[taken.object.key] = replace(taken, object=known.object) if known and later else taken
 
     def wrote(self, found: Object) -> None:
         """Takes in what came of a write of ours. What it declares is the watch's to say."""
         with self._lock:
             known = self._taken.get(found.key)
-            if known and known.object.uid == found.uid and known.object.generation == found.generation:
+            if known and says_the_same(known.object, found):
                 self._taken[found.key] = replace(known, object=found)
 
     def drop(self, key: Key) -> None:
         with self._lock:
             self._taken.pop(key, None)
-
-
-def _is_later(one: Object, other: Object) -> bool:
-    """Versions of one object can be compared as numbers: https://kep.k8s.io/5504, and long before in practice."""
-    if not (one.version.isdecimal() and other.version.isdecimal()):
-        return False
-    return int(one.version) > int(other.version)

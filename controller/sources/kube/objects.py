@@ -98,6 +98,19 @@ def read_object(body: Json) -> Object:
     )
 
 
+def says_the_same(one: Object, other: Object) -> bool:
+    """Whether both declare the same. Labels are part of that, and no edit of them counts as a generation."""
+    labels = [each.body.get("metadata", {}).get("labels") for each in (one, other)]
+    return (one.uid, one.generation) == (other.uid, other.generation) and labels[0] == labels[1]
+
+
+def is_later(one: Object, other: Object) -> bool:
+    """Versions of objects of a kind can be compared as numbers: https://kep.k8s.io/5504, and long before in practice."""
+    if not (one.version.isdecimal() and other.version.isdecimal()):
+        return False
+    return int(one.version) > int(other.version)
+
+
 def manifest(found: Object) -> Json:
     """The object as a file would declare it."""
     metadata = found.body.get("metadata", {})

@@ -16,7 +16,7 @@ from controller.engine.stores import Event, Silent
 from controller.sources.kube.catalogue import Catalogue, Taken
 from controller.sources.kube.cluster import Cluster, ClusterError, Conflict, Forbidden, Json, Missing, Unreachable
 from controller.sources.kube.events import KubeEvents
-from controller.sources.kube.objects import FINALIZER, Object, place, read_object
+from controller.sources.kube.objects import FINALIZER, Object, place, read_object, says_the_same
 from controller.sources.kube.status_document import FIELDS, alike, status_document
 from resources.conditions import Reason, Status
 from resources.meta import Key
@@ -160,7 +160,7 @@ class Publisher(Silent):
             self._catalogue.drop(taken.object.key)
             return
         found = read_object({"kind": taken.object.key.kind, **body})
-        if found.uid != taken.object.uid or found.generation != taken.object.generation:
+        if not says_the_same(found, taken.object):
             raise Unreachable(f"cannot write the status of {found.key.short}: the watch has yet to tell what it is now")
         self._catalogue.wrote(found)
 

@@ -20,7 +20,7 @@ from controller.sources.kube.catalogue import Catalogue, Taken
 from controller.sources.kube.cluster import Cluster, ClusterError, Missing, Unreachable
 from controller.sources.kube.deletions import Deletions
 from controller.sources.kube.inputs import KubeInputs
-from controller.sources.kube.objects import Object, collection, declared, read_object
+from controller.sources.kube.objects import Object, collection, declared, is_later, read_object, says_the_same
 from controller.sources.kube.watching import Watching
 from resources import kinds
 from resources.meta import Declared, DeletionPolicy, Key, Problem
@@ -233,13 +233,16 @@ class KubeSource:
 
     def _take(self, found: Object, result: _Sorted, *, anew: bool) -> None:
         """Adds to `result` what `found` declares, or that it is to go. With `anew` also what is as it was."""
-        known, mine = self._catalogue.find(found.key), self._post.takes(found)
+        known = self._catalogue.find(found.key)
+        if known and not anew and is_later(known.object, found):
+            return  # a look at all objects has overtaken the watch, which tells of what is newer in its turn
+        mine = self._post.takes(found)
         if not mine:
             self._post.elsewhere(found)
         if found.deleting or not mine:
             self._leave(found, known, result, mine=mine)
             return
-        if known and not anew and _alike(known.object, found):
+        if known and not anew and says_the_same(known.object, found):
             self._catalogue.put(Taken(found, known.digest, known.problem))
             return
         usable = declared(found)
@@ -290,12 +293,6 @@ def _revision(found: _Sorted, at: float, *, whole: bool) -> Revision:
         at=at,
         orders=found.orders,
     )
-
-
-def _alike(one: Object, other: Object) -> bool:
-    """Whether both say the same of what is desired."""
-    labels = [each.body.get("metadata", {}).get("labels") for each in (one, other)]
-    return (one.uid, one.generation) == (other.uid, other.generation) and labels[0] == labels[1]
 
 
 def _said(problem: Problem) -> str:
