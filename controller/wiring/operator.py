@@ -30,6 +30,7 @@ from controller.sources.kube.objects import Object
 from controller.sources.kube.publishing import Publisher
 from controller.sources.kube.secrets import KubeSecrets
 from controller.sources.kube.source import KubeSource
+from controller.store.database import Database
 from controller.store.home import Home
 from controller.store.stores import OpenStores, open_stores
 from controller.wiring.agents import Agents
@@ -45,6 +46,7 @@ from resources.meta import Key
 log = logging.getLogger(__name__)
 
 SCHEME = "kubernetes:"  # what the name of a source that is a cluster begins with
+NODE = "node"  # in the table `meta`
 _WHOLE = "/api/v1/namespaces/kube-system"  # lives as long as its cluster, so its UID names that
 
 
@@ -84,6 +86,26 @@ def installation_of(source: str, node: str) -> str:
     return hashlib.blake2b(f"{source} {node}".encode(), digest_size=8).hexdigest()
 
 
+class NodeKept:
+    """Which node this home worked as last. What was made as one is no other's to remove, whatever the objects say."""
+
+    def __init__(self, database: Database, node: str) -> None:
+        self._database, self._node = database, node
+        self._before = database.meta(NODE)
+        self.another = self._before not in ("", node)
+        if self.another:
+            log.warning(
+                "this home was another node before: what was made as that one stays, until its objects name this one",
+                extra={"node": node, "before": self._before},
+            )
+
+    def keep(self) -> None:
+        """What is to stay because of the name is written down with each record by now. Raises DatabaseError."""
+        if self._before != self._node:
+            self._database.keep_meta(NODE, self._node)
+        self._before, self.another = self._node, False
+
+
 @dataclass(frozen=True, slots=True)
 class Post:
     """Implements `sources.kube.Post` for one operator."""
@@ -95,6 +117,7 @@ class Post:
     publisher: Publisher
     nodes: Nodes
     definitions: Leaving
+    node: NodeKept
 
     def takes(self, found: Object) -> bool:
         return self.placement.takes(found, owned=self.owns(found.key))
@@ -104,6 +127,7 @@ class Post:
 
     def changed(self, keys: Iterable[Key]) -> None:
         self.publisher.changed(keys)
+        self.node.keep()
 
     def elsewhere(self, found: Object) -> None:
         self.nodes.notice(found)
@@ -111,8 +135,12 @@ class Post:
     def left(self) -> Iterable[Key]:
         return self.nodes.left()
 
-    def leaving(self, kind: str) -> bool:
-        return self.definitions.leaving(kind)
+    def leaving(self, found: Object, at: float) -> bool:
+        return self.definitions.leaving(found, at)
+
+    def keeps(self, key: Key) -> bool:
+        record = self.inventory.find(key)
+        return record is not None and (record.retain or self.node.another)
 
     def cluster_now(self) -> str:
         return source_name(self.cluster)
@@ -145,7 +173,7 @@ class Operator(Opened):
             secrets = KubeSecrets(cluster, setup.secrets)
             agents = Agents(replace(setup, secrets=secrets), home, {})
             parts = parts_of(home, stores, name, placement, listeners, agents.find, secrets)
-            post, source = _posted(cluster, placement, home, parts)
+            post, source = _posted(cluster, placement, home, parts, stores)
             closing.enter_context(listeners.joined(post.publisher))
             rebuilt = rebuild(stores, parts, agents)
             news = tuple(each for each in (stores.news, rebuilt.news) if each)
@@ -194,9 +222,11 @@ def owned(inventory: Inventory, source: str, key: Key) -> bool:
     return record is not None and record.source == source
 
 
-def _posted(cluster: Cluster, placement: Placement, home: Home, parts: Parts) -> tuple[Post, KubeSource]:
+def _posted(
+    cluster: Cluster, placement: Placement, home: Home, parts: Parts, stores: OpenStores
+) -> tuple[Post, KubeSource]:
     """The operator's place in the cluster, and what it hears of there."""
-    name, stores, catalogue = parts.identity.source, parts.stores, Catalogue()
+    name, catalogue = parts.identity.source, Catalogue()
     publisher = Publisher(
         cluster, catalogue, placement.node, stores.statuses.find, lambda key: owned(stores.inventory, name, key)
     )
@@ -208,7 +238,8 @@ def _posted(cluster: Cluster, placement: Placement, home: Home, parts: Parts) ->
         default=placement.default,
         namespaces=placement.namespaces,
     )
-    post = Post(cluster, name, placement, stores.inventory, publisher, nodes, Leaving(cluster))
+    kept = NodeKept(stores.database, placement.node)
+    post = Post(cluster, name, placement, stores.inventory, publisher, nodes, Leaving(cluster), kept)
     return post, KubeSource(cluster, name, catalogue, post, placement.namespaces)
 
 

@@ -60,8 +60,12 @@ class Onlooker:
     def left(self) -> Iterable[Key]:
         return ()
 
-    def leaving(self, kind: str) -> bool:
+    def leaving(self, found: Object, at: float) -> bool:
         return False
+
+    def keeps(self, key: Key) -> bool:
+        record = self.inventory.find(key)
+        return record is not None and record.retain
 
     def cluster_now(self) -> str:
         return self.name

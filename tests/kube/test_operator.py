@@ -255,6 +255,28 @@ def test_object_that_the_models_refuse_is_stalled_and_what_was_declared_before_s
     assert target.read_text() == "bye ada"
 
 
+def test_operator_that_is_called_otherwise_than_before_removes_nothing_and_goes_on_when_its_objects_say_so(
+    start: Start, objects: Objects, namespace: str, tmp_path: Path
+) -> None:
+    target, other = tmp_path / "kept.txt", f"{namespace}-b"
+    operator = start()
+    objects.apply("File", "kept", path=str(target), content="x", node=node(namespace))
+    objects.until("File", "kept", "Converged")
+    operator.end()
+    start("a", "--node", other)
+    objects.apply("File", "new", path=str(tmp_path / "new.txt"), content="x", node=other)
+    objects.until("File", "new", "Converged")
+    for content in ("y", "z"):  # whatever is said of it meanwhile is not for this node
+        objects.patch("File", "kept", content=content)
+        objects.patch("File", "new", content=content)
+        eventually(lambda text=content: (tmp_path / "new.txt").read_text() == text, "the operator has heard of both")
+    assert target.read_text() == "x"
+    objects.patch("File", "kept", node=other)
+    eventually(lambda: target.read_text() == "z", "it is this node's now")
+    objects.delete("File", "kept")
+    eventually(lambda: not target.exists(), "it goes as any other")
+
+
 @pytest.mark.docker
 def test_secret_of_the_cluster_reaches_the_container_and_nothing_else(
     start: Start, objects: Objects, cluster: Kubernetes, namespace: str, engine: APIClient, web: dict[str, Any]

@@ -53,8 +53,8 @@ class Listing:
 class Here:
     """The post of an operator that takes what names no node, or its own."""
 
-    def __init__(self, owned: Sequence[Key]) -> None:
-        self._owned = owned
+    def __init__(self, owned: Sequence[Key], kept: Sequence[Key] = ()) -> None:
+        self._owned, self._kept = owned, kept
 
     def takes(self, found: Object) -> bool:
         return found.node in ("", "here")
@@ -69,16 +69,21 @@ class Here:
     def left(self) -> Sequence[Key]:
         return ()
 
-    def leaving(self, kind: str) -> bool:
+    def leaving(self, found: Object, at: float) -> bool:
         return False
+
+    def keeps(self, key: Key) -> bool:
+        return key in self._kept
 
     def cluster_now(self) -> str:
         return "kubernetes:1"
 
 
-def source(*bodies: dict[str, Any], owned: Sequence[Key] = ()) -> tuple[KubeSource, Catalogue]:
+def source(
+    *bodies: dict[str, Any], owned: Sequence[Key] = (), kept: Sequence[Key] = ()
+) -> tuple[KubeSource, Catalogue]:
     catalogue = Catalogue()
-    made = KubeSource(Listing(*bodies), "kubernetes:1", catalogue, Here(owned))  # type: ignore[arg-type]
+    made = KubeSource(Listing(*bodies), "kubernetes:1", catalogue, Here(owned, kept))  # type: ignore[arg-type]
     return made, catalogue
 
 
@@ -96,6 +101,12 @@ def test_other_machines_objects_are_not_desired_here_and_what_was_made_of_them_g
     assert not revision.documents
     assert revision.orders == {key("moved"): DeletionPolicy.DELETE}
     assert catalogue.find(key("moved")) is None, "what is written to it is another's affair"
+
+
+def test_what_stayed_when_its_object_was_given_away_stays_whatever_the_object_says_later() -> None:
+    moved = body("moved", spec={"node": "there", "deletionPolicy": "Delete"})
+    made, _ = source(moved, owned=[key("moved")], kept=[key("moved")])
+    assert made.read().orders == {key("moved"): DeletionPolicy.RETAIN}
 
 
 def test_deletion_is_an_order_with_what_the_object_says_of_it() -> None:
@@ -158,6 +169,14 @@ def test_news_that_are_older_than_what_is_known_bring_no_older_spec_back(monkeyp
     told = [each.key for documents in next(revisions).documents.values() for each in documents]
     stop.set()
     assert told == [key("b")]
+
+
+def test_cluster_that_was_put_back_to_an_older_moment_is_believed_when_all_of_it_is_looked_at() -> None:
+    catalogue = Catalogue()
+    catalogue.put(Taken(read_object(body("a", generation=3, metadata={"resourceVersion": "30"})), "third"))
+    older = read_object(body("a", generation=2, metadata={"resourceVersion": "20"}))
+    catalogue.put(Taken(older, "second"), looked=True)
+    assert catalogue.find(key("a")) == Taken(older, "second")
 
 
 def test_label_that_a_write_of_ours_tells_of_waits_for_the_watch() -> None:

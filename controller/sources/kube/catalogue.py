@@ -33,11 +33,16 @@ class Catalogue:
         with self._lock:
             return list(self._taken)
 
-    def put(self, taken: Taken) -> None:
-        """Takes in what the watch has seen, unless a later moment of the same object is known already."""
+    def put(self, taken: Taken, *, looked: bool = False) -> None:
+        """Takes in what the watch has seen, unless a later moment of the same object is known already.
+
+        With `looked`, what a look at all objects has found, which counts even then: a cluster may be put back to an older moment.
+        """
         with self._lock:
             known = self._taken.get(taken.object.key)
-            later = known and known.object.uid == taken.object.uid and is_later(known.object, taken.object)
+            later = (
+                not looked and known and known.object.uid == taken.object.uid and is_later(known.object, taken.object)
+            )
             self._taken[taken.object.key] = replace(taken, object=known.object) if known and later else taken
 
     def wrote(self, found: Object) -> None:

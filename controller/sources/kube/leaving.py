@@ -1,4 +1,4 @@
-"""Whether the definition of a kind is itself being deleted, and with it all objects of the kind. `kube.py` asks.
+"""Whether the definition of a kind is itself being deleted, and with it all objects of the kind. `source.py` asks.
 
 Who deletes a CustomResourceDefinition to install another one deletes no containers and no files: their objects go, they stay.
 """
@@ -9,14 +9,15 @@ import logging
 import time
 
 from controller.sources.kube.cluster import Cluster, ClusterError
-from controller.sources.kube.objects import GROUP
+from controller.sources.kube.objects import GROUP, Object
 from resources import kinds
 
 log = logging.getLogger(__name__)
 
-FRESH = 1.0  # seconds that an answer counts: objects go by the hundred
-
 _ALL = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+
+_NEVER = "~"  # later than all moments, as the API server writes them
 
 
 class Leaving:
@@ -24,28 +25,34 @@ class Leaving:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._known: dict[str, tuple[float, bool]] = {}  # with monotonic seconds
+        self._known: dict[
+            str, tuple[float, str]
+        ] = {}  # monotonic seconds, and since when the definition of a kind is there
 
-    def leaving(self, kind: str) -> bool:
-        """Also when there is none any more. Where nobody may look, a deletion is taken for an order."""
-        at, leaves = self._known.get(kind, (float("-inf"), False))
-        if time.monotonic() - at < FRESH:
-            return leaves
-        leaves = self._look(kind)
-        self._known[kind] = time.monotonic(), leaves
-        if leaves:
-            log.warning(
-                "the definition of a kind is being deleted: its objects go, and what was made of them stays",
-                extra={"kind": kind},
-            )
-        return leaves
+    def leaving(self, found: Object, at: float) -> bool:
+        """Also when there is none any more, or another than `found` was made by. Where nobody may look, a deletion is an order.
 
-    def _look(self, kind: str) -> bool:
+        `at`: monotonic seconds, since when the deletion is known. An older look, from before it, says nothing.
+        """
+        kind = found.key.kind
+        looked, since = self._known.get(kind, (float("-inf"), ""))
+        if looked < at:
+            since = self._look(kind)
+            self._known[kind] = time.monotonic(), since
+            if since == _NEVER:
+                log.warning(
+                    "the definition of a kind is being deleted: its objects go, and what was made of them stays",
+                    extra={"kind": kind},
+                )
+        return found.created < since
+
+    def _look(self, kind: str) -> str:
         model = kinds.model_of(kind)
         assert model is not None, kind
         try:
-            found = self._cluster.find(f"{_ALL}/{model.about.plural}.{GROUP}")
+            body = self._cluster.find(f"{_ALL}/{model.about.plural}.{GROUP}")
         except ClusterError as error:
             log.warning("a definition could not be looked at", extra={"kind": kind, "cause": str(error)})
-            return False
-        return found is None or bool(found["metadata"].get("deletionTimestamp"))
+            return ""
+        metadata = body["metadata"] if body else {"deletionTimestamp": "by now"}
+        return _NEVER if metadata.get("deletionTimestamp") else str(metadata.get("creationTimestamp") or "")

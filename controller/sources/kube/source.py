@@ -35,8 +35,9 @@ SURVEY_AGAIN = 30.0  # seconds until a look at all objects that failed is tried 
 
 @dataclass(slots=True)
 class _Sorted:
-    """What some objects amount to."""
+    """What some objects amount to, that were asked for or told of since `at` (monotonic seconds)."""
 
+    at: float
     documents: dict[str, tuple[Declared, ...]] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     problems: dict[str, tuple[Problem, ...]] = field(default_factory=dict)
@@ -64,8 +65,11 @@ class Post(Protocol):
     def left(self) -> Iterable[Key]:
         """Objects that were let go while nobody was here, with their things to stay."""
 
-    def leaving(self, kind: str) -> bool:
-        """Whether the definition of a kind is being deleted, which is no order to delete what was made."""
+    def leaving(self, found: Object, at: float) -> bool:
+        """Whether an object goes, as was heard at `at`, with the definition of its kind: no order to delete what was made."""
+
+    def keeps(self, key: Key) -> bool:
+        """Whether what was made of a key that was not this machine's when it began is to stay."""
 
     def cluster_now(self) -> str:
         """The name of the cluster that answers now: one that comes back empty is another. Raises ClusterError."""
@@ -92,8 +96,7 @@ class KubeSource:
     def read(self) -> Revision:
         """All objects. Raises ClusterError."""
         at = time.monotonic()
-        found = self._sort(self._listed())
-        return _revision(found, at, whole=True)
+        return _revision(self._sort(self._listed(), at), whole=True)
 
     def watch(self, stop: Flag) -> Iterator[Revision]:
         """What changes, as it changes. Waits for a cluster that does not answer."""
@@ -212,7 +215,7 @@ class KubeSource:
 
     def _revised(self, arrivals: Sequence[Arrival], at: float, *, whole: bool) -> Revision | None:
         newest = {found.key: (what, found) for what, found in arrivals if found is not NOTHING}
-        result = _Sorted()
+        result = _Sorted(at)
         for what, found in newest.values():
             if what == DELETED:
                 self._deleted(found, result)
@@ -221,10 +224,10 @@ class KubeSource:
         for key in self._inputs.changed():
             if (known := self._catalogue.find(key)) and known.digest:
                 self._take(known.object, result, anew=True)
-        return _revision(result, at, whole=whole) if result or whole else None
+        return _revision(result, whole=whole) if result or whole else None
 
-    def _sort(self, objects: Iterable[Object]) -> _Sorted:
-        result = _Sorted()
+    def _sort(self, objects: Iterable[Object], at: float) -> _Sorted:
+        result = _Sorted(at)
         for found in objects:
             self._take(found, result, anew=True)
         there = {documents[0].key for documents in result.documents.values() if documents}
@@ -234,7 +237,7 @@ class KubeSource:
     def _take(self, found: Object, result: _Sorted, *, anew: bool) -> None:
         """Adds to `result` what `found` declares, or that it is to go. With `anew` also what is as it was."""
         known = self._catalogue.find(found.key)
-        if known and not anew and is_later(known.object, found):
+        if known and not anew and known.object.uid == found.uid and is_later(known.object, found):
             return  # a look at all objects has overtaken the watch, which tells of what is newer in its turn
         mine = self._post.takes(found)
         if not mine:
@@ -249,10 +252,10 @@ class KubeSource:
         if isinstance(usable, Declared):
             folded = self._inputs.fold(usable)
             result.documents[found.file] = (folded,)
-            self._catalogue.put(Taken(found, folded.digest))
+            self._catalogue.put(Taken(found, folded.digest), looked=anew)
         else:
             result.problems[found.file] = usable
-            self._catalogue.put(Taken(found, problem="; ".join(_said(each) for each in usable)))
+            self._catalogue.put(Taken(found, problem="; ".join(_said(each) for each in usable)), looked=anew)
 
     def _leave(self, found: Object, known: Taken | None, result: _Sorted, *, mine: bool) -> None:
         """Deleted, or another machine's: what was made of it here goes, as the object says it should."""
@@ -265,12 +268,15 @@ class KubeSource:
         if known or self._post.owns(found.key):
             result.gone.add(found.file)
         if known or held or self._post.owns(found.key):
-            result.orders[found.key] = self._policy(found)
+            result.orders[found.key] = self._policy(found, result.at, ours=mine or known is not None)
 
-    def _policy(self, found: Object) -> DeletionPolicy:
-        """What is to become of the thing of an object that is to go."""
-        leaves = not found.retains and self._post.leaving(found.key.kind)
-        return DeletionPolicy.RETAIN if leaves else found.policy
+    def _policy(self, found: Object, at: float, *, ours: bool) -> DeletionPolicy:
+        """What is to become of the thing of an object that is to go. `ours`: it was this machine's until now.
+
+        What another machine's object says now is of the thing there, not of one that was left here.
+        """
+        stays = found.retains or (not ours and self._post.keeps(found.key)) or self._post.leaving(found, at)
+        return DeletionPolicy.RETAIN if stays else DeletionPolicy.DELETE
 
     def _deleted(self, found: Object, result: _Sorted) -> None:
         """There is no such object any more. Mostly that comes as no surprise."""
@@ -281,16 +287,16 @@ class KubeSource:
         self._inputs.forget(found.key)
         if self._post.owns(found.key) or (known and known.digest):
             result.gone.add(found.file)
-            result.orders[found.key] = self._policy(found)
+            result.orders[found.key] = self._policy(found, result.at, ours=known is not None)
 
 
-def _revision(found: _Sorted, at: float, *, whole: bool) -> Revision:
+def _revision(found: _Sorted, *, whole: bool) -> Revision:
     return Revision(
         found.documents,
         frozenset(found.gone),
         found.problems,
         whole=whole,
-        at=at,
+        at=found.at,
         orders=found.orders,
     )
 
