@@ -109,8 +109,8 @@ class Publisher(Silent):
             self._released[found.key] = found.uid
 
     def _may_go(self, found: Object, status: Status) -> bool:
-        """Whether the thing stays although its object goes. A pass over what is still desired has a generation."""
-        if status.generation == 0 and status.reason in _KEPT:
+        """Whether the thing stays although its object goes."""
+        if _kept_without_object(status):
             return True
         return status.reason == Reason.UNKNOWN_KIND and (found.retains or not self._owns(found.key))
 
@@ -123,7 +123,8 @@ class Publisher(Silent):
                     self._write_one(key)
                     self._queue.reset(key)
                 except Missing:
-                    self._catalogue.drop(key)
+                    # It has gone, as the watch will say. Or its kind is not served (yet), by an API server that has just started.
+                    self._queue.add(_LANE, key, Priority.RETRY, self._queue.back_off(key))
                 except Forbidden as error:
                     self._fail(key, error, REFUSED)
                 except ClusterError as error:
@@ -155,10 +156,7 @@ class Publisher(Silent):
         raise Unreachable(f"cannot write the status of {key.short}: others keep changing the object")
 
     def _look_again(self, taken: Taken) -> None:
-        body = self._cluster.find(place(taken.object.key))
-        if body is None:
-            self._catalogue.drop(taken.object.key)
-            return
+        body = self._cluster.request("GET", place(taken.object.key))
         found = read_object({"kind": taken.object.key.kind, **body})
         if not says_the_same(found, taken.object):
             raise Unreachable(f"cannot write the status of {found.key.short}: the watch has yet to tell what it is now")
@@ -172,6 +170,8 @@ class Publisher(Silent):
         if not found.deleting and not found.held:
             found = self._patch(found, {"finalizers": [*found.finalizers, FINALIZER]})
         status = self._said.get(found.key) or self._kept(found.key)
+        if status and _kept_without_object(status) and not found.deleting:
+            status = None  # it is of an object of the same name that has gone
         wanted = status_document(taken, status, self._node, self._wall())
         if wanted and not alike(found.status, wanted):
             body: Json = {"metadata": {"resourceVersion": found.version}}
@@ -192,3 +192,8 @@ class Publisher(Silent):
         now = read_object({"kind": found.key.kind, **body})
         self._catalogue.wrote(now)
         return now
+
+
+def _kept_without_object(status: Status) -> bool:
+    """Whether it is of a thing that stays although nobody desires it. A pass over what is desired has a generation."""
+    return status.generation == 0 and status.reason in _KEPT
