@@ -108,7 +108,7 @@ class NodeKept:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Implements `sources.kube.Post` for one operator."""
+    """Implements `sources.kube.source.Post` for one operator."""
 
     cluster: Cluster
     name: str  # of the cluster, as a source

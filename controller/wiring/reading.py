@@ -38,7 +38,7 @@ from resources.meta import Key, Problem
 
 @dataclass(frozen=True, slots=True)
 class Onlooker:
-    """Implements `sources.kube.Post` for who takes what one node's operator takes, and only looks at it."""
+    """Implements `sources.kube.source.Post` for who takes what one node's operator takes, and only looks at it."""
 
     name: str
     placement: Placement

@@ -61,6 +61,8 @@ class KubeEvents:
                 self._tell(*found)
             except ClusterError as error:  # a namespace that is going takes none
                 log.debug("an Event could not be written", extra={"cause": str(error)})
+            except Exception:  # those that follow are to be written all the same
+                log.exception("an Event could not be written", extra={"key": found[1].key})
 
     def _tell(self, event: Event, about: Object) -> None:
         same = (about.uid, event.reason, event.message)

@@ -54,7 +54,9 @@ class Watching:
         self._namespaces = namespaces
         self._arrived = arrived
         self._silence = silence
-        self._listed: set[str] = set()  # uids of what a list has told of, since one told of something twice
+        self._listed: dict[
+            str, set[str]
+        ] = {}  # uids of what a list has told of, by kind, since one told of something twice
         self._thread: Thread | None = None
         self._end: Callable[[], None] = lambda: None  # of kopf, this time
 
@@ -154,10 +156,11 @@ class Watching:
     async def _hear(self, event: Mapping[str, Any], **_: Any) -> None:
         what, found = str(event.get("type") or ""), read_object(dict(event["object"]))
         if not what:  # it comes of a list
-            if found.uid in self._listed:
-                self._listed.clear()
+            listed = self._listed.setdefault(found.key.kind, set())
+            if found.uid in listed:
+                listed.clear()
                 self._arrived((RELISTED, NOTHING))
-            self._listed.add(found.uid)
+            listed.add(found.uid)
         self._arrived((what, found))
 
 
