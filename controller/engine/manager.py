@@ -394,6 +394,7 @@ class Manager:
         if not passes:
             return
         turned = self._board.settle(passes)
+        self.pruner.gone(each.key for each in passes if each.verdict is Verdict.GONE)
         self.chronicle.settled(passes)
         for each in passes:
             self._latencies.settled(each, self._clock.monotonic())

@@ -5,8 +5,9 @@ The manager tells it of every revision; the preview asks it once. Work is propor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
+from queue import Empty, SimpleQueue
 
 from controller.engine.index import Edits
 from controller.engine.parts import Parts
@@ -17,13 +18,14 @@ from resources.meta import DeletionPolicy, Key
 
 
 class Pruner:
-    """Used by one thread at a time."""
+    """Used by one thread at a time, but for `gone`."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._stale: set[Key] | None = None  # None: not worked out yet
         self._orders: dict[Key, DeletionPolicy] = {}  # deleted by an order, and not declared since
         self._holds: tuple[Hold, ...] = ()
+        self._gone: SimpleQueue[Key] = SimpleQueue()  # in the order of passes; taken in before a revision is
 
     @property
     def ordered(self) -> Set[Key]:
@@ -35,6 +37,7 @@ class Pruner:
 
         Without `keep` nothing of it is written into the inventory.
         """
+        self._forget()
         given = {**self._orders, **orders}
         self._orders = {key: policy for key, policy in given.items() if self._parts.index.find(key) is None}
         if keep:
@@ -42,6 +45,22 @@ class Pruner:
         if self._stale is not None:
             self._stale -= edits.edited | edits.moved
             self._stale |= edits.removed
+
+    def gone(self, keys: Iterable[Key]) -> None:
+        """Nothing is left of them, and nothing of them is being made. From any thread."""
+        for key in keys:
+            self._gone.put(key)
+
+    def _forget(self) -> None:
+        """What has gone is remembered no longer, unless there is something of it again."""
+        try:
+            while True:
+                key = self._gone.get_nowait()
+                if self._stale is not None and self._parts.stores.inventory.find(key) is None:
+                    self._stale.discard(key)
+                    self._orders.pop(key, None)
+        except Empty:
+            return
 
     def _obey(self, orders: Mapping[Key, DeletionPolicy]) -> None:
         found = ((self._parts.stores.inventory.find(key), policy) for key, policy in orders.items())
@@ -53,6 +72,7 @@ class Pruner:
         """What may be deleted and what is held, and those holds that are new since the last time."""
         inventory, source = self._parts.stores.inventory, self._parts.identity.source
         index, covers = self._parts.index, self._parts.identity.covers
+        self._forget()
         if self._stale is None:
             self._stale = {key for key in inventory.records(source) if index.find(key) is None and covers(key)}
         found = {key: self._record(key) for key in self._stale}

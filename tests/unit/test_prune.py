@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
+from controller.engine.index import Edits, Index
 from controller.engine.prune import Pruning, SourceHealth, decide
+from controller.engine.pruner import Pruner
 from controller.engine.revision import Condition
 from controller.engine.stores import Record
 from resources.conditions import Reason
-from resources.meta import Key
+from resources.meta import DeletionPolicy, Key
+from tests.unit.world import Loop, gadget
 
 WELL = SourceHealth(Condition.OK, "", ())
 
@@ -106,3 +110,16 @@ def test_order_does_not_lift_what_its_user_protects() -> None:
     pruning = decided(protected, owned=2, ordered=protected.keys(), suspended=[key("suspended")])
     assert reasons(pruning) == {Reason.RETAINED: {"kept"}, Reason.SUSPENDED: {"suspended"}}
     assert not pruning.deletes
+
+
+def test_order_is_forgotten_when_nothing_is_left_of_its_thing_and_no_sooner() -> None:
+    loop = Loop()
+    assert loop.apply(gadget("there", color="red"))
+    there, never = Key("Gadget", "default", "there"), Key("Gadget", "default", "never")
+    pruner = Pruner(replace(loop.parts, index=Index(lambda key, digest: 1)))
+    pruner.decide()
+    pruner.note(Edits(), dict.fromkeys((there, never), DeletionPolicy.DELETE))
+    assert pruner.ordered == {there, never}
+    pruner.gone([there, never])
+    assert pruner.decide()[0].deletes == {there}
+    assert pruner.ordered == {there}
