@@ -354,6 +354,21 @@ def test_absent_crd_is_named(installed: OwnKubernetes, client: Cluster) -> None:
         preflight(client)
 
 
+def test_what_mends_crds_grants_no_more_than_the_namespaces_that_are_served(
+    installed: OwnKubernetes, client: Cluster, mighty: Cluster
+) -> None:
+    older = definition("files")
+    del fields(older)["content"]
+    install(mighty, older)
+    with pytest.raises(ClusterError, match=r"p2 operator manifest --namespace shop \| kubectl apply"):
+        preflight(client, ["shop"])
+    installed.kubectl("delete", "crd", "files.pegasus2.dev")
+    with pytest.raises(
+        ClusterError, match=r"it has no CRD .*; .*p2 operator manifest --namespace shop \| kubectl apply"
+    ):
+        preflight(client, ["shop"])
+
+
 def test_older_crd_is_refused_and_the_manifest_mends_it(
     installed: OwnKubernetes, client: Cluster, mighty: Cluster, story: Story
 ) -> None:
