@@ -445,6 +445,20 @@ def test_operator_without_a_kubeconfig_says_where_one_is(
     assert "cannot find a kubeconfig" in refusal(story)
 
 
+@pytest.mark.parametrize("arguments", [["--node", "The_Box"], ["manifest", "--namespace", "a.b"]])
+def test_name_that_no_cluster_can_have_is_refused_before_any_is_asked(story: Story, arguments: list[str]) -> None:
+    shown = story.p2("operator", *arguments)
+    assert (shown.code, shown.out) == (2, "")
+    assert shown.err.startswith(f'error: cannot use the name "{arguments[-1]}"') and "--node" in shown.err
+
+
+def test_machine_whose_host_name_no_spec_can_have_says_how_to_name_it(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PEGASUS2_NODE", "the_box")
+    assert 'cannot use the name "the_box"' in refusal(story)
+
+
 def test_operator_with_another_context_is_refused(admin: None, story: Story) -> None:
     shown = story.p2("operator", "--context", "elsewhere")
     assert shown.code == 2 and 'cannot use the context "elsewhere"' in shown.err
