@@ -180,8 +180,8 @@ def test_object_that_names_no_machine_is_left_to_the_operator_with_default(
     start: Start, objects: Objects, namespace: str, tmp_path: Path
 ) -> None:
     start("a")
-    objects.apply("File", "mine", path=str(tmp_path / "mine"), content="x", node=node(namespace))
     objects.apply("File", "free", path=str(tmp_path / "free"), content="x")
+    objects.apply("File", "mine", path=str(tmp_path / "mine"), content="x", node=node(namespace))
     objects.until("File", "mine", "Converged")
     assert not (tmp_path / "free").exists()
     start("b", "--default")
