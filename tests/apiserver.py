@@ -46,11 +46,16 @@ def missing() -> str:
     """Why there can be no API server here; empty when there can."""
     if not shutil.which("kubectl"):
         return "no kubectl on the PATH"
-    if given():
-        return ""
-    if not shutil.which("etcd"):
-        return "no etcd on the PATH (Debian package etcd-server), and no KUBECONFIG"
-    return "" if binary() else "no kube-apiserver (.ci/kube-apiserver builds one), and no KUBECONFIG"
+    why = "" if given() else own_missing()
+    return f"{why}, and no KUBECONFIG" if why else ""
+
+
+def own_missing() -> str:
+    """Why no API server can be started here, which some tests need whatever cluster there is; empty when one can."""
+    for program, package in (("etcd", "etcd-server"), ("openssl", "openssl")):
+        if not shutil.which(program):
+            return f"no {program} on the PATH (Debian package {package})"
+    return "" if binary() else "no kube-apiserver (.ci/kube-apiserver builds one)"
 
 
 @dataclass(frozen=True)
@@ -200,7 +205,7 @@ class OwnKubernetes(Kubernetes):
     def start(self) -> None:
         """The API server; returns when it is ready."""
         program = binary()
-        assert program is not None, missing()
+        assert program is not None, own_missing()
         place = self._directory
         self._run(
             "kube-apiserver",

@@ -25,7 +25,7 @@ from controller.sources.kube.preflight import preflight
 from controller.sources.kube.rights import ACCOUNT, SYSTEM_NAMESPACE, Rule, Where, rules
 from controller.surfaces.cli.operator_install import FIRST_LINE
 from controller.surfaces.manifest import manifest
-from tests.apiserver import CRDS, TOKEN, OwnKubernetes, binary
+from tests.apiserver import CRDS, TOKEN, OwnKubernetes, own_missing
 from tests.cli.story import Story
 from tests.service_manager import ServiceManager
 from tests.support import OperatorProcess, eventually
@@ -49,8 +49,8 @@ METHODS = {
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnKubernetes]:
     """An API server with nothing of ours."""
-    if not binary():
-        pytest.skip("no kube-apiserver of our own (.ci/kube-apiserver builds one): rights and CRDs are taken away here")
+    if why := own_missing():
+        pytest.skip(f"{why}, and rights and CRDs are taken away here")
     made = OwnKubernetes(tmp_path_factory.mktemp("bare"))
     yield made
     made.end()
