@@ -133,14 +133,15 @@ class Kubernetes:
     def _end_leases(self, client: Cluster, name: str) -> None:
         """Of operators that were killed: their machines would count as there for a minute, and theirs what names none.
 
-        Of a cluster that is not ours, those of nodes that are named after the namespace.
+        Their Machines go with them. Of a cluster that is not ours, those of nodes that are named after the namespace.
         """
         path = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM_NAMESPACE}/leases"
         for found in client.list(path):
             node = found["metadata"]["name"]
             if name in node or (self.own and not any(living in node for living in self._living)):
-                with suppress(Missing):
-                    client.request("DELETE", f"{path}/{node}")
+                for left in (f"{path}/{node}", f"/apis/pegasus2.dev/v1/machines/{node}"):
+                    with suppress(Missing):
+                        client.request("DELETE", left)
 
 
 def objects(client: Cluster, namespace: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -316,6 +317,11 @@ def kubernetes(directory: Path, options: Sequence[str] = ()) -> Iterator[Kuberne
     if named := given():
         found = Kubernetes(Path(named))
         found.install()
+        nodes = found.kubectl("get", "leases", "-n", SYSTEM_NAMESPACE, "-o", "name").out.split()
+        assert not nodes, (
+            f"cannot test in this cluster: operators work there, or have worked ({', '.join(nodes)}); when none does any "
+            f"more: kubectl delete leases --all -n {SYSTEM_NAMESPACE}"
+        )
         yield found
         return
     made = OwnKubernetes(directory, options)
