@@ -1,4 +1,4 @@
-"""The objects of the cluster that are this machine's, as they were seen last. `kube.py` keeps it, `publishing.py` reads it."""
+"""The objects of the cluster that are this machine's, as they were seen last. `source.py` keeps it, `publishing.py` reads it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The API server of a cluster: one request at a time, as plain JSON. The only `import kubernetes_asyncio`.
 
-`kube.py`, `publishing.py` and `nodes.py` work through one; so do the commands with `--context`. Calls block, from any thread;
+`source.py`, `publishing.py` and `nodes.py` work through one; so do the commands with `--context`. Calls block, from any thread;
 the requests run in an event loop of their own.
 """
 

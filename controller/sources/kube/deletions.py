@@ -1,4 +1,4 @@
-"""Keeps deletions back until no more of them come, so that those of one `kubectl delete` go together. `kube.py` asks.
+"""Keeps deletions back until no more of them come, so that those of one `kubectl delete` go together. `source.py` asks.
 
 kubectl deletes one object after the other, in the order of its file; the loop, of what it is told of at once, first deletes what
 needs others. Told of them one by one it would find a directory that is not empty yet.

@@ -1,6 +1,6 @@
 """Files of this machine that objects of a cluster refer to: their content is part of the desired state there, too.
 
-`kube.py` folds them in, and is woken when one of them changes.
+`source.py` folds them in, and is woken when one of them changes.
 """
 
 from __future__ import annotations

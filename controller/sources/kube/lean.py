@@ -1,7 +1,7 @@
 """Imports kubernetes_asyncio without the thousand modules of models and APIs that it generates, which nothing here uses.
 
 They would be 38 of 104 MB of an operator at rest, and 0.3 s of each command that talks to a cluster. Whoever does use one, as an
-agent of a third party may, gets it: the first name that is missing loads them all. `cluster.py` and `kube.py` call this.
+agent of a third party may, gets it: the first name that is missing loads them all. `cluster.py` and `watching.py` call this.
 """
 
 from __future__ import annotations

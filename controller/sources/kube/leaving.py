@@ -1,4 +1,4 @@
-"""Whether the definition of a kind is itself being deleted, and with it all objects of the kind. `kube.py` asks.
+"""Whether the definition of a kind is itself being deleted, and with it all objects of the kind. `source.py` asks.
 
 Who deletes a CustomResourceDefinition to install another one deletes no containers and no files: their objects go, they stay.
 """

@@ -1,7 +1,7 @@
 """Looks after what is on machines whose operator is gone: says so in its status. `nodes.py` makes one.
 
 Every operator looks at the leases; of those that are alive and serve a namespace the one whose node has the first name acts
-there. `notice` is called by `kube.py` with every object that it leaves to another operator, so that nothing need be
+there. `notice` is called by `source.py` with every object that it leaves to another operator, so that nothing need be
 listed while no machine comes or goes.
 """
 

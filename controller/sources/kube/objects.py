@@ -1,6 +1,6 @@
 """Custom resources as the API server has them: where they are, and what of them the loop needs. Pure.
 
-`kube.py` makes revisions of them, `publishing.py` writes their statuses, the commands with `--context` show them.
+`source.py` makes revisions of them, `publishing.py` writes their statuses, the commands with `--context` show them.
 """
 
 from __future__ import annotations
