@@ -46,11 +46,16 @@ def missing() -> str:
     """Why there can be no API server here; empty when there can."""
     if not shutil.which("kubectl"):
         return "no kubectl on the PATH"
-    if given():
-        return ""
-    if not shutil.which("etcd"):
-        return "no etcd on the PATH (Debian package etcd-server), and no KUBECONFIG"
-    return "" if binary() else "no kube-apiserver (.ci/kube-apiserver builds one), and no KUBECONFIG"
+    why = "" if given() else own_missing()
+    return f"{why}, and no KUBECONFIG" if why else ""
+
+
+def own_missing() -> str:
+    """Why no API server can be started here, which some tests need whatever cluster there is; empty when one can."""
+    for program, package in (("etcd", "etcd-server"), ("openssl", "openssl")):
+        if not shutil.which(program):
+            return f"no {program} on the PATH (Debian package {package})"
+    return "" if binary() else "no kube-apiserver (.ci/kube-apiserver builds one)"
 
 
 @dataclass(frozen=True)
@@ -128,14 +133,15 @@ class Kubernetes:
     def _end_leases(self, client: Cluster, name: str) -> None:
         """Of operators that were killed: their machines would count as there for a minute, and theirs what names none.
 
-        Of a cluster that is not ours, those of nodes that are named after the namespace.
+        Their Machines go with them. Of a cluster that is not ours, those of nodes that are named after the namespace.
         """
         path = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM_NAMESPACE}/leases"
         for found in client.list(path):
             node = found["metadata"]["name"]
             if name in node or (self.own and not any(living in node for living in self._living)):
-                with suppress(Missing):
-                    client.request("DELETE", f"{path}/{node}")
+                for left in (f"{path}/{node}", f"/apis/pegasus2.dev/v1/machines/{node}"):
+                    with suppress(Missing):
+                        client.request("DELETE", left)
 
 
 def objects(client: Cluster, namespace: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -200,7 +206,7 @@ class OwnKubernetes(Kubernetes):
     def start(self) -> None:
         """The API server; returns when it is ready."""
         program = binary()
-        assert program is not None, missing()
+        assert program is not None, own_missing()
         place = self._directory
         self._run(
             "kube-apiserver",
@@ -311,6 +317,11 @@ def kubernetes(directory: Path, options: Sequence[str] = ()) -> Iterator[Kuberne
     if named := given():
         found = Kubernetes(Path(named))
         found.install()
+        nodes = found.kubectl("get", "leases", "-n", SYSTEM_NAMESPACE, "-o", "name").out.split()
+        assert not nodes, (
+            f"cannot test in this cluster: operators work there, or have worked ({', '.join(nodes)}); when none does any "
+            f"more: kubectl delete leases --all -n {SYSTEM_NAMESPACE}"
+        )
         yield found
         return
     made = OwnKubernetes(directory, options)

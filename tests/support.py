@@ -33,6 +33,8 @@ def eventually(happened: Callable[[], Found], what: str, seconds: float = DEADLI
 class Background:
     """The program as a process of its own. Its log goes to a file, for a pipe that nobody reads would stop it."""
 
+    program: Sequence[str] = (P2,)
+
     def __init__(self, command: Sequence[str], directory: Path, log: Path, env: Mapping[str, str]) -> None:
         self._command, self._directory, self._log, self._env = command, directory, log, env
         self._process: subprocess.Popen[bytes] | None = None
@@ -41,7 +43,11 @@ class Background:
         """Returns at once; what it does then is to be waited for."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [P2, *self._command], cwd=self._directory, env={**os.environ, **self._env}, stdout=log, stderr=log
+                [*self.program, *self._command],
+                cwd=self._directory,
+                env={**os.environ, **self._env},
+                stdout=log,
+                stderr=log,
             )
         return self
 

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 from docker import APIClient
 
-from tests.apiserver import SYSTEM_NAMESPACE, OwnKubernetes, binary, clear
+from tests.apiserver import SYSTEM_NAMESPACE, OwnKubernetes, clear, own_missing
 from tests.chaos.yard import Yard
 from tests.cli.conftest import story as story
 from tests.cli.story import Story
@@ -33,8 +32,8 @@ def yard() -> Iterator[Yard]:
 
 @pytest.fixture(scope="session")
 def _private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnKubernetes]:
-    if binary() is None or not shutil.which("etcd"):
-        pytest.skip("no etcd and kube-apiserver of our own that may be killed (.ci/kube-apiserver builds one)")
+    if why := own_missing():
+        pytest.skip(f"{why}, and one of our own is to be killed")
     made = OwnKubernetes(tmp_path_factory.mktemp("kube-to-kill"))
     try:
         yield made

@@ -143,7 +143,7 @@ def test_many_who_want_one_node_get_it_one_at_a_time(cluster: Kubernetes) -> Non
     joined, stop = [], Flag()
     with ExitStack() as stack:
         clients = [stack.enter_context(closing(cluster.client())) for _ in range(5)]
-        members = [Membership(each, "atlas", pace=QUICK) for each in clients]
+        members = [Membership(each, "atlas", pace=Pace(again=0.05)) for each in clients]  # none runs out meanwhile
 
         def take(one: Membership) -> None:
             if one.join(stop):

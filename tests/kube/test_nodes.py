@@ -174,13 +174,29 @@ def test_displaced_operator_is_told_and_does_not_take_the_node_back(
     assert (displaced, read_lease(body).holder) == (["elsewhere_1_ab"], "elsewhere_1_ab")
 
 
+_HASTY = """
+import sys
+from functools import partial
+from controller.sources.kube import membership
+membership.Pace = partial(membership.Pace, renew=0.3)
+from controller.surfaces.cli.entry import main
+sys.exit(main())
+"""
+
+
+class Hasty(OperatorProcess):
+    """Renews its Lease all the time, so that nobody waits until it sees what has become of that."""
+
+    program = (sys.executable, "-c", _HASTY)
+
+
 @pytest.fixture
 def start(cluster: Kubernetes, tmp_path: Path, namespace: str) -> Iterator[Callable[[str], OperatorProcess]]:
     """Starts an operator of the node `atlas`, with a home of its own by its name."""
     started: list[OperatorProcess] = []
 
     def begin(name: str) -> OperatorProcess:
-        made = OperatorProcess(tmp_path / name, cluster.kubeconfig, "atlas", "--namespace", namespace).start()
+        made = Hasty(tmp_path / name, cluster.kubeconfig, "atlas", "--namespace", namespace).start()
         started.append(made)
         return made
 
@@ -211,7 +227,7 @@ def test_operator_that_was_displaced_ends_with_an_error_that_names_the_other(sta
     eventually(lambda: alive(client, "atlas"), "it is there")
     other = {"holderIdentity": "elsewhere_1_ab"}
     client.patch(place("atlas"), {"metadata": {"annotations": {SEAT_MARK: "other"}}, "spec": other})
-    eventually(lambda: not operator.alive, "it has ended", 40)
+    eventually(lambda: not operator.alive, "it has ended")
     assert operator.end() == 2
     assert (
         "error: cannot go on: another operator has this node now (elsewhere_1_ab); end one of the two" in operator.log

@@ -161,7 +161,6 @@ def test_object_that_moves_to_another_machine_leaves_the_one_and_comes_to_the_ot
     first, second = start("a"), start("b")
     objects.apply("File", "moving", path=str(target), content="x", node=node(namespace, "a"))
     objects.until("File", "moving", "Converged")
-    made = target.stat().st_ino
     objects.patch("File", "moving", node=node(namespace, "b"))
     eventually(lambda: "Deleted" in first.log, "the first has removed it")
     objects.patch("File", "moving", content="y")  # should the second have come too early and found it taken
@@ -172,16 +171,15 @@ def test_object_that_moves_to_another_machine_leaves_the_one_and_comes_to_the_ot
     assert found
     objects.until("File", "moving", "Converged")
     assert target.read_text() == "y"
-    assert target.stat().st_ino != made
-    assert second.alive
+    assert "Created" in second.log, "it was made anew, not left over"
 
 
 def test_object_that_names_no_machine_is_left_to_the_operator_with_default(
     start: Start, objects: Objects, namespace: str, tmp_path: Path
 ) -> None:
     start("a")
-    objects.apply("File", "mine", path=str(tmp_path / "mine"), content="x", node=node(namespace))
     objects.apply("File", "free", path=str(tmp_path / "free"), content="x")
+    objects.apply("File", "mine", path=str(tmp_path / "mine"), content="x", node=node(namespace))
     objects.until("File", "mine", "Converged")
     assert not (tmp_path / "free").exists()
     start("b", "--default")

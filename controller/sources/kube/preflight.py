@@ -34,9 +34,9 @@ def preflight(cluster: Cluster, namespaces: Collection[str] = ()) -> Sequence[st
         )
     ours = {definition["metadata"]["name"]: definition for definition in definitions()}
     served = {name: found for name in ours if (found := cluster.find(f"{_DEFINITIONS}/{name}"))}
-    _refuse_absent(cluster, [name for name in ours if name not in served])
+    _refuse_absent(cluster, [name for name in ours if name not in served], namespaces)
     standings = {name: compare(ours[name], found) for name, found in served.items()}
-    _refuse_unfit(cluster, standings)
+    _refuse_unfit(cluster, standings, namespaces)
     _refuse_unready(cluster, served)
     return [*_newer(served, standings), *_without_secrets(lacking), *_expiring(cluster.access().token or "")]
 
@@ -61,15 +61,15 @@ def _user(cluster: Cluster) -> str:
     return str(found.get("status", {}).get("userInfo", {}).get("username") or "this user")
 
 
-def _refuse_absent(cluster: Cluster, names: Sequence[str]) -> None:
+def _refuse_absent(cluster: Cluster, names: Sequence[str], namespaces: Collection[str]) -> None:
     if names:
         raise ClusterError(
             f"cannot work at {cluster.server}: it has no CRD {', '.join(names)}; "
-            f"as an administrator of the cluster: {way_out()}"
+            f"as an administrator of the cluster: {way_out(namespaces)}"
         )
 
 
-def _refuse_unfit(cluster: Cluster, standings: Mapping[str, Standing]) -> None:
+def _refuse_unfit(cluster: Cluster, standings: Mapping[str, Standing], namespaces: Collection[str]) -> None:
     """Raises for CRDs of an older program, or of nobody knows which: they take away fields that this one works with."""
     for standing, words in (
         (Standing.OLDER, "older than this program"),
@@ -78,7 +78,7 @@ def _refuse_unfit(cluster: Cluster, standings: Mapping[str, Standing]) -> None:
         if names := [name for name, found in standings.items() if found is standing]:
             raise ClusterError(
                 f"cannot work at {cluster.server}: its CRD {', '.join(names)} is {words} ({__version__}); "
-                f"as an administrator of the cluster, with this version of p2: {way_out()}"
+                f"as an administrator of the cluster, with this version of p2: {way_out(namespaces)}"
             )
 
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from controller.sources.kube.cluster import Cluster, Json
+from controller.sources.kube.leases import NAMESPACE
 from controller.sources.kube.objects import GROUP
 from resources import kinds
 
-SYSTEM_NAMESPACE = "pegasus2"
+SYSTEM_NAMESPACE = NAMESPACE  # of the account, too
 ACCOUNT = "pegasus2-operator"  # the ServiceAccount, and the names of the roles that it is given
 MACHINES = "machines"
 

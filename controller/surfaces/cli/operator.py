@@ -9,7 +9,7 @@ from typing import Annotated
 
 from controller.surfaces.cli.app import App, settings
 from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
-from controller.surfaces.cli.parameters import duration
+from controller.surfaces.cli.parameters import duration, refuse_unusable_names
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,7 @@ class Operator(Command):
     def run(self, app: App) -> Exit:
         from controller.surfaces.cli.operator_install import print_kubeconfig, print_manifest
 
+        refuse_unusable_names(self.namespaces)
         if self.what != "kubeconfig" and (self.output or self.api):
             raise Refused("cannot use --output and --server here: they are for p2 operator kubeconfig")
         match self.what:
@@ -92,6 +93,7 @@ class Operator(Command):
 
         found = settings()
         placement = Placement(self.node or found.node, self.default, self.namespaces)
+        refuse_unusable_names((placement.node,))
         try:
             with supervised(app) as around:
                 cluster = Cluster(self.context)

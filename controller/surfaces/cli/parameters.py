@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
-from controller.surfaces.cli.command import Argument, Option
+from controller.surfaces.cli.command import Argument, Option, Refused
 from controller.surfaces.cli.keys import complete_keys
 
 
@@ -21,6 +23,18 @@ def duration(text: str | float) -> float:
         import typer  # only who has read the command line with it gets here
 
         raise typer.BadParameter(str(error)) from None
+
+
+def refuse_unusable_names(names: Iterable[str]) -> None:
+    """Raises Refused for the name of a machine or a namespace that no spec and no cluster can have."""
+    from resources.meta import DNS_LABEL
+
+    for name in names:
+        if not re.fullmatch(DNS_LABEL, name) or len(name) > 63:
+            raise Refused(
+                f'cannot use the name "{name}" for a machine or a namespace: take lower-case letters, digits and hyphens, '
+                "a letter or digit at both ends, at most 63; --node names this machine"
+            )
 
 
 SourcePath = Annotated[Path, Argument(metavar="PATH", help="Directory with the desired state (default: ./state).")]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +12,8 @@ from typing import Annotated
 
 from controller.surfaces.cli.app import App
 from controller.surfaces.cli.command import Command, Exit, Option, Refused
-from controller.surfaces.cli.parameters import SourcePath
+from controller.surfaces.cli.parameters import SourcePath, refuse_unusable_names
 from controller.surfaces.unit import FIRST_LINE, NAME, Operating, Service, unit_text
-from resources.meta import DNS_LABEL
 
 PROGRAM = "p2"
 SYSTEM_UNITS = Path("/etc/systemd/system")
@@ -123,11 +121,7 @@ class InstallService(Command):
             raise Refused(
                 f"cannot use {self.path} with --operator: it takes the desired state from the cluster; leave it out"
             )
-        for name in (*([self.node] if self.node else []), *self.namespace):
-            if not re.fullmatch(DNS_LABEL, name) or len(name) > 63:
-                raise Refused(
-                    f'cannot use the name "{name}": names have lower-case letters, digits and hyphens, at most 63'
-                )
+        refuse_unusable_names((*([self.node] if self.node else []), *self.namespace))
         return Operating(self._kubeconfig(), self.node, self.default, self.namespace, self.context)
 
     def _kubeconfig(self) -> Path:
