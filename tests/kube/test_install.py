@@ -173,6 +173,12 @@ def test_kubeconfig_is_printed_where_no_file_is_named(installed: OwnKubernetes, 
     assert "lets in until" in shown.err and "lets in until" in shown.out.splitlines()[0]
 
 
+def test_kubeconfig_takes_no_server_without_its_scheme(admin: None, story: Story) -> None:
+    shown = story.p2("operator", "kubeconfig", "--server", "10.0.0.1:6443")
+    assert (shown.code, shown.out) == (2, "")
+    assert "give --server as https://HOST:PORT" in shown.err
+
+
 def test_kubeconfig_is_renewed_in_place_and_takes_nobody_elses(
     operators: Path, story: Story, tmp_path: Path, installed: OwnKubernetes
 ) -> None:
@@ -412,6 +418,12 @@ def fields(definition: Json) -> dict[str, Any]:
 
 
 # -- the command ---------------------------------------------------------------------------------------------------
+
+
+def test_a_name_that_no_spec_could_say_is_refused_before_the_cluster_is_asked(story: Story) -> None:
+    shown = story.p2("operator", "--node", "Bad_Name")
+    assert (shown.code, shown.out) == (2, "")
+    assert shown.err.startswith('error: cannot call this machine "Bad_Name": use lower-case letters')
 
 
 def refusal(story: Story) -> str:

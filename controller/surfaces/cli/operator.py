@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ from typing import Annotated
 from controller.surfaces.cli.app import App, settings
 from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
 from controller.surfaces.cli.parameters import duration
+from resources.meta import DNS_LABEL
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +93,7 @@ class Operator(Command):
         from controller.wiring.operator import Placement
 
         found = settings()
-        placement = Placement(self.node or found.node, self.default, self.namespaces)
+        placement = Placement(_sound(self.node or found.node), self.default, self.namespaces)
         try:
             with supervised(app) as around:
                 cluster = Cluster(self.context)
@@ -108,3 +110,13 @@ class Operator(Command):
         except ClusterError as error:
             raise Refused(str(error)) from error
         return around.ended()
+
+
+def _sound(node: str) -> str:
+    """`node`, where a spec.node can say it. Raises Refused."""
+    if len(node) > 63 or not re.fullmatch(DNS_LABEL, node):
+        raise Refused(
+            f'cannot call this machine "{node}": use lower-case letters, digits and hyphens, a letter or digit at both ends, '
+            "63 characters at most; say another with --node"
+        )
+    return node
