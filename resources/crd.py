@@ -41,6 +41,8 @@ def definition(model: type[Resource]) -> Schema:
     about = model.about
     schema = structural(model)
     spec, rules = schema["properties"]["spec"], schema.get(KEYWORD, [])
+    if not spec.get("required"):  # else a second `kubectl apply --server-side` of `spec: {}` fails: it becomes null
+        spec["default"] = {}
     first = [
         _column(heading, f".{path}", priority=0 if at < 2 else 1) for at, (heading, path) in enumerate(about.columns)
     ]

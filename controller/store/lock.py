@@ -34,6 +34,8 @@ class Holder:
 
     @property
     def way_out(self) -> str:
+        if self.command.split()[1:2] == ["operator"]:
+            return "stop it first, or let it do the work: kubectl apply and kubectl delete are how it is told"
         if self.is_controller:
             return "stop it first, or let it do the work: it watches its source"
         return "try again when it has ended"

@@ -112,3 +112,13 @@ def test_what_is_stored_is_applied_again_without_a_change(cluster: Kubernetes, n
     assert again.out == "container.pegasus2.dev/hello unchanged\n"
     same = cluster.kubectl("diff", "-n", namespace, "-f", "-", stdin=example("Container"), check=False)
     assert (same.code, same.out) == (0, "")
+
+
+@pytest.mark.parametrize("kind", ["Network", "Volume"])
+def test_an_empty_spec_goes_over_to_server_side_apply_and_back(kind: str, cluster: Kubernetes, namespace: str) -> None:
+    text = f"{HEAD}kind: {kind}\nmetadata: {{name: plain}}\nspec: {{}}\n"
+    for options in ((), ("--server-side",), ("--server-side",), ()):
+        said = cluster.apply(text, *options, namespace=namespace)
+        assert "invalid" not in said.err
+    found = cluster.kubectl("get", kind, "plain", "-n", namespace, "-o", "json").json
+    assert found["spec"]["driftPolicy"] == "Correct"

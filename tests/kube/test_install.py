@@ -174,6 +174,12 @@ def test_kubeconfig_is_printed_where_no_file_is_named(installed: OwnKubernetes, 
     assert "lets in until" in shown.err and "lets in until" in shown.out.splitlines()[0]
 
 
+def test_kubeconfig_takes_no_server_without_its_scheme(admin: None, story: Story) -> None:
+    shown = story.p2("operator", "kubeconfig", "--server", "10.0.0.1:6443")
+    assert (shown.code, shown.out) == (2, "")
+    assert "give --server as https://HOST:PORT" in shown.err
+
+
 def test_kubeconfig_is_renewed_in_place_and_takes_nobody_elses(
     operators: Path, story: Story, tmp_path: Path, installed: OwnKubernetes
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from controller.engine.agent import AgentHealth
 from controller.sources.kube import machines
-from controller.sources.kube.cluster import Cluster
+from controller.sources.kube.cluster import Cluster, ClusterError
 from controller.sources.kube.leases import place, read_lease
 from controller.sources.kube.lookout import Lookout
 from controller.sources.kube.machines import Machine, Reports
@@ -240,6 +240,22 @@ def test_object_that_names_no_machine_waits_for_an_operator_with_default(
     client.patch(status_path(namespace, "motd"), {"status": worked("hera")})
     atlas.lookout.look()
     assert ready(stands(client, namespace, "motd"))["reason"] == "Converged"
+
+
+def test_operator_with_default_is_refused_beside_another_and_let_in_once_that_one_has_left(
+    hire: Hire, caplog: pytest.LogCaptureFixture
+) -> None:
+    atlas, hera = hire("atlas", default=True), hire("hera", default=True)
+    with pytest.raises(ClusterError, match="the operator of atlas does already"):
+        hera.lookout.refuse_rivals()
+    hera.membership.leave()  # as one that was refused does
+    atlas.lookout.refuse_rivals()
+    atlas.membership.leave()
+    hera = hire("hera", default=True)
+    caplog.clear()
+    hera.lookout.refuse_rivals()
+    hera.lookout.look()
+    assert not caplog.records
 
 
 def test_deletion_that_waits_for_a_lost_machine_names_the_way_out_and_retain_is_one(

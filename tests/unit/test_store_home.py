@@ -307,3 +307,9 @@ def test_field_that_an_agent_does_not_know_is_refused(home: Path) -> None:
     (home / "agents" / "docker.yaml").write_text("hots: unix:///run/docker.sock\n")
     with pytest.raises(HomeError, match=r"docker\.yaml: unknown field hots; write host"):
         Home(home).agent_config("docker", {"host"})
+
+
+def test_who_holds_the_lock_says_the_way_out_that_is_open() -> None:
+    assert "kubectl" in Holder(7, "p2 operator --default").way_out
+    assert "it watches its source" in Holder(7, "p2 run state").way_out
+    assert Holder(7, "p2 apply state").way_out == "try again when it has ended"

@@ -129,9 +129,12 @@ class Lookout:
             )
 
     def _rivals_in(self, standing: Standing) -> Sequence[str]:
-        """Nodes that have taken what names no machine for longer than this one."""
+        """Nodes that have taken what names no machine for longer than this one. None has whose Lease was given back."""
         ours = standing.leases.get(self._node)
-        return [node for node in standing.defaults if ours and ours.default and _rivals(standing.leases[node], ours)]
+        if not ours or not ours.default:
+            return []
+        theirs = ((node, standing.leases[node]) for node in standing.defaults)
+        return [node for node, lease in theirs if lease.holder and _rivals(lease, ours)]
 
     def _acts_on(self, found: Object, standing: Standing) -> bool:
         return standing.actor(found.key.namespace) == self._node

@@ -104,7 +104,7 @@ def _controller(home: Home) -> Finding:
 
     holder = home.holder()
     if not holder:
-        return Finding(Mark.NOTE, "controller", "not running; p2 run starts it")
+        return Finding(Mark.NOTE, "controller", "not running; p2 run (or p2 operator) starts it")
     asked = holder.is_controller and holder.pid != os.getpid() and home.socket.exists()
     if not asked or answers(home.socket):
         return Finding(Mark.OK, "controller", str(holder))

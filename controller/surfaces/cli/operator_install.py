@@ -30,6 +30,8 @@ def print_kubeconfig(app: App, context: str, duration: float, output: Path | Non
 
     if duration < SHORTEST:
         raise Refused("cannot make a token for less than ten minutes: give a longer --duration, such as 8760h")
+    if server and not server.startswith(("https://", "http://")):
+        raise Refused(f'cannot reach an API server at "{server}": give --server as https://HOST:PORT')
     if output is not None:
         _refuse_foreign(output)
     try:

@@ -140,10 +140,10 @@ class FilesView:
 
 
 def told_absent(app: App, absent: Sequence[str], server: str) -> None:
-    """Says which kinds an older cluster lacks."""
+    """Says which kinds a cluster lacks."""
     if absent:
         tell(
             app,
-            f"{server} does not know {', '.join(absent)}: its CRDs are of an older version; "
+            f"{server} does not know {', '.join(absent)}: their CRDs were deleted, or never applied; "
             "p2 operator manifest | kubectl apply -f -",
         )
