@@ -38,7 +38,7 @@ from controller.wiring.listeners import Listeners
 from controller.wiring.opened import Opened
 from controller.wiring.past import Generations, Recall
 from controller.wiring.recovery import rebuild
-from controller.wiring.reports import health, tally
+from controller.wiring.reports import brake, health, tally
 from controller.wiring.settings import Settings
 from controller.wiring.workspace import setup_of
 from resources.meta import Key
@@ -234,7 +234,7 @@ def _posted(
         cluster,
         placement.node,
         home.path,
-        Reports(lambda: health(parts), lambda: tally(stores)),
+        Reports(lambda: health(parts), lambda: tally(stores), lambda: brake(stores)),
         default=placement.default,
         namespaces=placement.namespaces,
     )

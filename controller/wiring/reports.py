@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from controller.engine.agent import AgentHealth, ReportsHealth
+from controller.engine.brakes import withheld
 from controller.engine.parts import Parts
 from controller.engine.stores import Stores
 from resources import kinds
@@ -19,6 +20,11 @@ def health(parts: Parts) -> Mapping[str, AgentHealth]:
         if agent and agent.system not in found and isinstance(agent, ReportsHealth):
             found[agent.system] = agent.health(parts.context)
     return found
+
+
+def brake(stores: Stores) -> str:
+    """Why nothing is changed on this machine now; empty when all is."""
+    return next((withheld(each) for each in stores.brakes.all()), "")
 
 
 def tally(stores: Stores) -> tuple[int, int]:

@@ -52,8 +52,9 @@ class Operator:
             client, node, default=default, namespaces=namespaces, clock=time.clock, wait=time.wait
         )
         self.lookout = Lookout(client, node, namespaces, clock=time.clock, wait=time.wait)
+        self.withheld = ""
         self.health = AgentHealth(True, "24.0")
-        reports = Reports(lambda: {"docker": self.health}, lambda: (3, 2))
+        reports = Reports(lambda: {"docker": self.health}, lambda: (3, 2), lambda: self.withheld)
         self.machine = Machine(client, node, reports, home, clock=time.clock, wait=time.wait)
         assert self.membership.join(Flag())
         self.machine.report()
@@ -352,6 +353,9 @@ def test_machine_says_what_it_is_and_what_changes(hire: Hire, client: Cluster, t
     }
     assert (ready(found)["status"], ready(found)["lastTransitionTime"]) == ("True", since)
     assert ready(found)["message"] == "its operator is at work; it can't reach: docker"
+    atlas.withheld = "this machine is paused by ada, so nothing is changed; 'p2 unpause' ends that"
+    atlas.machine.report()
+    assert ready(client.find(machines.place("atlas")))["message"].startswith("this machine is paused by ada")
 
 
 def test_machine_that_was_deleted_by_hand_is_made_anew(hire: Hire, client: Cluster, time: Time) -> None:

@@ -243,6 +243,14 @@ def test_deletion_that_waits_for_a_system_says_how_to_let_the_object_go() -> Non
     assert "kubectl" not in in_turn["conditions"][0]["message"]
 
 
+def test_object_that_never_could_be_used_has_nothing_that_stays_in_force() -> None:
+    bad = Taken(read_object(body("bad", generation=3)), problem="spec.mode: cannot read it")
+    assert status_document(bad, None, "atlas", NOW)["conditions"][0]["message"] == "spec.mode: cannot read it"
+    worked_before = status_document(bad, status(), "atlas", NOW)["conditions"][0]
+    assert worked_before["message"].endswith("what was declared before it stays in force")
+    assert (worked_before["status"], worked_before["observedGeneration"]) == ("False", 3)
+
+
 def test_status_that_says_the_same_is_not_written_again() -> None:
     document = status_document(taken(body("a")), status(), "atlas", NOW)
     assert alike({**document, "of": "others"}, document)

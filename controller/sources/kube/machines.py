@@ -39,10 +39,11 @@ def place(node: str, sub: str = "") -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """What a Machine says that only the loop knows. Both may block, and are called from a thread that may wait."""
+    """What a Machine says that only the loop knows. They may block, and are called from a thread that may wait."""
 
     agents: Callable[[], Mapping[str, AgentHealth]]
     tally: Callable[[], tuple[int, int]]  # resources of this operator: all, and those that are Ready
+    withheld: Callable[[], str] = lambda: ""  # why nothing is changed on this machine now; empty when all is
 
 
 class Machine:
@@ -67,7 +68,7 @@ class Machine:
         self._clock = clock or Clock()
         self._wait = wait
         self._wake = Flag()
-        self._told: Json | None = None  # what it says, as far as we know
+        self._told: tuple[Json, str] | None = None  # what it says, as far as we know
         self._read = 0.0  # monotonic seconds when we looked at what it says
         self._doubts = 0  # reports that look, whatever we know
         self._trouble = ""
@@ -100,10 +101,10 @@ class Machine:
     def report(self) -> None:
         """Writes what has changed since the last time. What can't be written now is written the next time."""
         try:
-            says, now = self._status(), self._clock.monotonic()
+            says, now = (self._status(), self._reports.withheld()), self._clock.monotonic()
             if says == self._told and not self._doubts and now - self._read < self._pace.survey:
                 return
-            self._write(says)
+            self._write(*says)
             self._told, self._read, self._doubts = says, now, max(0, self._doubts - 1)
             self._trouble = ""
         except ClusterError as error:
@@ -113,11 +114,11 @@ class Machine:
         except Exception:  # an agent that fails at being asked how it is must not end all reports
             log.exception("the Machine could not be kept", extra={"node": self._node})
 
-    def _write(self, says: Json) -> None:
+    def _write(self, says: Json, withheld: str) -> None:
         while True:
             found = self._cluster.find(place(self._node)) or self._create()
             stands = found.get("status") or {}
-            condition = _at_work(says, found, self._clock.wall())
+            condition = _at_work(says, withheld, found, self._clock.wall())
             status = {**says, "conditions": [published(condition)]}
             if all(stands.get(name) == value for name, value in status.items()):
                 return
@@ -173,8 +174,9 @@ def system() -> System:
     return System(os=name, kernel=platform.release(), architecture=platform.machine())
 
 
-def _at_work(says: Json, found: Json, now: float) -> Condition:
+def _at_work(says: Json, withheld: str, found: Json, now: float) -> Condition:
     away = [agent["name"] for agent in says["agents"] if not agent["available"]]
-    message = "its operator is at work" + (f"; it can't reach: {', '.join(away)}" if away else "")
+    doing = withheld or "its operator is at work"
+    message = doing + (f"; it can't reach: {', '.join(away)}" if away else "")
     generation = int(found["metadata"].get("generation") or 0)
     return Condition(Type.READY, Truth.TRUE, Reason.CONVERGED, message, generation, ready_since(found, Truth.TRUE, now))

@@ -21,7 +21,7 @@ FIELDS = ("observedGeneration", "conditions", "node", "handle", "drift")
 def status_document(taken: Taken, status: Status | None, node: str, now: float) -> Json:
     """What is to be known of `taken`; empty while nothing has been looked at. `now`: seconds since the epoch."""
     if taken.problem:
-        return _unusable(taken, node, now)
+        return _unusable(taken, node, now, was_usable=status is not None)
     if status is None:
         return {}
     found = taken.object
@@ -72,7 +72,7 @@ def _compared(document: Mapping[str, Any], name: str) -> Any:
     return found
 
 
-def _unusable(taken: Taken, node: str, now: float) -> Json:
+def _unusable(taken: Taken, node: str, now: float, *, was_usable: bool) -> Json:
     found = taken.object
     old = found.status.get("conditions")
     since = {each.get("type"): each.get("lastTransitionTime") for each in old or () if each.get("status") == "False"}
@@ -81,7 +81,9 @@ def _unusable(taken: Taken, node: str, now: float) -> Json:
             "type": str(kind),
             "status": str(truth),
             "reason": str(Reason.SOURCE_INVALID),
-            "message": f"{taken.problem}; what was declared before it stays in force"[:LONGEST],
+            "message": f"{taken.problem}{'; what was declared before it stays in force' if was_usable else ''}"[
+                :LONGEST
+            ],
             "observedGeneration": found.generation,
             "lastTransitionTime": since.get(kind) or moment(now),
         }
