@@ -208,9 +208,11 @@ class Operator(Opened):
             )
 
     def died(self) -> str:
-        watching = self._source.watching
-        own = "kube-watch" if watching and not watching.alive else ""
-        return ", ".join(part for part in (super().died(), own) if part)
+        watching, found = self._source.watching, [super().died()]
+        if watching:  # before that, not all has begun
+            found += ["kube-watch"] if not watching.alive else []
+            found += ["publisher"] if not self._post.publisher.alive else []
+        return ", ".join(part for part in found if part)
 
     def source_trouble(self) -> str:
         return super().source_trouble() or self._source.trouble or self._post.publisher.trouble

@@ -1,71 +1,95 @@
-"""What is written back to a cluster that does not take it at once, and of objects that had namesakes."""
+"""Writing statuses back when the API server refuses or does not answer: told once, tried again, and forgotten when it is over."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from threading import Event as Flag
 from typing import Any
 
+import pytest
+
 from controller.sources.kube.catalogue import Catalogue, Taken
-from controller.sources.kube.cluster import Missing
+from controller.sources.kube.cluster import Forbidden, Json, Refusal
 from controller.sources.kube.objects import FINALIZER, read_object
 from controller.sources.kube.publishing import Publisher
 from resources.conditions import Condition, Reason, Status, Truth, Type
 from resources.meta import Key
 from tests.support import eventually
+from tests.unit.test_kube_source import body, key
 
-KEY = Key("File", "default", "a")
+READY = Status(1, 1, (Condition(Type.READY, Truth.TRUE, Reason.CONVERGED, "", 1, 0.0),), digest="d1")
 
 
 class Server:
-    """Holds one File. The first `unserved` requests meet an API server that does not know the kind yet."""
+    """Keeps the statuses that are patched; `refuse` says what it has against a path."""
 
-    def __init__(self, unserved: int = 0) -> None:
-        self.unserved = unserved
-        metadata = {"name": "a", "namespace": "default", "uid": "1", "resourceVersion": "7", "generation": 1}
-        self.body: dict[str, Any] = {"metadata": {**metadata, "finalizers": [FINALIZER]}, "spec": {}}
+    def __init__(self) -> None:
+        self.refuse: Callable[[str], Exception | None] = lambda path: None
+        self.written: dict[str, Any] = {}
+        self.tried: list[str] = []
 
-    def patch(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        if self.unserved:
-            self.unserved -= 1
-            raise Missing("cannot do that: the server could not find the requested resource", 404)
-        self.body = {**self.body, "status": body["status"]}
-        return self.body
+    def patch(self, path: str, body_: Json) -> Json:
+        self.tried.append(path)
+        if error := self.refuse(path):
+            raise error
+        self.written[path] = body_.get("status")
+        name = path.split("/")[-2]
+        return body(name, metadata={"finalizers": [FINALIZER]}, status=body_.get("status"))
 
-    def ready(self) -> str:
-        """The reason."""
-        return next((str(each["reason"]) for each in self.body.get("status", {}).get("conditions", ())), "")
-
-
-def status(reason: Reason, generation: int) -> Status:
-    ready = Condition(Type.READY, Truth.TRUE, reason, "", generation, 0.0)
-    return Status(generation, generation, (ready,), digest="d" if generation else "")
+    def request(self, *arguments: Any) -> Json:
+        return {"metadata": {"name": "event"}}
 
 
-@contextmanager
-def publishing(server: Server, kept: Status | None = None) -> Iterator[Publisher]:
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+def publisher(server: Server) -> Iterator[Publisher]:
     catalogue = Catalogue()
-    catalogue.put(Taken(read_object({"kind": "File", **server.body}), "d"))
-    made = Publisher(server, catalogue, "here", lambda key: kept, lambda key: True)  # type: ignore[arg-type]
+    for name in ("a", "b"):
+        catalogue.put(Taken(read_object(body(name, metadata={"finalizers": [FINALIZER]})), "d1"))
+    made = Publisher(server, catalogue, "atlas", lambda k: None, lambda k: True)  # type: ignore[arg-type]
     made.start()
-    try:
-        yield made
-    finally:
-        made.close()
+    yield made
+    made.close()
 
 
-def test_status_is_written_when_its_kind_is_served_again() -> None:
-    server = Server(unserved=1)
-    with publishing(server) as publisher:
-        publisher.settled(KEY, status(Reason.CONVERGED, 1))
-        eventually(lambda: server.ready() == Reason.CONVERGED, "it is written")
+def path(name: str) -> str:
+    return f"/apis/pegasus2.dev/v1/namespaces/default/files/{name}/status"
 
 
-def test_object_is_not_told_what_became_of_its_namesake_that_has_gone() -> None:
-    server = Server()
-    with publishing(server, kept=status(Reason.RETAINED, 0)) as publisher:
-        publisher.changed([KEY])
-        eventually(lambda: publisher._queue.depth() == 0, "it was looked at")
-        assert not server.ready()
-        publisher.settled(KEY, status(Reason.CONVERGED, 1))
-        eventually(lambda: server.ready() == Reason.CONVERGED, "what is said of itself is written")
+def test_one_object_that_is_refused_is_trouble_until_it_is_written_whatever_becomes_of_others(
+    server: Server, publisher: Publisher
+) -> None:
+    server.refuse = lambda at: Refusal("cannot do that: status.handle is too long", 422) if at == path("a") else None
+    publisher.settled(key("a"), READY)
+    eventually(lambda: "too long" in publisher.trouble, "it is told")
+    publisher.settled(key("b"), READY)
+    eventually(lambda: path("b") in server.written, "the other is written")
+    assert "too long" in publisher.trouble
+    server.refuse = lambda at: None
+    eventually(lambda: path("a") in server.written, "it is tried again")
+    eventually(lambda: publisher.trouble == "", "it is over")
+
+
+def test_mistake_while_writing_is_not_the_end_of_it(server: Server, publisher: Publisher) -> None:
+    failed = Flag()
+
+    def once(at: str) -> Exception | None:
+        if failed.is_set():
+            return None
+        failed.set()
+        return ZeroDivisionError()
+
+    server.refuse = once
+    publisher.settled(key("a"), READY)
+    eventually(lambda: path("a") in server.written, "it is tried again")
+    assert publisher.alive
+
+
+def test_right_that_is_missing_is_named(server: Server, publisher: Publisher) -> None:
+    server.refuse = lambda at: Forbidden("cannot do that: files.pegasus2.dev/status is forbidden", 403)
+    publisher.settled(Key("File", "default", "a"), READY)
+    eventually(lambda: "files.pegasus2.dev/status is forbidden" in publisher.trouble, "it is told")

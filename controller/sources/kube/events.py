@@ -47,6 +47,10 @@ class KubeEvents:
     def start(self) -> None:
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
     def add(self, event: Event, about: Object) -> None:
         if self._waiting.qsize() < WAITING:
             self._waiting.put((event, about))

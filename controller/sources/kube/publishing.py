@@ -14,7 +14,7 @@ from threading import Lock, Thread
 from controller.engine.queue import Priority, Queue
 from controller.engine.stores import Event, Silent
 from controller.sources.kube.catalogue import Catalogue, Taken
-from controller.sources.kube.cluster import Cluster, ClusterError, Conflict, Forbidden, Json, Missing, Unreachable
+from controller.sources.kube.cluster import Cluster, ClusterError, Conflict, Forbidden, Json, Missing
 from controller.sources.kube.events import KubeEvents
 from controller.sources.kube.objects import FINALIZER, Object, place, read_object, says_the_same
 from controller.sources.kube.status_document import FIELDS, alike, status_document
@@ -29,6 +29,10 @@ LAST_WORDS = 3.0  # seconds for writing what is left when it ends
 REFUSED = 60.0  # seconds until what was forbidden is tried again
 _LANE = "cluster"
 _KEPT = frozenset({Reason.RETAINED, Reason.SUSPENDED, Reason.RECOVERED})  # why a thing stays when its object goes
+
+
+class Overtaken(Exception):
+    """Others have changed the object since; it is written to when that is known."""
 
 
 class Publisher(Silent):
@@ -56,7 +60,7 @@ class Publisher(Silent):
         self._said: dict[Key, Status] = {}
         self._released: dict[Key, str] = {}  # whose thing is gone or stays, with the uid of the object that may go
         self._threads = [Thread(target=self._write, name=f"publish-{n}", daemon=True) for n in range(WRITERS)]
-        self._trouble = ""  # why writing fails, as logged last
+        self._troubles: dict[Key, str] = {}  # why writing to an object fails
 
     def start(self) -> None:
         for thread in self._threads:
@@ -74,7 +78,12 @@ class Publisher(Silent):
     @property
     def trouble(self) -> str:
         """Why statuses can't be written; empty while they can."""
-        return self._trouble
+        return next(iter(list(self._troubles.values())), "")
+
+    @property
+    def alive(self) -> bool:
+        """Whether everything of it that should run does."""
+        return self._events.alive and all(thread.is_alive() for thread in self._threads)
 
     # -- what is told ----------------------------------------------------------------------------------------------
 
@@ -122,7 +131,8 @@ class Publisher(Silent):
                 try:
                     self._write_one(key)
                     self._queue.reset(key)
-                except Missing:
+                    self._succeed(key)
+                except (Missing, Overtaken):
                     # It has gone, as the watch will say. Or its kind is not served (yet), by an API server that has just started.
                     self._queue.add(_LANE, key, Priority.RETRY, self._queue.back_off(key))
                 except Forbidden as error:
@@ -131,14 +141,24 @@ class Publisher(Silent):
                     self._fail(key, error, self._queue.back_off(key))
                 except Exception:
                     log.exception("a status could not be written", extra={"key": key})
+                    self._queue.add(_LANE, key, Priority.RETRY, self._queue.back_off(key))
                 finally:
                     self._queue.done(_LANE, key)
 
     def _fail(self, key: Key, error: ClusterError, after: float) -> None:
-        if str(error) != self._trouble:
-            self._trouble = str(error)
-            log.warning("statuses can't be written", extra={"cause": self._trouble})
+        with self._lock:
+            is_news = str(error) not in self._troubles.values()
+            self._troubles[key] = str(error)
+        if is_news:
+            log.warning("statuses can't be written", extra={"cause": str(error)})
         self._queue.add(_LANE, key, Priority.RETRY, after)
+
+    def _succeed(self, key: Key) -> None:
+        """Nothing is left to be written to this object, or it is there no more."""
+        with self._lock:
+            was_last = self._troubles.pop(key, "") and not self._troubles
+        if was_last:
+            log.info("statuses are written again")
 
     def _write_one(self, key: Key) -> None:
         for _ in range(TRIES):
@@ -147,19 +167,16 @@ class Publisher(Silent):
                 return
             try:
                 self._bring_up_to_date(taken)
-                if self._trouble:
-                    log.info("statuses are written again")
-                    self._trouble = ""
                 return
             except Conflict:
                 self._look_again(taken)
-        raise Unreachable(f"cannot write the status of {key.short}: others keep changing the object")
+        raise Overtaken
 
     def _look_again(self, taken: Taken) -> None:
         body = self._cluster.request("GET", place(taken.object.key))
         found = read_object({"kind": taken.object.key.kind, **body})
         if not says_the_same(found, taken.object):
-            raise Unreachable(f"cannot write the status of {found.key.short}: the watch has yet to tell what it is now")
+            raise Overtaken  # by an edit, of which the watch will tell
         self._catalogue.wrote(found)
 
     def _bring_up_to_date(self, taken: Taken) -> None:
