@@ -118,22 +118,25 @@ class Lookout:
             for found in noticed.values():
                 self._mark(found, standing)
 
-    def refuse_rivals(self) -> None:
-        """Raises ClusterError where the operator of another machine, alive, takes what names no machine, as ours is to."""
+    def refuse_rivals(self, ours: Lease | None = None) -> None:
+        """Raises ClusterError where the operator of another machine, alive, takes what names no machine, as ours is to.
+
+        `ours`: the Lease that is yet to be taken, where there is none so far.
+        """
         leases, now = read_leases(self._cluster.list(collection(), SELECTED)), self._clock.wall()
         standing = Standing(leases, lost(leases, now), now)
-        if rivals := [node for node in self._rivals_in(standing) if node in standing.live_defaults]:
+        rivals = self._rivals_in(standing, ours or leases.get(self._node))
+        if rivals := [node for node in rivals if node in standing.live_defaults]:
             raise ClusterError(
                 f"cannot take what names no machine: the operator of {rivals[0]} does already; "
                 "start this one without --default, or end that one first"
             )
 
-    def _rivals_in(self, standing: Standing) -> Sequence[str]:
+    def _rivals_in(self, standing: Standing, ours: Lease | None) -> Sequence[str]:
         """Nodes that have taken what names no machine for longer than this one. None has whose Lease was given back."""
-        ours = standing.leases.get(self._node)
         if not ours or not ours.default:
             return []
-        theirs = ((node, standing.leases[node]) for node in standing.defaults)
+        theirs = ((node, standing.leases[node]) for node in standing.defaults if node != self._node)
         return [node for node, lease in theirs if lease.holder and _rivals(lease, ours)]
 
     def _acts_on(self, found: Object, standing: Standing) -> bool:
@@ -141,7 +144,7 @@ class Lookout:
 
     def _tell_rivals(self, standing: Standing) -> None:
         """Two that take what names no machine would both work on it: the later one tells."""
-        rivals = self._rivals_in(standing)
+        rivals = self._rivals_in(standing, standing.leases.get(self._node))
         if rivals and rivals != self._rivals:
             log.warning(
                 "another operator takes what names no machine, too: end one of them, or start it without --default",

@@ -5,6 +5,7 @@ The operator (`wiring/operator.py`) makes one, joins before it works on anything
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from threading import Thread
 
 from controller.engine.clock import Clock
 from controller.sources.kube.cluster import Cluster, ClusterError
+from controller.sources.kube.leases import Lease
 from controller.sources.kube.lookout import Lookout
 from controller.sources.kube.machines import Machine, Reports
 from controller.sources.kube.membership import Membership, Pace, Wait, seat
@@ -40,6 +42,7 @@ class Nodes:
         wait: Wait = Flag.wait,
     ) -> None:
         mark = seat(home)
+        self._coming = Lease(node, acquired=math.inf, default=default, namespaces=frozenset(namespaces))
         self.membership = Membership(
             cluster,
             node,
@@ -55,10 +58,12 @@ class Nodes:
 
     def join(self, stop: Flag) -> bool:
         """Takes the node; see `Membership.join`. Raises ClusterError also where another takes what names no machine."""
+        if self._coming.default:
+            self._lookout.refuse_rivals(self._coming)
         if not self.membership.join(stop):
             return False
         try:
-            self._lookout.refuse_rivals()
+            self._lookout.refuse_rivals()  # another may have come at the same time
         except ClusterError:
             self.membership.leave()
             raise
