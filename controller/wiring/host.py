@@ -28,6 +28,7 @@ from controller.store.errors import HomeError
 from controller.store.home import Home
 from controller.wiring.agents import Agents
 from controller.wiring.listeners import About, Listeners
+from controller.wiring.opened import Opened
 from controller.wiring.outcome import Summary
 from controller.wiring.revisions import Instead
 from controller.wiring.settings import Settings
@@ -40,9 +41,9 @@ AGAIN = 0.2  # seconds until it is asked once more
 
 
 class Host:
-    """`live` is the controller's workspace; its listener is `listeners`."""
+    """`live` is the controller's workspace, or what an operator has opened; its listener is `listeners`."""
 
-    def __init__(self, live: Workspace, listeners: Listeners, settings: Settings) -> None:
+    def __init__(self, live: Opened, listeners: Listeners, settings: Settings) -> None:
         self._live = live
         self._listeners = listeners
         self._settings = settings
@@ -65,20 +66,23 @@ class Host:
         Raises HomeError when another command is changing something of the same source, if that is not the controller's.
         """
         live = self._live
-        root, inside = source_of(path, {live.source.name, *self.stores.inventory.sources()})
-        source = live.source if str(root) == live.source.name else _read_once(root, self.home)
+        own = live if isinstance(live, Workspace) else None  # an operator's source is no directory
+        root, inside = source_of(path, {live.parts.identity.source, *self.stores.inventory.sources()})
+        source = own.source if own and str(root) == own.source.name else _read_once(root, self.home)
         agents = self._reading.find if read_only else live.parts.agent_of
         requests, instead = Requests(request or Request()), Instead()
         parts = parts_of(
             self.home, self.stores, source, listener or Silent(), agents, requests, instead, self._settings.node
         )
         closing = ExitStack()
-        if source is live.source:
+        if own and source is own.source:
             parts = replace(parts, board=live.parts.board)
-            workspace: Workspace = Guest(parts, live, self._listeners, inside, instead, closing)
+            workspace: Workspace = Guest(parts, own, self._listeners, inside, instead, closing)
         else:
             workspace = Workspace(parts, source, self.home, inside, instead, closing)
         if not read_only:
+            if not own:  # what an operator holds back may have been removed
+                closing.callback(live.manager.prune_again)
             closing.enter_context(self._working(workspace))
         return workspace
 
@@ -96,7 +100,7 @@ class Host:
         """One command at a time changes another source, as the home's lock has it where no controller runs."""
         source = workspace.source
         with self._lock:
-            if source is not self._live.source and any(each.source.name == source.name for each in self._at_work):
+            if not isinstance(workspace, Guest) and any(each.source.name == source.name for each in self._at_work):
                 raise HomeError(
                     f"cannot start: another command is at work on {source.name} in the controller; "
                     "try again when it has ended"

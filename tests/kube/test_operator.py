@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from docker.errors import NotFound
 
 from tests.agents.worlds.docker import IMAGE, need_image
 from tests.apiserver import Kubernetes
-from tests.cli.story import Story
+from tests.cli.story import P2, Story
 from tests.support import OperatorProcess, eventually
 
 pytestmark = pytest.mark.kube
@@ -273,6 +274,27 @@ def test_operator_that_is_called_otherwise_than_before_removes_nothing_and_goes_
     eventually(lambda: target.read_text() == "z", "it is this node's now")
     objects.delete("File", "kept")
     eventually(lambda: not target.exists(), "it goes as any other")
+
+
+def test_thing_that_was_retained_is_removed_by_p2_delete_while_the_operator_runs(
+    start: Start, objects: Objects, namespace: str, tmp_path: Path
+) -> None:
+    target, operator = tmp_path / "kept.txt", start()
+    objects.apply("File", "kept", path=str(target), content="x", deletionPolicy="Retain", node=node(namespace))
+    objects.until("File", "kept", "Converged")
+    objects.delete("File", "kept")
+    eventually(lambda: objects.find("File", "kept") is None, "the object has gone")
+    assert target.exists()
+    done = subprocess.run(
+        [P2, "delete", f"file/{namespace}/kept", "--yes"],
+        cwd=tmp_path,
+        env={**os.environ, "PEGASUS2_HOME": str(operator.home)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not target.exists()
 
 
 @pytest.mark.docker

@@ -88,6 +88,8 @@ class Operator(Command):
         from controller.sources.kube.cluster import Cluster, ClusterError
         from controller.sources.kube.preflight import preflight
         from controller.surfaces.cli.running import supervised
+        from controller.surfaces.cli.serving import Server
+        from controller.wiring.host import Host
         from controller.wiring.operator import Operator as Opened
         from controller.wiring.operator import Placement
 
@@ -102,7 +104,9 @@ class Operator(Command):
                     log.warning("not all is as it should be at the cluster", extra={"cause": warning})
                 operator = Opened.open(cluster, placement, found, around.running.listeners)
                 around.closing.enter_context(operator)
+                around.running.host = Host(operator, around.running.listeners, found)
                 around.begin(operator)
+                around.closing.callback(Server(around.running.host).close)
                 try:
                     operator.run(around.stop)
                 except ClusterError as error:  # something for a person to put right, and so no crash

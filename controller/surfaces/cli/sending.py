@@ -96,7 +96,7 @@ def held_by_controller(lock: Path) -> str:
             fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         pid, _, command = lock.read_text().partition(" ")
-        return pid if command.split()[1:2] == ["run"] else ""
+        return pid if command.split()[1:2] in (["run"], ["operator"]) else ""
     except OSError:
         pass
     return ""
