@@ -480,7 +480,9 @@ def test_operator_at_a_cluster_without_our_crds_says_what_to_apply(
     installed: OwnKubernetes, admin: None, story: Story
 ) -> None:
     installed.kubectl("delete", "crd", "files.pegasus2.dev")
-    eventually(lambda: "it has no CRD files.pegasus2.dev" in refusal(story), "it is said, once it is no longer being deleted")
+    eventually(
+        lambda: "it has no CRD files.pegasus2.dev" in refusal(story), "it is said, once it is no longer being deleted"
+    )
 
 
 def test_operator_without_a_right_names_it(
