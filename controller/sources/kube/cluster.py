@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, Thread
@@ -156,15 +157,15 @@ class Cluster:
 
     def close(self) -> None:
         """Harmless when it is closed already."""
-        if self._thread.is_alive():
-            self._call(self._client.close())
-            self._end()
+        self._end(self._client.close)
 
-    def _end(self) -> None:
+    def _end(self, closing: Callable[[], Awaitable[None]] | None = None) -> None:
         """From now on every call fails, those under way included: nobody is to wait for a loop that runs no more."""
         with self._lock:
+            if self._ended:
+                return
             self._ended = True
-        asyncio.run_coroutine_threadsafe(_break_off(), self._loop)
+        asyncio.run_coroutine_threadsafe(_break_off(closing), self._loop)
         self._thread.join(5)
 
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
@@ -230,12 +231,18 @@ class Cluster:
         )
 
 
-async def _break_off() -> None:
-    """Ends the loop that it runs in, and all that is under way there."""
+async def _break_off(closing: Callable[[], Awaitable[None]] | None) -> None:
+    """Ends all that is under way in the loop that it runs in, and then the loop.
+
+    The client is closed last: a request that loses it before it is told to end may never do so.
+    """
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
+    with suppress(Exception):
+        if closing:
+            await closing()
     asyncio.get_running_loop().stop()
 
 
