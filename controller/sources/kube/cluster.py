@@ -253,7 +253,7 @@ async def _connect(context: str, kubeconfig: Path | None) -> tuple[Any, Any]:
         from kubernetes_asyncio import client, config
     except ImportError as error:
         raise ClusterError(
-            f"cannot talk to a cluster without {error.name}: install pegasus2[kube] (pip install 'pegasus2[kube]')"
+            f"cannot talk to a cluster without {error.name}: install the extra kube (in a checkout: pip install '.[kube]')"
         ) from error
     place = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or ""
     if not place and not (Path.home() / ".kube" / "config").exists() and K3S.exists():
