@@ -275,7 +275,7 @@ class OwnKubernetes(Kubernetes):
 
     def _run(self, name: str, *command: str) -> None:
         with (self._directory / f"{name}.log").open("ab") as log:
-            # Of a session of its own, so that Ctrl-C at the tests does not end it before them.
+            # Out of the reach of the terminal, so that Ctrl-C at the tests does not end it before them.
             self._processes[name] = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
     def _kill(self, name: str) -> None:

@@ -16,7 +16,7 @@ from controller.sources.kube.cluster import Cluster, ClusterError
 from controller.sources.kube.leases import place, read_lease
 from controller.sources.kube.lookout import Lookout
 from controller.sources.kube.machines import Machine, Reports
-from controller.sources.kube.membership import Membership
+from controller.sources.kube.membership import Membership, Rhythm
 from controller.sources.kube.objects import FINALIZER, read_object
 from resources.meta import Key
 from tests.apiserver import Kubernetes
@@ -49,13 +49,13 @@ class Operator:
     ) -> None:
         self.client, self.node = client, node
         self.membership = Membership(
-            client, node, default=default, namespaces=namespaces, clock=time.clock, wait=time.wait
+            client, node, default=default, namespaces=namespaces, rhythm=Rhythm(clock=time.clock, wait=time.wait)
         )
-        self.lookout = Lookout(client, node, namespaces, clock=time.clock, wait=time.wait)
+        self.lookout = Lookout(client, node, namespaces, rhythm=Rhythm(clock=time.clock, wait=time.wait))
         self.withheld = ""
         self.health = AgentHealth(True, "24.0")
         reports = Reports(lambda: {"docker": self.health}, lambda: (3, 2), lambda: self.withheld)
-        self.machine = Machine(client, node, reports, home, clock=time.clock, wait=time.wait)
+        self.machine = Machine(client, node, reports, home, rhythm=Rhythm(clock=time.clock, wait=time.wait))
         assert self.membership.join(Flag())
         self.machine.report()
         self.lookout.look()

@@ -15,7 +15,7 @@ import pytest
 
 from controller.sources.kube.cluster import Cluster, ClusterError, Unreachable
 from controller.sources.kube.leases import Lease, place, read_lease, written
-from controller.sources.kube.membership import Membership, Pace, seat
+from controller.sources.kube.membership import Membership, Pace, Rhythm, seat
 from tests.apiserver import Kubernetes, OwnKubernetes
 from tests.kube.crew import Counting, Time, clean
 from tests.support import eventually
@@ -46,8 +46,8 @@ def time() -> Time:
 @pytest.fixture
 def member(client: Cluster, time: Time) -> Callable[..., Membership]:
     def make(node: str = "atlas", **options: object) -> Membership:
-        options = {"clock": time.clock, "wait": time.wait, **options}
-        return Membership(client, node, **options)  # type: ignore[arg-type]
+        rhythm = Rhythm(clock=time.clock, wait=time.wait)
+        return Membership(client, node, rhythm=rhythm, **options)  # type: ignore[arg-type]
 
     return make
 
@@ -112,7 +112,7 @@ def test_operator_that_waits_does_not_profit_from_an_api_server_that_was_away(
             raise Unreachable("cannot reach the API server")
 
     with closing(Counting(cluster.kubeconfig, fail)) as other:
-        second = Membership(other, "atlas", clock=time.clock, wait=time.wait)
+        second = Membership(other, "atlas", rhythm=Rhythm(clock=time.clock, wait=time.wait))
         time.at[10], time.at[200], time.at[230] = cut.set, cut.clear, stop.set
         assert not second.join(stop)
         assert first._renew() == ""
@@ -143,7 +143,9 @@ def test_many_who_want_one_node_get_it_one_at_a_time(cluster: Kubernetes) -> Non
     joined, stop = [], Flag()
     with ExitStack() as stack:
         clients = [stack.enter_context(closing(cluster.client())) for _ in range(5)]
-        members = [Membership(each, "atlas", pace=Pace(again=0.05)) for each in clients]  # none runs out meanwhile
+        members = [
+            Membership(each, "atlas", rhythm=Rhythm(Pace(again=0.05))) for each in clients
+        ]  # none runs out meanwhile
 
         def take(one: Membership) -> None:
             if one.join(stop):
@@ -163,7 +165,7 @@ def test_many_who_want_one_node_get_it_one_at_a_time(cluster: Kubernetes) -> Non
 
 def test_lease_is_renewed_thrice_a_minute_and_nothing_else_is_asked(cluster: Kubernetes, time: Time) -> None:
     with closing(Counting(cluster.kubeconfig)) as client:
-        one, stop = Membership(client, "atlas", clock=time.clock, wait=time.wait), Flag()
+        one, stop = Membership(client, "atlas", rhythm=Rhythm(clock=time.clock, wait=time.wait)), Flag()
         assert one.join(Flag())
         client.asked.clear()
         time.at[600] = stop.set
@@ -206,7 +208,7 @@ def test_lease_that_ran_out_and_that_nobody_took_is_ours_again_and_told(
             raise ClusterError("cannot reach the API server")
 
     with closing(Counting(cluster.kubeconfig, fail)) as client:
-        one, stop = Membership(client, "atlas", clock=time.clock, wait=time.wait), Flag()
+        one, stop = Membership(client, "atlas", rhythm=Rhythm(clock=time.clock, wait=time.wait)), Flag()
         assert one.join(Flag())
         returned: list[float] = []
         time.at[30], time.at[100], time.at[200] = cut.set, cut.clear, stop.set
@@ -221,7 +223,7 @@ def test_restarted_api_server_ends_no_membership(cluster: Kubernetes) -> None:
     if not isinstance(cluster, OwnKubernetes):
         pytest.skip("this API server is not ours to restart")
     with closing(cluster.client()) as client:
-        one, stop = Membership(client, "atlas", pace=QUICK), Flag()
+        one, stop = Membership(client, "atlas", rhythm=Rhythm(QUICK)), Flag()
         assert one.join(Flag())
         displaced: list[str] = []
         keeping = Thread(target=one.keep, args=(stop, displaced.append, lambda: None))
@@ -239,8 +241,8 @@ import sys
 from pathlib import Path
 from threading import Event
 from controller.sources.kube.cluster import Cluster
-from controller.sources.kube.membership import Membership, Pace
-one = Membership(Cluster(kubeconfig=Path(sys.argv[1])), "atlas", pace=Pace(duration=2, renew=0.1, again=0.05))
+from controller.sources.kube.membership import Membership, Pace, Rhythm
+one = Membership(Cluster(kubeconfig=Path(sys.argv[1])), "atlas", rhythm=Rhythm(Pace(duration=2, renew=0.1, again=0.05)))
 assert one.join(Event())
 print(one.identity, flush=True)
 one.keep(Event(), print, print)
@@ -254,7 +256,7 @@ def test_node_of_a_killed_operator_is_taken_over_when_its_lease_ran_out(cluster:
     try:
         assert killed.stdout is not None
         identity = killed.stdout.readline().strip()
-        second, joined = Membership(client, "atlas", pace=QUICK), Flag()
+        second, joined = Membership(client, "atlas", rhythm=Rhythm(QUICK)), Flag()
         waiting = Thread(target=lambda: second.join(Flag()) and joined.set())
         waiting.start()
         before = lease(client).renewed

@@ -16,7 +16,7 @@ from controller.sources.kube import machines
 from controller.sources.kube.cluster import Cluster
 from controller.sources.kube.leases import LEFT_MARK, SEAT_MARK, place, read_lease
 from controller.sources.kube.machines import Reports
-from controller.sources.kube.membership import Pace
+from controller.sources.kube.membership import Pace, Rhythm
 from controller.sources.kube.nodes import Nodes
 from tests.apiserver import Kubernetes, OwnKubernetes
 from tests.kube.crew import clean, put, ready, stands
@@ -37,10 +37,11 @@ import sys, threading
 from pathlib import Path
 from controller.sources.kube.cluster import Cluster
 from controller.sources.kube.machines import Reports
-from controller.sources.kube.membership import Pace
+from controller.sources.kube.membership import Pace, Rhythm
 from controller.sources.kube.nodes import Nodes
 pace = Pace(duration=4, renew=0.3, again=0.1, look=0.3, report=0.3)
-nodes = Nodes(Cluster(kubeconfig=Path(sys.argv[1])), sys.argv[2], Path(sys.argv[3]), Reports(dict, lambda: (0, 0)), pace=pace)
+cluster, reports = Cluster(kubeconfig=Path(sys.argv[1])), Reports(dict, lambda: (0, 0))
+nodes = Nodes(cluster, sys.argv[2], Path(sys.argv[3]), reports, rhythm=Rhythm(pace))
 assert nodes.join(threading.Event())
 with nodes.kept(lambda holder: None):
     print("joined", flush=True)
@@ -143,7 +144,7 @@ def test_orderly_end_gives_the_node_back_and_leaves_no_thread(
     cluster: Kubernetes, client: Cluster, tmp_path: Path
 ) -> None:
     with closing(cluster.client()) as own:
-        nodes = Nodes(own, "atlas", tmp_path, Reports(dict, lambda: (0, 0)), default=True, pace=QUICK)
+        nodes = Nodes(own, "atlas", tmp_path, Reports(dict, lambda: (0, 0)), default=True, rhythm=Rhythm(QUICK))
         assert nodes.join(Flag())
         with nodes.kept(pytest.fail):
             eventually(lambda: alive(client, "atlas"), "its Machine says that it is there")
@@ -163,7 +164,7 @@ def test_displaced_operator_is_told_and_does_not_take_the_node_back(
         told.set()
 
     with closing(cluster.client()) as own:
-        nodes = Nodes(own, "atlas", tmp_path, Reports(dict, lambda: (0, 0)), pace=QUICK)
+        nodes = Nodes(own, "atlas", tmp_path, Reports(dict, lambda: (0, 0)), rhythm=Rhythm(QUICK))
         assert nodes.join(Flag())
         with nodes.kept(end):
             other = {"holderIdentity": "elsewhere_1_ab", "leaseDurationSeconds": 60}

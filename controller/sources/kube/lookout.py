@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from threading import Event as Flag
 from threading import Lock
 
-from controller.engine.clock import Clock
 from controller.sources.kube import machines, objects
 from controller.sources.kube.cluster import Cluster, ClusterError, Conflict, Missing
 from controller.sources.kube.leases import (
@@ -32,7 +31,7 @@ from controller.sources.kube.leases import (
     read_leases,
     verdict,
 )
-from controller.sources.kube.membership import Pace, Wait
+from controller.sources.kube.membership import Rhythm
 from controller.sources.kube.objects import FINALIZER, Object, read_object
 from resources import kinds
 from resources.conditions import Condition
@@ -52,16 +51,13 @@ class Lookout:
         node: str,
         namespaces: Sequence[str] = (),
         *,
-        pace: Pace | None = None,
-        clock: Clock | None = None,
-        wait: Wait = Flag.wait,
+        rhythm: Rhythm | None = None,
     ) -> None:
         self._cluster = cluster
         self._node = node
         self._namespaces = namespaces or ("",)
-        self._pace = pace or Pace()
-        self._clock = clock or Clock()
-        self._wait = wait
+        rhythm = rhythm or Rhythm()
+        self._pace, self._clock, self._wait = rhythm.pace, rhythm.clock, rhythm.wait
         self._hearing = Hearing(self._pace.patience)
         self._wake = Flag()
         self._lock = Lock()

@@ -15,10 +15,9 @@ from threading import Event as Flag
 
 from controller import __version__
 from controller.engine.agent import AgentHealth
-from controller.engine.clock import Clock
 from controller.sources.kube.cluster import Cluster, ClusterError, Conflict
 from controller.sources.kube.leases import Json, published, ready_since
-from controller.sources.kube.membership import Pace, Wait
+from controller.sources.kube.membership import Rhythm
 from resources.conditions import Condition, Reason, Truth, Type
 from resources.machine import Capacity, Counts, MachineAgent, MachineStatus, System, summary
 from resources.meta import API_VERSION
@@ -56,17 +55,14 @@ class Machine:
         reports: Reports,
         home: Path,
         *,
-        pace: Pace | None = None,
-        clock: Clock | None = None,
-        wait: Wait = Flag.wait,
+        rhythm: Rhythm | None = None,
     ) -> None:
         self._cluster = cluster
         self._node = node
         self._reports = reports
         self._home = home
-        self._pace = pace or Pace()
-        self._clock = clock or Clock()
-        self._wait = wait
+        rhythm = rhythm or Rhythm()
+        self._pace, self._clock, self._wait = rhythm.pace, rhythm.clock, rhythm.wait
         self._wake = Flag()
         self._told: tuple[Json, str] | None = None  # what it says, as far as we know
         self._read = 0.0  # monotonic seconds when we looked at what it says

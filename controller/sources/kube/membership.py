@@ -12,7 +12,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event as Flag
 
@@ -70,6 +70,15 @@ class Pace:
         return self.duration * 2 / 3
 
 
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How an operator's part in the life of the machines goes by the clock; tests have their own."""
+
+    pace: Pace = Pace()
+    clock: Clock = field(default_factory=Clock)
+    wait: Wait = Flag.wait
+
+
 def seat(home: Path) -> str:
     """Names what only one living process has: this locked home, since this machine was started.
 
@@ -94,18 +103,15 @@ class Membership:
         default: bool = False,
         seat: str = "",
         namespaces: Sequence[str] = (),
-        pace: Pace | None = None,
-        clock: Clock | None = None,
-        wait: Wait = Flag.wait,
+        rhythm: Rhythm | None = None,
     ) -> None:
         self._cluster = cluster
         self._node = node
         self._default = default
         self._seat = seat
         self._namespaces = namespaces
-        self._pace = pace or Pace()
-        self._clock = clock or Clock()
-        self._wait = wait
+        rhythm = rhythm or Rhythm()
+        self._pace, self._clock, self._wait = rhythm.pace, rhythm.clock, rhythm.wait
         self._hearing = Hearing(self._pace.patience)
         self._trusting = True  # the clock of a holder, of which we have seen nothing yet
         self._version = ""  # of our Lease as we wrote it last; empty while we have none

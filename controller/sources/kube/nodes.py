@@ -13,12 +13,11 @@ from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
 
-from controller.engine.clock import Clock
 from controller.sources.kube.cluster import Cluster, ClusterError
 from controller.sources.kube.leases import Lease
 from controller.sources.kube.lookout import Lookout
 from controller.sources.kube.machines import Machine, Reports
-from controller.sources.kube.membership import Membership, Pace, Wait, seat
+from controller.sources.kube.membership import Membership, Rhythm, seat
 from controller.sources.kube.objects import Object
 from resources.meta import Key
 
@@ -37,9 +36,7 @@ class Nodes:
         *,
         default: bool = False,
         namespaces: Sequence[str] = (),
-        pace: Pace | None = None,
-        clock: Clock | None = None,
-        wait: Wait = Flag.wait,
+        rhythm: Rhythm | None = None,
     ) -> None:
         mark = seat(home)
         self._coming = Lease(node, acquired=math.inf, default=default, namespaces=frozenset(namespaces))
@@ -49,12 +46,10 @@ class Nodes:
             default=default,
             seat=mark,
             namespaces=namespaces,
-            pace=pace,
-            clock=clock,
-            wait=wait,
+            rhythm=rhythm,
         )
-        self._machine = Machine(cluster, node, reports, home, pace=pace, clock=clock, wait=wait)
-        self._lookout = Lookout(cluster, node, namespaces, pace=pace, clock=clock, wait=wait)
+        self._machine = Machine(cluster, node, reports, home, rhythm=rhythm)
+        self._lookout = Lookout(cluster, node, namespaces, rhythm=rhythm)
 
     def join(self, stop: Flag) -> bool:
         """Takes the node; see `Membership.join`. Raises ClusterError also where another takes what names no machine."""

@@ -139,7 +139,7 @@ class Publisher(Silent):
                     self._fail(key, error, REFUSED)
                 except ClusterError as error:
                     self._fail(key, error, self._queue.back_off(key))
-                except Exception:
+                except Exception:  # a writer that ends silently would leave statuses as they are for ever
                     log.exception("a status could not be written", extra={"key": key})
                     self._queue.add(_LANE, key, Priority.RETRY, self._queue.back_off(key))
                 finally:

@@ -80,7 +80,7 @@ class Watching:
                 self._refuse_partial()
                 told = ""
                 asyncio.run(self._operate(stop))
-            except Exception as error:
+            except Exception as error:  # whatever ends kopf, the cluster is watched again
                 cause = str(error) or type(error).__name__
                 if cause != told:
                     log.warning("the watch of the cluster has ended, and is begun again", extra={"cause": cause})
