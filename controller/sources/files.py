@@ -15,10 +15,11 @@ from threading import Event as Flag
 
 from controller.engine.revision import QUIET, Condition, Revision
 from controller.sources.cache import ParseCache
-from controller.sources.contents import Contents, Look
+from controller.sources.contents import Look
 from controller.sources.git import GitLock
 from controller.sources.hints import Heard, Hints
 from controller.sources.inquiries import Inquiries
+from controller.sources.said import Said
 from controller.sources.settling import Release, Settling
 from controller.sources.stillness import Stillness
 
@@ -60,14 +61,14 @@ class FilesSource:
         return self._stillness.kept()
 
     def read(self) -> Revision:
-        return self._read(Contents(self.name), self._clock())
+        return self._read(Said(self.name), self._clock())
 
     def watch(self, stop: Flag) -> Iterator[Revision]:
         git = GitLock(self._path)
         since = self._clock()
         while git.held(self._clock()) and not stop.wait(AGAIN):
             pass
-        contents = Contents(self.name)
+        contents = Said(self.name)
         first = self._read(contents, since)
         yield first
         yield from _Watch(contents, first, git, self._stillness, self._clock).revisions(stop, self._inquiries)
@@ -80,7 +81,7 @@ class FilesSource:
         """As `current`; and what leaves the source is handed out without waiting for quiet, for somebody means it."""
         return self._inquiries.ask(seconds, hurry=True)
 
-    def _read(self, contents: Contents, since: float) -> Revision:
+    def _read(self, contents: Said, since: float) -> Revision:
         cache = ParseCache(self._cache, self.name) if self._cache else None
         with _collecting_no_garbage(lasts=self._lasts):
             contents.survey(cache)
@@ -119,7 +120,7 @@ class _Watch:
     """One watch, from its first revision on."""
 
     def __init__(
-        self, contents: Contents, first: Revision, git: GitLock, stillness: Stillness, clock: Callable[[], float]
+        self, contents: Said, first: Revision, git: GitLock, stillness: Stillness, clock: Callable[[], float]
     ) -> None:
         self._contents = contents
         self._git = git
