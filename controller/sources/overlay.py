@@ -148,6 +148,12 @@ class Overlay:
         return look
 
 
+def built(directory: Path) -> list[Loaded]:
+    """What the kustomization in `directory` comes to, as the files are now. `p2 build` prints it. Raises Unresolvable."""
+    reading = _Reading(Inputs())
+    return load(resolve(directory, reading), reading)
+
+
 def revision_of(root: Path, contents: Mapping[str, bytes], inputs: Inputs) -> Revision:
     """What the overlay at `root` said when the files were these, by their absolute paths, and there were no others."""
 

@@ -39,11 +39,14 @@ def as_yaml(documents: Iterable[Any]) -> str:
     """Documents as YAML for people: in the given order, texts of several lines as blocks."""
     import yaml
 
+    from resources.scalars import resolve
+
     class Dumper(yaml.SafeDumper):
         pass
 
     def text(dumper: yaml.SafeDumper, content: str) -> yaml.ScalarNode:
-        return dumper.represent_scalar("tag:yaml.org,2002:str", content, style="|" if "\n" in content else None)
+        style = "|" if "\n" in content else None if isinstance(resolve(content), str) else '"'  # for kubectl, too
+        return dumper.represent_scalar("tag:yaml.org,2002:str", content, style=style)
 
     Dumper.add_representer(str, text)
     plain = json.loads(json.dumps(list(documents), default=str))
