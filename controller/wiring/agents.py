@@ -33,6 +33,11 @@ class Agents:
                 self._agents[kind] = self._made(agent) if (agent := agent_of(kind)) else None
             return self._agents[kind]
 
+    def seen(self) -> Mapping[str, Any]:
+        """What each system that was asked has answered, by its name; None for one that can't tell (`standing.py`)."""
+        found = {system: getattr(client, "seen", None) for system, client in self._clients.items()}
+        return {system: told() if told else None for system, told in found.items()}
+
     def _made(self, agent: type[Agent[Any, Any]]) -> Agent[Any, Any]:
         system, client = agent.system, client_module(agent)
         config = self._home.agent_config(system, getattr(client, "SETTINGS", frozenset()))

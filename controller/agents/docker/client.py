@@ -21,6 +21,7 @@ from pydantic_core import from_json
 
 from controller.agents.docker import paths
 from controller.agents.docker.ahead import DEFAULT_HOST, Ahead
+from controller.agents.docker.standing import digest
 from controller.agents.docker.wire import Address, Answer, Wire
 from controller.engine.agent import AgentHealth, Retry, Setup, unavailable
 from resources.conditions import Reason
@@ -85,6 +86,11 @@ class Engine:
         """As `read_each`, but what is refused is refused for itself alone."""
         return [_content_or_error(answer) for answer in self._answers(wanted)]
 
+    def seen(self) -> Json | None:
+        """What a cold look has seen, for `standing.same`; None where it can't be told."""
+        noted = self._ahead.noted()
+        return None if noted is None else {"host": self.host, "answers": {p: digest(a) for p, a in noted.items()}}
+
     def follow(self, path: str, stop: Flag) -> Iterator[Json | None]:
         """The objects of an answer without end; the first one is None and says that it has begun."""
         with self._reached():
@@ -97,6 +103,7 @@ class Engine:
             asked = iter(self._reader.read_all([path for path in wanted if path not in known]))
         answers = [known[path] if path in known else next(asked) for path in wanted]
         self._version = next((answer.version for answer in answers if answer.version), self._version)
+        self._ahead.note(wanted, answers)
         return answers
 
     @contextmanager
