@@ -7,7 +7,7 @@ here, so a new kind needs no change in any of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -283,6 +283,18 @@ class Claim(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.what} {self.value}" if self.scope == "*" else f"{self.what} {self.scope}:{self.value}"
+
+
+# The content of a file that an expansion needs. Raises OSError.
+Read = Callable[[Path], bytes]
+
+
+class Unexpandable(Exception):
+    """What a resource stands for can't be told: the files that it is read from have these problems."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = problems
 
 
 @dataclass(frozen=True, slots=True)
