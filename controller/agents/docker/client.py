@@ -183,7 +183,17 @@ class WritableEngine(Engine):
             sdk.remove_volume(name)
 
     def pull(self, reference: str) -> Iterator[Json]:
-        """Pulls an image with the credentials that `registries` knows; yields the engine's messages about it.
+        """Pulls an image, by way of a mirror where one is configured; yields the engine's messages about it.
+
+        Raises Retry RateLimited without asking while its registry is to be left alone.
+        """
+        from controller.agents.docker.mirrors import pull
+
+        self.registries.respect(reference)
+        yield from pull(self, reference)
+
+    def pull_from_registry(self, reference: str) -> Iterator[Json]:
+        """Pulls it from where its name says, with the credentials that `registries` knows.
 
         Unlike the SDK's `pull` it does not wait for ever: the time limit holds between two messages.
         """
@@ -204,6 +214,11 @@ class WritableEngine(Engine):
                     raise EngineError(answer.status_code, Answer(answer.status_code, answer.content).message)
                 for line in answer.iter_lines():
                     yield json.loads(line)
+
+    def tag(self, image: str, repository: str, tag: str) -> None:
+        """Gives an image another name; one that had this name loses it."""
+        with self._sdk() as sdk:
+            sdk.tag(image, repository, tag)
 
     @contextmanager
     def _sdk(self) -> Iterator[APIClient]:
