@@ -8,8 +8,15 @@ from controller.engine.agent import Failure, Retry, Stalled
 from resources.notation import HUB
 
 _LIMITED = ("toomanyrequests", "too many requests")
-_DENIED = ("unauthorized", "denied", "no basic auth credentials", "authentication required", "403 forbidden", "401 ")
-_ABSENT = ("manifest unknown", "name unknown", "not found", "does not exist", "404 ")
+_DENIED = (
+    "unauthorized",
+    "denied",
+    "no basic auth credentials",
+    "authentication required",
+    "status: 401",
+    "status: 403",
+)
+_ABSENT = ("manifest unknown", "name unknown", "not found", "does not exist", "status: 404")
 _OTHER_PLATFORM = ("no matching manifest", "does not match the specified platform")
 _UNTRUSTED = ("x509:", "certificate", "tls:")
 _NO_TLS = "http response to https client"
@@ -25,13 +32,14 @@ _UNREACHABLE = (
     "no route to host",
     "unexpected http status: 5",
     "temporary failure in name resolution",
-    "eof",
+    ": eof",
 )
 
 
 def pull_failure(registries: Registries, reference: str, status: int, message: str) -> Failure:
     """`status` is that of the engine's answer, `message` what it says; the registry's own words are among it."""
-    host, text = Reference.parse(reference).host, message.lower()
+    repository = Reference.parse(reference).repository
+    host, text = repository.host, message.lower().replace(repository.path, "")  # whose name may hold any of these words
     cannot = f"cannot pull the image {reference}: {message}"
     if any(words in text for words in _LIMITED):
         return registries.exceeded(reference)
