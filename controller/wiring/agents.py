@@ -10,6 +10,8 @@ from typing import Any
 from controller.agents.discovery import agent_of, client_module
 from controller.engine.agent import Agent, Setup
 from controller.store.home import Home
+from controller.store.secrets import HomeSecrets
+from controller.wiring.settings import Settings
 
 
 class Agents:
@@ -40,3 +42,9 @@ class Agents:
         if system not in self._clients:
             self._clients[system] = client.connect(setup)
         return agent(self._clients[system], setup)  # type: ignore[call-arg]  # the contract of `Agent`, in its docstring
+
+
+def by_hand(home: Home, settings: Settings) -> Agents:
+    """Agents that may write, for what a person does beside the loop (p2 exec). It is no change of what the loop works on."""
+    setup = Setup(home.installation, home.path, HomeSecrets(home), timeout=settings.agent_timeout)
+    return Agents(setup, home, {})

@@ -21,6 +21,7 @@ from controller.engine.board import Board
 from controller.engine.clock import Clock
 from controller.engine.errand import Errand
 from controller.engine.index import Index
+from controller.engine.manager import Manager
 from controller.engine.parts import AgentOf, Identity, Parts
 from controller.engine.passes import Pass, Verdict
 from controller.engine.prune import Pruning
@@ -62,6 +63,7 @@ class Workspace(Opened):
         self.looked: Mapping[Key, Pass] = {}
         self._looked_at = 0.0  # monotonic seconds
         self.rebuilt = Rebuilt()  # what of the inventory had been lost
+        self.beside: Opened | None = None  # the loop of the controller that has opened it for a command
         self.news: tuple[str, ...] = ()  # what was put right when it was opened, for the user
 
     @classmethod
@@ -100,6 +102,10 @@ class Workspace(Opened):
         except BaseException:
             closing.close()
             raise
+
+    @property
+    def _loop(self) -> Manager:
+        return self.beside.manager if self.beside else self.manager
 
     # -- desired state -----------------------------------------------------------------------------------------
 
