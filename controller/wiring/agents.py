@@ -11,6 +11,8 @@ from controller.agents.discovery import agent_of, client_module
 from controller.engine.agent import Agent, Setup
 from controller.store.errors import HomeError
 from controller.store.home import Home
+from controller.store.secrets import HomeSecrets
+from controller.wiring.settings import Settings
 
 
 class Agents:
@@ -49,3 +51,9 @@ class Agents:
             except ValueError as error:
                 raise HomeError(f"cannot use {self._home.agents / f'{system}.yaml'}: {error}") from None
         return agent(self._clients[system], setup)  # type: ignore[call-arg]  # the contract of `Agent`, in its docstring
+
+
+def by_hand(home: Home, settings: Settings) -> Agents:
+    """Agents that may write, for what a person does beside the loop (p2 exec). It is no change of what the loop works on."""
+    setup = Setup(home.installation, home.path, HomeSecrets(home), timeout=settings.agent_timeout)
+    return Agents(setup, home, {})

@@ -22,6 +22,7 @@ from controller.engine.clock import Clock
 from controller.engine.errand import Errand
 from controller.engine.groups import with_groups
 from controller.engine.index import Index
+from controller.engine.manager import Manager
 from controller.engine.parts import AgentOf, Identity, Parts
 from controller.engine.passes import Pass, Verdict
 from controller.engine.prune import Pruning
@@ -64,6 +65,7 @@ class Workspace(Opened):
         self._looked_at = 0.0  # monotonic seconds
         self.seen: Callable[[], Mapping[str, Any]] = dict  # what each system has answered, see `Agents.seen`
         self.rebuilt = Rebuilt()  # what of the inventory had been lost
+        self.beside: Opened | None = None  # the loop of the controller that has opened it for a command
         self.news: tuple[str, ...] = ()  # what was put right when it was opened, for the user
 
     @classmethod
@@ -103,6 +105,10 @@ class Workspace(Opened):
         except BaseException:
             closing.close()
             raise
+
+    @property
+    def _loop(self) -> Manager:
+        return self.beside.manager if self.beside else self.manager
 
     # -- desired state -----------------------------------------------------------------------------------------
 
