@@ -16,7 +16,8 @@ from threading import Condition, Lock, Thread
 from threading import Event as Flag
 from typing import Any
 
-from controller.engine.agent import Watches
+from controller.engine.agent import Seen, Watches
+from controller.engine.asking import observe
 from controller.engine.brakes import put_on, released
 from controller.engine.chronicle import Chronicle
 from controller.engine.errand import Errand
@@ -410,10 +411,12 @@ class Manager:
                     self._blocked.add(each.key)
                 else:
                     self._blocked.discard(each.key)
-            woken = self._woken(turned, passes)
-            self._blocked -= woken
+            woken, owners = self._woken(turned, passes), self._owners(each.key for each in passes)
+            self._blocked -= woken | owners
+            for errand in self._errands:
+                errand.reopen(owners)
             self._add(woken, Priority.EDIT)
-            self._add(self._owners(each.key for each in passes), Priority.DRIFT)
+            self._add(owners, Priority.DRIFT)
             self._lock.notify_all()
         if self._patient and any(self._left_meanwhile(each) for each in passes):
             with self._taking:
@@ -449,6 +452,9 @@ class Manager:
 
     def _waits_in_vain(self, each: Pass) -> bool:
         """Whether what this pass found to wait for has come about meanwhile."""
+        if each.verdict is Verdict.AWAITING and each.subject:
+            seen = observe(each.subject.agent, [each.subject.resource], self._parts.context)[each.key]
+            return isinstance(seen, Seen) and not seen.health.awaits
         if each.reason == Reason.DEPENDENCY_NOT_READY:
             return self.reconciler.waits_for(each.key) is None
         return each.reason == Reason.DELETING and self.reconciler.deletion_waits_for(each.key) is None
