@@ -33,7 +33,8 @@ class Import(Command):
 
     p2 import compose FILE… reads Compose files as docker compose -f does: later files override, and .env, profiles,
     include and extends count. A field that Pegasus2 can't keep is an error that names its line, and nothing is printed;
-    with --skip-refused it is left out and named in a warning. A resource of kind Compose keeps to the files instead.
+    with --skip-refused it is left out and named in a warning. Without FILE, or with a directory, the usual names are
+    looked for. A resource of kind Compose keeps to the files instead: see docs/compose.md.
 
     Examples:
       p2 import compose compose.yaml > state/shop.yaml
