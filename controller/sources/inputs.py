@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from controller.sources.cache import Expansion, ParseCache
 from resources.meta import Declared, Problem, Unexpandable
 from resources.parsed import digest_of
 
@@ -46,29 +47,34 @@ class Inputs:
         self._at: dict[str, set[str]] = {}  # the same the other way round
         self._overtaken: set[str] = set()  # read for one user, and found to be other than what the others were told
 
-    def fold(self, bare: Declared) -> Folded:
-        """`bare` with the content of its inputs in its digest, and all that it stands for."""
+    def fold(self, bare: Declared, cache: ParseCache | None = None) -> Folded:
+        """`bare` with the content of its inputs in its digest, and all that it stands for: out of the `cache` if it is there."""
         if bare.resource.expands:
-            return self._expanded(bare)
+            return self._expanded(bare, cache)
         inputs = tuple(bare.inputs())
         return Folded((self._with_contents(bare, inputs),), inputs=inputs)
 
-    def _expanded(self, bare: Declared) -> Folded:
-        read: dict[str, None] = {}
+    def _expanded(self, bare: Declared, cache: ParseCache | None) -> Folded:
+        known = cache.find_expansion(bare, self._digest) if cache else None
+        if known is None:
+            read: dict[str, None] = {}
 
-        def contents(path: Path) -> bytes:
-            read.setdefault(str(path))
-            return self._content(str(path))
+            def contents(path: Path) -> bytes:
+                read.setdefault(str(path))
+                return self._content(str(path))
 
-        try:
-            children = tuple(bare.resource.expand(contents))
-        except Unexpandable as error:
-            return Folded((), error.problems, tuple(read))
-        owner = replace(bare, read=tuple(read))
+            try:
+                children = tuple(bare.resource.expand(contents))
+            except Unexpandable as error:
+                return Folded((), error.problems, tuple(read))
+            found = tuple(Declared(child, bare.origin, digest_of(child), bare.key) for child in children)
+            known = Expansion(found, {path: self._digest(path) for path in read})
+            if cache:
+                cache.put_expansion(bare, found, known.read)
+        owner = replace(bare, read=tuple(known.read))
         inputs = tuple(owner.inputs())
-        own = (self.fold(Declared(child, bare.origin, digest_of(child), bare.key)) for child in children)
-        folded = (Folded((self._with_contents(owner, inputs),), inputs=inputs), *own)
-        return together(folded)
+        own = (self.fold(child, cache) for child in known.children)
+        return together((Folded((self._with_contents(owner, inputs),), inputs=inputs), *own))
 
     def _with_contents(self, declared: Declared, inputs: Iterable[str]) -> Declared:
         digest = None

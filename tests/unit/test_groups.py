@@ -11,6 +11,7 @@ import pytest
 from controller.engine.agent import Agent, Health
 from controller.engine.groups import Groups
 from controller.engine.revision import Revision
+from controller.sources.cache import ParseCache
 from controller.sources.contents import Contents
 from controller.sources.inputs import Inputs, together
 from resources import kinds
@@ -214,3 +215,25 @@ def test_group_that_was_wrong_from_the_start_is_taken_in_when_it_is_put_right(de
     assert desk.contents.survey().problems
     desk.write("a red\n")
     assert desk.look() == ({"a": "red"}, [])
+
+
+def test_what_a_group_stands_for_is_kept_until_what_says_so_changes(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kinds, "built_in", lambda: {"Band": "", "Gadget": ""})
+    desk.write("a red\nb blue\n")
+
+    def survey() -> dict[str, str | None]:
+        cache, contents = ParseCache(tmp_path / "cache", "source"), Contents(str(desk.manifest.parent))
+        found = contents.survey(cache).documents[str(desk.manifest)] or ()
+        cache.save()
+        assert [d.owner for d in found] == [None, *[BAND] * (len(found) - 1)]
+        assert found[0].read == (str(desk.names),)
+        return {d.key.name: d.resource.spec.color for d in found if isinstance(d.resource, Gadget)}
+
+    first, worked_out = survey(), Band.expand
+    monkeypatch.setattr(Band, "expand", lambda self, read: pytest.fail("it is known what it stands for"))
+    assert survey() == first == {"a": "red", "b": "blue"}
+    monkeypatch.setattr(Band, "expand", worked_out)
+    desk.write("a green\n")
+    assert survey() == {"a": "green"}

@@ -70,6 +70,13 @@ class Engine:
         self._ahead = setup.ahead or Ahead()
         self._version: str | None = None  # of the engine's API, once it has said so
 
+    @property
+    def api(self) -> tuple[int, int]:
+        """The version of the engine's API."""
+        version = self._version or str(self.read(paths.VERSION)["ApiVersion"])
+        major, _, minor = version.partition(".")
+        return int(major), int(minor)
+
     def read(self, path: str) -> Any:
         """What the engine says at `path`, one of `paths`."""
         return _content(self._answers([path])[0])
@@ -114,10 +121,11 @@ class WritableEngine(Engine):
         super().__init__(host, setup)
         self._local = local()
 
-    def create_container(self, name: str, config: Json) -> str:
-        """Returns the id. EngineError 404: the image is not here; 409: the name is taken."""
+    def create_container(self, name: str, config: Json, platform: str | None = None) -> str:
+        """Returns the id. EngineError 404: the image is not here, or not for that platform; 409: the name is taken."""
         with self._sdk() as sdk:
-            return str(sdk.create_container_from_config(config, name)["Id"])  # type: ignore[no-untyped-call]
+            made = sdk.create_container_from_config(config, name, platform)  # type: ignore[no-untyped-call]
+            return str(made["Id"])
 
     def start(self, container: str) -> None:
         with self._sdk() as sdk:

@@ -17,7 +17,7 @@ from controller.agents.docker.events import attributes, hints
 from controller.agents.docker.failures import TASK_LEFT_BEHIND, explained, failure, tolerated
 from controller.agents.docker.health import health_of
 from controller.agents.docker.images import Images
-from controller.agents.docker.lookup import Found, Sight, look
+from controller.agents.docker.lookup import Found, Sight, look, names_of_companions
 from controller.agents.docker.making import make, start
 from controller.agents.docker.marks import mark_in, marked_by, owned_in, temporary
 from controller.agents.docker.replacement import Replacement, clear
@@ -81,9 +81,12 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         with explained("look at the containers"):
             sight = look(self._engine, resources, self._installation)
             self._images.learn(sight.images, sight.image_ids())
-        return {resource.key: self._seen(resource, sight, ctx) for resource in resources}
+            others = names_of_companions(self._engine, sight)
+        return {resource.key: self._seen(resource, sight, others, ctx) for resource in resources}
 
-    def _seen(self, resource: Container, sight: Sight, ctx: Context) -> Seen[ContainerObserved] | Failure:
+    def _seen(
+        self, resource: Container, sight: Sight, others: Mapping[str, str], ctx: Context
+    ) -> Seen[ContainerObserved] | Failure:
         found = sight.containers[resource.key]
         if isinstance(found, EngineError):
             return failure(f"look at the container {resource.container_name}", found)
@@ -94,7 +97,7 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         supplied = self._images.supplied(live, sight.images[resource.spec.image])
         names = tuple(sorted(each["Name"].removeprefix("/") for each in found.leftovers))
         try:
-            value = observed_container(resource, live, supplied, ctx.secrets, names, ctx.read_from)
+            value = observed_container(resource, live, supplied, ctx.secrets, names, ctx.read_from, others)
         except (Retry, Stalled) as unknown:  # a secret; the other containers are none the worse for it
             return unknown
         health = health_of(resource.spec, live, self._now())

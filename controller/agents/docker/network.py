@@ -17,7 +17,7 @@ from controller.agents.docker.events import attributes, hints
 from controller.agents.docker.failures import explained, failure, tolerated
 from controller.agents.docker.marks import foreign_labels, labels_of, mark_in, marked_by, owned_in
 from controller.agents.docker.reconnection import Endpoint, Reconnections, endpoints_of
-from controller.agents.docker.translation import told
+from controller.agents.docker.surroundings import told
 from controller.engine.agent import (
     AgentHealth,
     Context,
@@ -50,11 +50,11 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
         self._pending = Reconnections(setup.home)
 
     def observe(self, resources: Sequence[Network], ctx: Context) -> Mapping[Key, Seen[NetworkObserved] | Failure]:
-        answers = self._engine.try_each([paths.network(resource.world_name) for resource in resources])
+        answers = self._engine.try_each([paths.network(resource.network_name) for resource in resources])
         return {resource.key: self._seen(resource, live) for resource, live in zip(resources, answers, strict=True)}
 
     def _seen(self, resource: Network, live: Json | EngineError | None) -> Seen[NetworkObserved] | Failure:
-        name, doubles = resource.world_name, list[str]()
+        name, doubles = resource.network_name, list[str]()
         if isinstance(live, EngineError):
             alike = self._alike(resource)
             if not alike:
@@ -73,7 +73,7 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
         The engine lets two requests at once make two networks of one name, such as that of a process which was killed
         while it waited for the answer, and that of the next one.
         """
-        name = resource.world_name
+        name = resource.network_name
         listed = self._engine.read(paths.networks(name=[name]))
         answers = self._engine.read_each([paths.network(each["Id"]) for each in listed if each["Name"] == name])
         alike = [live for live in answers if live]
@@ -98,7 +98,7 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
 
     def create(self, step: NetworkStep, ctx: Context) -> Done:
         assert step.desired is not None
-        name, spec = step.desired.world_name, step.desired.spec
+        name, spec = step.desired.network_name, step.desired.spec
         labels = {**(spec.labels or {}), **labels_of(step.mark)}
         try:
             identity = self._writable.create_network(name, **_config(spec), labels=labels)
@@ -110,11 +110,11 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
         """Ends a replacement that was interrupted after the new network was made; removes its doubles."""
         assert step.desired is not None
         self._remove_doubles(step)
-        return Done(step.seen.handle, message=self._reconnect(step.desired.world_name))
+        return Done(step.seen.handle, message=self._reconnect(step.desired.network_name))
 
     def replace(self, step: NetworkStep, ctx: Context) -> Done:
         assert step.desired is not None
-        name, identity = step.desired.world_name, step.seen.handle
+        name, identity = step.desired.network_name, step.seen.handle
         self._remove_doubles(step)
         with explained(f"replace the network {name}"):
             connected = endpoints_of(self._engine, name)
@@ -131,7 +131,7 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
 
     def delete(self, step: NetworkStep, ctx: Context) -> Done:
         assert step.last is not None
-        name, identity = step.last.world_name, step.seen.handle
+        name, identity = step.last.network_name, step.seen.handle
         self._remove_doubles(step)
         with explained(f"remove the network {name}"), tolerated(404):
             live = self._engine.read(paths.network(identity))

@@ -10,7 +10,7 @@ from controller.agents.docker.client import Engine, EngineError, Json, WritableE
 from controller.agents.docker.events import hints
 from controller.agents.docker.failures import explained, failure
 from controller.agents.docker.marks import foreign_labels, labels_of, mark_in, marked_by, owned_in
-from controller.agents.docker.translation import told
+from controller.agents.docker.surroundings import told
 from controller.engine.agent import (
     AgentHealth,
     Context,
@@ -42,7 +42,7 @@ class VolumeAgent(SingleAgent[Volume, VolumeObserved]):
         self._installation = setup.installation
 
     def observe(self, resources: Sequence[Volume], ctx: Context) -> Mapping[Key, Seen[VolumeObserved] | Failure]:
-        answers = self._engine.try_each([paths.volume(resource.world_name) for resource in resources])
+        answers = self._engine.try_each([paths.volume(resource.volume_name) for resource in resources])
         return {resource.key: _seen(resource, live) for resource, live in zip(resources, answers, strict=True)}
 
     def diff(self, desired: Volume, last: Volume | None, observed: VolumeObserved | None) -> Plan:
@@ -51,12 +51,12 @@ class VolumeAgent(SingleAgent[Volume, VolumeObserved]):
         changes = changed_fields(desired.spec, last.spec if last else None, observed)
         if not changes:
             return Plan(desired.key, Action.NONE)
-        notes = (f"everything in the volume {desired.world_name} is lost",)
+        notes = (f"everything in the volume {desired.volume_name} is lost",)
         return Plan(desired.key, Action.REPLACE, changes, Disruption.RECREATE, notes, loses_data=True)
 
     def create(self, step: VolumeStep, ctx: Context) -> Done:
         assert step.desired is not None
-        name, spec = step.desired.world_name, step.desired.spec
+        name, spec = step.desired.volume_name, step.desired.spec
         labels = {**(spec.labels or {}), **labels_of(step.mark)}
         with explained(f"create the volume {name}"):
             self._writable.create_volume(name, driver=spec.driver, driver_opts=spec.options, labels=labels)
@@ -67,12 +67,12 @@ class VolumeAgent(SingleAgent[Volume, VolumeObserved]):
 
     def replace(self, step: VolumeStep, ctx: Context) -> Done:
         assert step.desired is not None
-        self._remove(step.desired.world_name)
+        self._remove(step.desired.volume_name)
         return self.create(step, ctx)
 
     def delete(self, step: VolumeStep, ctx: Context) -> Done:
         assert step.last is not None
-        self._remove(step.last.world_name)
+        self._remove(step.last.volume_name)
         return Done()
 
     def _remove(self, name: str) -> None:
@@ -114,7 +114,7 @@ class VolumeAgent(SingleAgent[Volume, VolumeObserved]):
 
 def _seen(resource: Volume, live: Json | EngineError | None) -> Seen[VolumeObserved] | Failure:
     if isinstance(live, EngineError):
-        return failure(f"look at the volume {resource.world_name}", live)
+        return failure(f"look at the volume {resource.volume_name}", live)
     if live is None:
         return Seen(None)
     value = VolumeObserved(
