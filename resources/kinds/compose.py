@@ -32,12 +32,6 @@ spec:
     worker: 2
 """
 
-# Where a project is that only its directory is known of, as docker compose looks for it; the second is merged over the first.
-DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
-OVERRIDE_FILES = (
-    *("compose.override.yaml", "compose.override.yml"),
-    *("docker-compose.override.yaml", "docker-compose.override.yml"),
-)
 _NO_FILES = "cannot tell which files are meant: give files, or the directory that they are in"
 
 ServiceName = Annotated[str, Field(min_length=1, max_length=WORD_MAX)]
@@ -97,7 +91,8 @@ class Compose(Resource):
     """A project of Compose files."""
 
     about: ClassVar[About] = About(
-        plural="composes", columns=(("Project", "spec.project"), ("Files", "spec.files"), ("Directory", "spec.directory"))
+        plural="composes",
+        columns=(("Project", "spec.project"), ("Files", "spec.files"), ("Directory", "spec.directory")),
     )
     expands: ClassVar[bool] = True
 
@@ -152,14 +147,13 @@ def _files(spec: ComposeSpec, read: Read) -> list[Path]:
 
 def found_files(directory: Path, read: Read) -> list[Path]:
     """The Compose file in `directory`, and its override. Raises Unexpandable where there is none."""
-    found = [next((path for name in names if _is_there(path := directory / name, read)), None) for names in _LOOKED_FOR]
-    if found[0] is None:
-        message = f"cannot find a Compose file: there is none of {', '.join(DEFAULT_FILES)}; name it in files"
+    from resources.compose.project import NAMES, find_files
+
+    found = find_files(directory, lambda path: _is_there(path, read))
+    if not found:
+        message = f"cannot find a Compose file here: there is none of {', '.join(NAMES)}; name it in files"
         raise Unexpandable((Problem(str(directory), message),))
-    return [path for path in found if path]
-
-
-_LOOKED_FOR = (DEFAULT_FILES, OVERRIDE_FILES)
+    return found
 
 
 def _is_there(path: Path, read: Read) -> bool:

@@ -84,7 +84,9 @@ _SERVICE = {
     "cpus": _kept("Container.cpus"),
     "cpuset": _kept("Container.cpuset"),
     "credential_spec": _refused(_WINDOWS),
-    "depends_on": _kept("Container.dependsOn: the dependency is Ready first, which is healthy where it has a healthcheck"),
+    "depends_on": _kept(
+        "Container.dependsOn: the dependency is Ready first, which is healthy where it has a healthcheck"
+    ),
     "depends_on.*.condition": _kept("service_completed_successfully makes the dependency state: completed"),
     "depends_on.*.required": _kept("false: a service that is not enabled is not waited for"),
     "depends_on.*.restart": _noted(
@@ -236,14 +238,14 @@ _DEPLOY = {
 }
 
 _BUILD = {
-    "additional_contexts": _kept("Image.build.additionalContexts"),
+    "additional_contexts": _refused("a build has one context here: copy what it needs into that"),
     "args": _kept("Image.build.args"),
     "cache_from": _kept("Image.build.cacheFrom"),
     "cache_to": _noted("the engine keeps its own cache"),
     "context": _kept("Image.build.context"),
     "dockerfile": _kept("Image.build.dockerfile"),
     "dockerfile_inline": _kept("Image.build.dockerfileInline"),
-    "entitlements": _kept("Image.build.entitlements"),
+    "entitlements": _refused("builds have no rights on the machine"),
     "extra_hosts": _kept("Image.build.extraHosts"),
     "isolation": _refused(_WINDOWS),
     "labels": _kept("Image.build.labels"),
@@ -261,7 +263,7 @@ _BUILD = {
     "secrets.*.gid": _noted("the Dockerfile says how it is mounted"),
     "secrets.*.mode": _noted("the Dockerfile says how it is mounted"),
     "shm_size": _kept("Image.build.shmSize"),
-    "ssh": _kept("Image.build.ssh"),
+    "ssh": _refused("no agent is passed on: give the key as one of secrets"),
     "tags": _kept("Image.build.tags"),
     "target": _kept("Image.build.target"),
     "ulimits": _kept("Image.build.ulimits"),

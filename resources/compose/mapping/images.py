@@ -13,8 +13,8 @@ from resources.compose.mapping.scene import Scene
 Spec = dict[str, Any]
 Json = Mapping[str, Any]
 
-_PLAIN = ("additional_contexts", "dockerfile_inline", "entitlements", "network", "no_cache", "pull", "target")
-_LISTS = ("cache_from", "ssh", "tags")
+_PLAIN = ("dockerfile_inline", "network", "no_cache", "pull", "target")
+_LISTS = ("cache_from", "tags")
 _MAPS = ("args", "labels")
 
 
@@ -25,12 +25,13 @@ def images_of(scene: Scene) -> Iterator[tuple[str, str, Spec]]:
         if not spec.get("build"):
             continue
         path: Path = ("services", service, "build")
-        image = {"image": scene.image(service), "build": _build(scene, spec["build"], path)}
+        called = scene.image(service)
+        image: Spec = {"image": called, "build": _build(scene, spec["build"], path)}
         if platform := _platform(scene, spec, path):
             image["platform"] = platform
-        other, same = found.setdefault(image["image"], (service, image))
+        other, same = found.setdefault(called, (service, image))
         if same != image:
-            message = f"cannot build {image['image']} in two ways: {other} builds it, too; give one of them another image"
+            message = f"cannot build {called} in two ways: {other} builds it, too; give one of them another image"
             scene.notes.refuse(path, message)
         elif other == service:
             yield service, scene.resources["services"][service], image

@@ -73,8 +73,8 @@ _Parts = Iterator[tuple[str, str, Spec, Path]]
 
 
 def _networks(scene: Scene) -> _Parts:
-    for name in sorted(scene.used("networks")):
-        declared = scene.project.networks[name] or {}
+    for name, written in sorted(scene.project.networks.items()):
+        declared = written or {}
         if declared.get("external"):
             continue
         spec = {
@@ -87,13 +87,20 @@ def _networks(scene: Scene) -> _Parts:
             "labels": {**(_texts(declared.get("labels")) or {}), **network_labels(scene.project, name)},
             "ignore": [UNCOMPARED],
         }
-        yield "Network", scene.resources["networks"][name], _named("networkName", scene, "networks", name, spec), ("networks", name)
+        yield (
+            "Network",
+            scene.resources["networks"][name],
+            _named("networkName", scene, "networks", name, spec),
+            ("networks", name),
+        )
 
 
 def _addresses(ipam: Mapping[str, Any]) -> Spec:
     names = {"subnet": "subnet", "gateway": "gateway", "ip_range": "ipRange", "aux_addresses": "auxAddresses"}
     pools = [
-        {field: pool[name] for name, field in names.items() if pool.get(name)} for pool in ipam.get("config") or () if pool
+        {field: pool[name] for name, field in names.items() if pool.get(name)}
+        for pool in ipam.get("config") or ()
+        if pool
     ]
     driver = ipam.get("driver") if ipam.get("driver") != "default" else None
     if len(pools) == 1 and not driver and not ipam.get("options") and pools[0].keys() <= {"subnet", "gateway"}:
@@ -103,8 +110,8 @@ def _addresses(ipam: Mapping[str, Any]) -> Spec:
 
 
 def _volumes(scene: Scene) -> _Parts:
-    for name in sorted(scene.used("volumes")):
-        declared = scene.project.volumes[name] or {}
+    for name, written in sorted(scene.project.volumes.items()):
+        declared = written or {}
         if declared.get("external"):
             continue
         spec = {
@@ -113,7 +120,12 @@ def _volumes(scene: Scene) -> _Parts:
             "labels": {**(_texts(declared.get("labels")) or {}), **volume_labels(scene.project, name)},
             "ignore": [UNCOMPARED],
         }
-        yield "Volume", scene.resources["volumes"][name], _named("volumeName", scene, "volumes", name, spec), ("volumes", name)
+        yield (
+            "Volume",
+            scene.resources["volumes"][name],
+            _named("volumeName", scene, "volumes", name, spec),
+            ("volumes", name),
+        )
 
 
 def _images(scene: Scene) -> _Parts:
@@ -150,7 +162,7 @@ def _unknown_services(scene: Scene) -> None:
 
 
 class _Maker:
-    """Makes resources of specs, and problems of what their kinds refuse."""
+    """Makes resources of specs, and problems of what their kinds refuse; what is refused is left out of the resource."""
 
     def __init__(self, scene: Scene, common: Mapping[str, Any]) -> None:
         self._scene = scene
@@ -165,10 +177,13 @@ class _Maker:
         try:
             return model.model_validate(content)
         except ValidationError as error:
+            wrong: set[str | int] = set()
             for mistake in spec_mistakes(error, model, content):
-                field = written_as(mistake.path[1:]) if len(mistake.path) > 1 else ()
-                self._scene.notes.refuse((*path, *field), mistake.message)
-            return None
+                field = mistake.path[1:]
+                wrong.update(field[:1])
+                self._scene.notes.refuse((*path, *written_as(field)), mistake.message)
+        left = {field: value for field, value in spec.items() if field not in wrong}
+        return self.make(kind, name, left, path) if left.keys() < spec.keys() else None
 
     def _shared(self, spec: Spec) -> Spec:
         common = dict(self._common)

@@ -21,7 +21,9 @@ def mounts_of(scene: Scene, instance: Instance) -> Iterator[Spec]:
     for at, mount in enumerate(scene.project.services[instance.service].get("volumes") or ()):
         kind = mount.get("type")
         if kind not in _KNOWN:
-            scene.notes.refuse((*path, at), f"cannot mount a thing of type {kind}: only bind, volume and tmpfs are known")
+            scene.notes.refuse(
+                (*path, at), f"cannot mount a thing of type {kind}: only bind, volume and tmpfs are known"
+            )
             continue
         yield {name: value for name, value in _mount(scene, kind, mount).items() if value is not None}
 

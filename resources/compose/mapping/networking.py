@@ -21,10 +21,8 @@ def ports_of(scene: Scene, instance: Instance) -> Spec:
         published = text(port.get("published") or "0")
         if instance.number == 2 and published != "0" and "-" not in published:
             count = len(scene.instances[instance.service])
-            scene.notes.refuse(
-                (*path, at),
-                f"cannot publish port {published} for {count} containers: give a range of ports, or leave the choice to the engine",
-            )
+            advice = "give a range of ports, or leave the choice to the engine"
+            scene.notes.refuse((*path, at), f"cannot publish port {published} for {count} containers: {advice}")
     return {"ports": [_port(port) for port in ports]} if ports else {}
 
 
@@ -75,7 +73,12 @@ def _attachment(scene: Scene, network: str, how: Json, instance: Instance) -> Sp
         "gwPriority": how.get("gw_priority"),
     }
     name = scene.called("networks", network)
-    return {"name": name, "external": True, "aliases": aliases, **{field: value for field, value in more.items() if value}}
+    return {
+        "name": name,
+        "external": True,
+        "aliases": aliases,
+        **{field: value for field, value in more.items() if value},
+    }
 
 
 def _links(scene: Scene, service: Json, instance: Instance) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What of a project can't be kept, and what is left out: gathered by all parts of the mapping, each with its place in the files."""
+"""What of a project can't be kept, and what is left out: gathered with its place in the files."""
 
 from __future__ import annotations
 
@@ -59,7 +59,11 @@ def _look(value: Any, path: Path, general: str, notes: Notes, implied: frozenset
             return
     if general in WITHIN:
         for part, inner in _parts(value):
-            below = f"{general}.{part}" if f"{general}.{part}" in FIELDS or f"{general}.{part}" in WITHIN else f"{general}.*"
+            below = (
+                f"{general}.{part}"
+                if f"{general}.{part}" in FIELDS or f"{general}.{part}" in WITHIN
+                else f"{general}.*"
+            )
             _look(inner, (*path, part), below, notes, implied)
     elif general not in FIELDS:
         known = (name.rpartition(".")[2] for name in FIELDS if name.rpartition(".")[0] == general.rpartition(".")[0])

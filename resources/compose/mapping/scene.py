@@ -96,23 +96,6 @@ class Scene:
         """The image that the containers of a service are made from."""
         return str(self.project.services[service].get("image") or self.names.image(service))
 
-    def used(self, section: str) -> set[str]:
-        """Names of the networks or volumes that a service uses: Docker Compose makes no others."""
-        found: set[str] = set()
-        for name, spec in self.project.services.items():
-            if self.instances[name] or section == "volumes":
-                found |= _networks(spec) if section == "networks" else _volumes(spec)
-        return found & set(getattr(self.project, section))
-
-
-def _networks(spec: Mapping[str, Any]) -> set[str]:
-    return set() if spec.get("network_mode") else set(spec.get("networks") or {"default": None})
-
-
-def _volumes(spec: Mapping[str, Any]) -> set[str]:
-    mounts = (mount for mount in spec.get("volumes") or () if mount.get("type") == "volume" and mount.get("source"))
-    return {mount["source"] for mount in mounts}
-
 
 def _shared_with(spec: Mapping[str, Any]) -> set[str]:
     """The services that Docker Compose makes dependencies by itself."""

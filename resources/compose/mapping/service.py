@@ -151,7 +151,10 @@ def container_spec(scene: Scene, instance: Instance) -> Spec:
     found |= networking_of(scene, instance)
     mounts = [*mounts_of(scene, instance), *file_mounts(scene, instance)]
     found |= {"volumes": mounts or None, "tmpfs": tmpfs_of(service) or None}
-    found["labels"] = {**(found.get("labels") or {}), **container_labels(scene.project, instance.service, instance.number)}
+    found["labels"] = {
+        **(found.get("labels") or {}),
+        **container_labels(scene.project, instance.service, instance.number),
+    }
     found["pullPolicy"] = _pull_policy(scene, service, path)
     found["dependsOn"] = list(dict.fromkeys(_dependencies(scene, service, instance)))
     found["ignore"] = [UNCOMPARED]
