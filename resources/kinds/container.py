@@ -63,7 +63,7 @@ from resources.meta import (
     seconds,
     world_name,
 )
-from resources.notation import ports
+from resources.notation import canonical_image, ports
 from resources.rules import MANY, TEXT_MAX, Rule
 
 # What belongs to the network that a container has for itself, and can't be set of another one's.
@@ -423,6 +423,9 @@ class Container(Resource):
                 continue
             everywhere = port.ip in ("", "0.0.0.0", "::")
             yield Claim("host port", f"{port.host}/{port.protocol}", "*" if everywhere else port.ip)
+
+    def within(self) -> Iterable[Claim]:
+        yield Claim("image", canonical_image(self.spec.image))
 
     def references(self) -> Iterable[Key]:
         namespace = self.metadata.namespace
