@@ -424,9 +424,6 @@ class Container(Resource):
             everywhere = port.ip in ("", "0.0.0.0", "::")
             yield Claim("host port", f"{port.host}/{port.protocol}", "*" if everywhere else port.ip)
 
-    def within(self) -> Iterable[Claim]:
-        yield Claim("image", canonical_image(self.spec.image))
-
     def references(self) -> Iterable[Key]:
         namespace = self.metadata.namespace
         for attachment in self.spec.networks or ():
@@ -438,6 +435,7 @@ class Container(Resource):
 
     def within(self) -> Iterable[Claim]:
         """What is named as the engine names it, and may be a resource's: so it comes first."""
+        yield Claim("image", canonical_image(self.spec.image))
         for attachment in self.spec.networks or ():
             if attachment.external:
                 yield Claim("network name", attachment.name)
