@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from resources.compose.mapping.networking import host_addresses
 from resources.compose.mapping.notes import Path
 from resources.compose.mapping.plain import camel, size, text, texts, ulimits
 from resources.compose.mapping.scene import Scene
+from resources.notation import canonical_duration, duration_text
 
 Spec = dict[str, Any]
 Json = Mapping[str, Any]
@@ -19,22 +21,53 @@ _MAPS = ("args", "labels")
 
 
 def images_of(scene: Scene) -> Iterator[tuple[str, str, Spec]]:
-    """The service, the resource's name and its spec, for each image. Several services may share one."""
+    """The service, the resource's name and its spec, for each image that is built or looked for anew. Services may share one."""
     found: dict[str, tuple[str, Spec]] = {}
     for service, spec in scene.project.services.items():
-        if not spec.get("build"):
+        path: Path = ("services", service)
+        image = _built(scene, service, spec, path) if spec.get("build") else _refreshed(scene, service, spec)
+        if image is None:
             continue
-        path: Path = ("services", service, "build")
-        called = scene.image(service)
-        image: Spec = {"image": called, "build": _build(scene, spec["build"], path)}
-        if platform := _platform(scene, spec, path):
-            image["platform"] = platform
-        other, same = found.setdefault(called, (service, image))
+        other, same = found.setdefault(scene.image(service), (service, image))
         if same != image:
-            message = f"cannot build {called} in two ways: {other} builds it, too; give one of them another image"
-            scene.notes.refuse(path, message)
+            advice = f"{other} says something else of it; give one of them another image"
+            scene.notes.refuse(path, f"cannot keep {scene.image(service)} in two ways: {advice}")
         elif other == service:
             yield service, scene.resources["services"][service], image
+
+
+def _built(scene: Scene, service: str, spec: Json, path: Path) -> Spec:
+    found: Spec = {"image": scene.image(service), "build": _build(scene, spec["build"], (*path, "build"))}
+    if platform := _platform(scene, spec, (*path, "build")):
+        found["platform"] = platform
+    return found
+
+
+def _refreshed(scene: Scene, service: str, spec: Json) -> Spec | None:
+    """Of one that is looked for at its registry again and again. A digest names one image for ever."""
+    interval = _interval(str(spec.get("pull_policy") or ""), spec.get("pull_refresh_after"))
+    if not interval or "@" in scene.image(service):
+        return None
+    found = {
+        "image": scene.image(service),
+        "updatePolicy": "tag",
+        "interval": interval,
+        "platform": spec.get("platform"),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _interval(policy: str, after: str | None) -> str:
+    """`every_1d12h` as a duration; empty where nothing is to be looked for."""
+    if policy == "refresh":
+        return canonical_duration(after or "24h")
+    named = {"daily": "1d", "weekly": "1w"}.get(policy) or policy.removeprefix("every_")
+    if not re.fullmatch("([0-9]+[wdhms])+", named):
+        return ""
+    return duration_text(sum(int(count) * _SECONDS[unit] for count, unit in re.findall("([0-9]+)([wdhms])", named)))
+
+
+_SECONDS = {"w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
 def _build(scene: Scene, build: Json, path: Path) -> Spec:
@@ -76,7 +109,8 @@ def _secrets(scene: Scene, secrets: list[Any], path: Path) -> Iterator[tuple[str
 
 def _platform(scene: Scene, service: Json, path: Path) -> str | None:
     platforms = service["build"].get("platforms") or []
-    if len(platforms) > 1 and service.get("platform") not in platforms:
-        names = ", ".join(platforms)
-        scene.notes.refuse((*path, "platforms"), f"cannot keep images for {names} under one name: give one platform")
-    return service.get("platform") or (platforms[0] if platforms else None)
+    if service.get("platform") or len(platforms) < 2:
+        return service.get("platform") or (platforms[0] if platforms else None)
+    names = ", ".join(platforms)
+    scene.notes.warn((*path, "platforms"), f"of {names} only the engine's own is built: it runs no other")
+    return None

@@ -130,7 +130,7 @@ def _volumes(scene: Scene) -> _Parts:
 
 def _images(scene: Scene) -> _Parts:
     for service, name, spec in images_of(scene):
-        yield "Image", name, spec, ("services", service, "build")
+        yield "Image", name, spec, ("services", service)
 
 
 def _containers(scene: Scene) -> _Parts:
@@ -177,13 +177,12 @@ class _Maker:
         try:
             return model.model_validate(content)
         except ValidationError as error:
-            wrong: set[str | int] = set()
-            for mistake in spec_mistakes(error, model, content):
-                field = mistake.path[1:]
-                wrong.update(field[:1])
-                self._scene.notes.refuse((*path, *written_as(field)), mistake.message)
+            mistakes = spec_mistakes(error, model, content)
+        for mistake in mistakes:
+            self._scene.notes.refuse((*path, *written_as(mistake.path[1:])), mistake.message)
+        wrong = {mistake.path[1] for mistake in mistakes if len(mistake.path) > 1}
         left = {field: value for field, value in spec.items() if field not in wrong}
-        return self.make(kind, name, left, path) if left.keys() < spec.keys() else None
+        return self.make(kind, name, left, path) if left.keys() < spec.keys() and "image" not in wrong else None
 
     def _shared(self, spec: Spec) -> Spec:
         common = dict(self._common)

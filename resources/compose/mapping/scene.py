@@ -80,9 +80,8 @@ class Scene:
 
     @cached_property
     def resources(self) -> dict[str, dict[str, str]]:
-        """The resources' names of networks, volumes and built images, by section and name."""
-        built = [name for name, spec in self.project.services.items() if spec.get("build")]
-        sections = {"networks": self.project.networks, "volumes": self.project.volumes, "services": built}
+        """The resources' names of networks, volumes and images (of services), by section and name."""
+        sections = {name: getattr(self.project, name) for name in ("networks", "volumes", "services")}
         return {
             section: unique((name, self.names.resource(name)) for name in names) for section, names in sections.items()
         }

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import ceil
 from typing import Any
 
+from resources.compose.mapping.env_files import env_files, labels_of_files
 from resources.compose.mapping.granted import file_mounts
 from resources.compose.mapping.marks import UNCOMPARED, container_labels
 from resources.compose.mapping.mounts import mounts_of, tmpfs_of, volumes_from
@@ -129,7 +130,7 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "uts": ("uts", text),
     "working_dir": ("workingDir", text),
 }
-_PULLING = {"always": "always", "never": "never", "missing": "missing", "if_not_present": "missing", "build": "missing"}
+_PULLING = {"always": "always", "never": "never", "missing": "missing", "if_not_present": "missing"}
 _SHARED = ("pid", "ipc")
 
 
@@ -152,10 +153,11 @@ def container_spec(scene: Scene, instance: Instance) -> Spec:
     mounts = [*mounts_of(scene, instance), *file_mounts(scene, instance)]
     found |= {"volumes": mounts or None, "tmpfs": tmpfs_of(service) or None}
     found["labels"] = {
+        **labels_of_files(scene, service, path),
         **(found.get("labels") or {}),
         **container_labels(scene.project, instance.service, instance.number),
     }
-    found["pullPolicy"] = _pull_policy(scene, service, path)
+    found["pullPolicy"] = _pull_policy(service)
     found["dependsOn"] = list(dict.fromkeys(_dependencies(scene, service, instance)))
     found["ignore"] = [UNCOMPARED]
     if _completes(scene, instance.service):
@@ -173,15 +175,9 @@ def _words(service: Json) -> Spec:
     return found
 
 
-def _pull_policy(scene: Scene, service: Json, path: Path) -> str | None:
-    policy = service.get("pull_policy")
-    if not policy:
-        return None
-    if policy not in _PULLING:
-        message = f'cannot keep pull_policy: "{policy}": declare an Image with updatePolicy: tag and an interval'
-        scene.notes.refuse((*path, "pull_policy"), message)
-        return None
-    return _PULLING[policy] if not service.get("build") else None
+def _pull_policy(service: Json) -> str | None:
+    """None where an Image brings it: see `images.py`."""
+    return _PULLING.get(service.get("pull_policy") or "") if not service.get("build") else None
 
 
 def _sharing(scene: Scene, service: Json) -> Spec:
@@ -251,20 +247,7 @@ def _environment(scene: Scene, service: Json, path: Path) -> Spec:
     for name in (name for name, value in values.items() if value is None):
         scene.notes.warn((*path, "environment", name), f"{name} is left out: nothing gives it a value")
     env = {name: text(value) for name, value in values.items() if value is not None}
-    files = [each["path"] for each in service.get("env_file") or () if _is_there(scene, each)]
-    return {"env": env or None, "envFile": files or None}
-
-
-def _is_there(scene: Scene, file: Json) -> bool:
-    from pathlib import Path as FilePath
-
-    if file.get("required", True):
-        return True
-    try:
-        scene.read(FilePath(file["path"]))
-    except OSError:
-        return False
-    return True
+    return {"env": env or None, "envFile": env_files(scene, service, path) or None}
 
 
 def _dependencies(scene: Scene, service: Json, instance: Instance) -> Iterator[str]:
