@@ -10,7 +10,7 @@ from math import ceil
 from typing import Any
 
 from resources.compose.mapping.env_files import env_files, labels_of_files
-from resources.compose.mapping.granted import file_mounts
+from resources.compose.mapping.granted import file_mounts, inner_files
 from resources.compose.mapping.marks import UNCOMPARED, container_labels
 from resources.compose.mapping.mounts import mounts_of, tmpfs_of, volumes_from
 from resources.compose.mapping.networking import networking_of, ports_of
@@ -151,7 +151,11 @@ def container_spec(scene: Scene, instance: Instance) -> Spec:
     found["volumesFrom"] = volumes_from(scene, instance) or None
     found |= networking_of(scene, instance)
     mounts = [*mounts_of(scene, instance), *file_mounts(scene, instance)]
-    found |= {"volumes": mounts or None, "tmpfs": tmpfs_of(service) or None}
+    found |= {
+        "volumes": mounts or None,
+        "tmpfs": tmpfs_of(service) or None,
+        "files": inner_files(scene, instance) or None,
+    }
     found["labels"] = {
         **labels_of_files(scene, service, path),
         **(found.get("labels") or {}),
@@ -274,6 +278,7 @@ def _completes(scene: Scene, service: str) -> bool:
 _SPAN_FIELDS = {"volumes": "volumes", "networks": "networks", "ports": "ports", "extraHosts": "extra_hosts"}
 _WRITTEN_AS = {field: name for name, (field, _) in _FIELDS.items()} | {
     **_SPAN_FIELDS,
+    "files": "secrets",
     "command": "command",
     "containerName": "container_name",
     "dependsOn": "depends_on",
