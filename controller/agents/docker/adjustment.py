@@ -53,8 +53,15 @@ def can_stay(desired: Container, observed_networks: Sequence[Attachment], change
     settable = limits(desired.spec)
     if any(name not in settable for field in fields & LIMITS.keys() for name in LIMITS[field]):
         return False
+    if "networks" not in fields:
+        return True
     networks = {each.name for each in (*wanted_networks(desired.spec), *observed_networks)}
-    return "networks" not in fields or not networks & LONE_NETWORKS
+    return not networks & LONE_NETWORKS and _fixed(wanted_networks(desired.spec)) == _fixed(observed_networks)
+
+
+def _fixed(attachments: Sequence[Attachment]) -> set[tuple[str, str | None, int | None]]:
+    """What of the connections can only be said when the container is created."""
+    return {(each.name, each.macAddress, each.gwPriority) for each in attachments if each.macAddress or each.gwPriority}
 
 
 def adjust(

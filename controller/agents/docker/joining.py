@@ -92,11 +92,11 @@ def observed_networks(container: Container, live: Json) -> tuple[Attachment, ...
         return None
     declared = {container.network_name(each): each for each in container.spec.networks or ()}
     endpoints = live["NetworkSettings"].get("Networks") or {}
-    found = [_attachment(name, end or {}, declared.get(name), live) for name, end in endpoints.items()]
+    found = [_attachment(container, live, name, end or {}, declared.get(name)) for name, end in endpoints.items()]
     return tuple(sorted(found, key=lambda each: each.name))
 
 
-def _attachment(name: str, endpoint: Json, declared: Attachment | None, live: Json) -> Attachment:
+def _attachment(container: Container, live: Json, name: str, endpoint: Json, declared: Attachment | None) -> Attachment:
     addresses = endpoint.get("IPAMConfig") or {}
     # Engines before API 1.44 add the short id of the container to its aliases.
     aliases = tuple(sorted({*(endpoint.get("Aliases") or ())} - {live["Id"][:12]}))
@@ -109,28 +109,37 @@ def _attachment(name: str, endpoint: Json, declared: Attachment | None, live: Js
         ipv4Address=addresses.get("IPv4Address") or None,
         ipv6Address=addresses.get("IPv6Address") or None,
         linkLocalIps=local if local or known.linkLocalIps is not None else None,
-        macAddress=_mac(live, endpoint) if known.macAddress else None,
+        macAddress=_mac(container, live, name, endpoint, known),
         driverOpts=endpoint.get("DriverOpts") or (known.driverOpts if not known.driverOpts else None),
         priority=known.priority,  # has had its effect when the container was made
         gwPriority=gateway if gateway or known.gwPriority is not None else None,
     )
 
 
-def _mac(live: Json, endpoint: Json) -> str | None:
-    """As it was asked for where the engine tells, else the one in use."""
-    asked = live["Config"].get("MacAddress") or endpoint.get("MacAddress")
-    return str(asked).lower() if asked else None
+def _mac(container: Container, live: Json, name: str, endpoint: Json, known: Attachment) -> str | None:
+    """In the first network the one that was asked for, where the engine tells; else, where the spec has one, that in use."""
+    asked = live["Config"].get("MacAddress") if _is_first(name, live) else None
+    if container.spec.networks is None or container.spec.macAddress is not None:
+        return None  # it stands at the container
+    return _lower(asked or (known.macAddress and endpoint.get("MacAddress")))
 
 
 def observed_mac(spec: ContainerSpec, live: Json) -> str | None:
-    """That of the whole container, unless the spec knows it as that of a network."""
-    if any(each.macAddress for each in spec.networks or ()):
+    """That of the whole container, unless the spec has networks to write it at."""
+    if spec.networks is not None and spec.macAddress is None:
         return None
-    if spec.macAddress is None:
-        return _mac(live, {})
-    endpoints = live["NetworkSettings"].get("Networks") or {}
-    first = endpoints.get(live["HostConfig"]["NetworkMode"]) or endpoints.get(DEFAULT) or {}
-    return _mac(live, first)
+    endpoints = (live["NetworkSettings"].get("Networks") or {}).items()
+    in_use = next(((end or {}).get("MacAddress") for name, end in endpoints if _is_first(name, live)), None)
+    return _lower(live["Config"].get("MacAddress") or (spec.macAddress and in_use))
+
+
+def _is_first(name: str, live: Json) -> bool:
+    mode = live["HostConfig"]["NetworkMode"]
+    return name == (DEFAULT if mode == "default" else mode)
+
+
+def _lower(mac: str | None) -> str | None:
+    return mac.lower() if mac else None
 
 
 def observed_links(live: Json) -> dict[str, str]:

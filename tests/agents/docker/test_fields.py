@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from resources.docker.parts import BlkioConfig, DeviceRequest, Healthcheck, Logging, Mount, Ulimit
 from resources.kinds.container import Container, ContainerSpec
-from resources.meta import COMMON_FIELDS
+from resources.meta import COMMON_FIELDS, Model
 from resources.plan import Action, Why
 from tests.agents.docker.engine import RealContainers, free_port
 from tests.agents.keeper import Keeper
@@ -34,6 +35,10 @@ FIELDS: dict[str, tuple[Any, Any]] = {
             {"type": "tmpfs", "target": "/scratch/", "size": "1Mi", "mode": "1770"},
             {"type": "volume", "target": "/anonymous"},
             {"type": "bind", "source": "/tmp", "target": "/host", "readOnly": True, "propagation": "rslave"},
+            {"type": "bind", "source": "/tmp", "target": "/flat", "recursive": "disabled"},
+            {"type": "bind", "source": "/tmp", "target": "/labelled", "readOnly": True, "selinux": "z"},
+            {"type": "bind", "source": "/tmp", "target": "/made", "createHostPath": True},
+            {"type": "volume", "target": "/empty", "nocopy": True},
         ],
         [{"type": "bind", "source": "/tmp", "target": "/host"}],
     ),
@@ -120,8 +125,32 @@ NOT_IN_THE_WORLD = {"pullPolicy", "minReadySeconds", "readyTimeout", "rollback"}
 BASE: dict[str, Any] = {"image": IMAGE, "pullPolicy": "never", "state": "stopped"}
 
 
+# Fields of parts, likewise.
+PARTS_ELSEWHERE = {
+    Healthcheck: {"startInterval", "disable"},
+    Mount: {"subpath", "external"},
+    BlkioConfig: {"weight", "weightDevice"},  # few kernels have them
+}
+
+
 def test_every_field_is_tested() -> None:
     assert ContainerSpec.model_fields.keys() - COMMON_FIELDS == FIELDS.keys() | ELSEWHERE | NOT_IN_THE_WORLD
+
+
+@pytest.mark.parametrize(
+    ("field", "part"),
+    [
+        ("healthcheck", Healthcheck),
+        ("volumes", Mount),
+        ("ulimits", Ulimit),
+        ("logging", Logging),
+        ("deviceRequests", DeviceRequest),
+        ("blkioConfig", BlkioConfig),
+    ],
+)
+def test_every_field_of_a_part_is_tested(field: str, part: type[Model]) -> None:
+    written = json.dumps(FIELDS[field])
+    assert {name for name in part.model_fields if f'"{name}"' not in written} == PARTS_ELSEWHERE.get(part, set())
 
 
 @pytest.mark.parametrize("field", FIELDS)
