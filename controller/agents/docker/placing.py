@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +61,7 @@ def seen_files(
     if not declared and not written:
         return None
     recorded: dict[str, str] | None = _parsed(written) if written else None
-    found: dict[str, InnerFile | str] = {path: _ANOTHER for path in recorded or ()}
+    found: dict[str, InnerFile | str] = dict.fromkeys(recorded or (), _ANOTHER)
     unfinished = live["State"]["Status"] == "created" and container.spec.state != "stopped"
     for path, file in declared.items():
         content = _revealed(container, file, secrets)
@@ -111,6 +112,7 @@ def _parsed(label: str) -> dict[str, str]:
 def _add(tar: tarfile.TarFile, path: str, file: InnerFile, content: bytes) -> None:
     entry = tarfile.TarInfo(path.lstrip("/"))
     entry.size, entry.mode, entry.uid, entry.gid = len(content), int(file.mode, 8), file.uid, file.gid
+    entry.mtime = time.time()
     tar.addfile(entry, io.BytesIO(content))
 
 
