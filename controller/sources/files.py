@@ -47,6 +47,7 @@ class FilesSource:
         self._lasts = lasts
         self._inquiries = Inquiries()
         self._stillness = Stillness()
+        self._read_last: Said | None = None
 
     @property
     def name(self) -> str:
@@ -61,7 +62,8 @@ class FilesSource:
         return self._stillness.kept()
 
     def read(self) -> Revision:
-        return self._read(Said(self.name), self._clock())
+        self._read_last = Said(self.name)
+        return self._read(self._read_last, self._clock())
 
     def watch(self, stop: Flag) -> Iterator[Revision]:
         git = GitLock(self._path)
@@ -80,6 +82,10 @@ class FilesSource:
     def hurry(self, seconds: float) -> bool:
         """As `current`; and what leaves the source is handed out without waiting for quiet, for somebody means it."""
         return self._inquiries.ask(seconds, hurry=True)
+
+    def looked_at(self) -> set[str]:
+        """All paths that had a say in what `read` has returned last."""
+        return self._read_last.looked_at() if self._read_last else set()
 
     def _read(self, contents: Said, since: float) -> Revision:
         cache = ParseCache(self._cache, self.name) if self._cache else None

@@ -69,6 +69,10 @@ class Overlay:
         """All directories in which something that matters can change."""
         return self._inputs.directories() | {self._root}
 
+    def looked_at(self) -> set[str]:
+        """All paths that have a say in what is desired, those among them that are not there."""
+        return {self._root, *self._inputs.looked_at()}
+
     @property
     def files(self) -> frozenset[str]:
         """The texts that it is made from: kustomizations, files with resources, patches, values of variables."""

@@ -26,6 +26,7 @@ class Answers(Protocol):
     def all(self) -> Look: ...
     def digests(self, files: Iterable[str]) -> dict[str, bytes]: ...
     def directories(self) -> set[str]: ...
+    def looked_at(self) -> set[str]: ...
 
 
 class Said:
@@ -70,6 +71,9 @@ class Said:
 
     def directories(self) -> set[str]:
         return self._answers.directories()
+
+    def looked_at(self) -> set[str]:
+        return self._answers.looked_at()
 
 
 def _answers(root: str, *, overlay: bool) -> Answers:
