@@ -7,7 +7,7 @@ which may lie elsewhere, in a base. While the whole does not come out, all that 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from controller.engine.revision import Condition, Revision
@@ -17,7 +17,7 @@ from controller.sources.inputs import Inputs, together
 from resources.kustomize.kustomization import NAMES
 from resources.kustomize.loading import Loaded, load
 from resources.kustomize.resolving import resolve
-from resources.kustomize.scripts import Unresolvable
+from resources.kustomize.scripts import Script, Unresolvable
 from resources.meta import Problem
 
 _US = "overlay"  # the one user of all inputs
@@ -33,6 +33,8 @@ class Overlay:
         self._problems: dict[str, tuple[Problem, ...]] = {}
         self._partial: dict[str, Documents] = {}
         self._texts: set[str] = set()  # the files that were read for it
+        self._scripts: dict[str, Script] = {}  # as they were parsed
+        self._loaded: dict[Hashable, Loaded] = {}
         self._known = False
         self.condition = Condition.OK
         self.message = ""
@@ -92,7 +94,8 @@ class Overlay:
     def _resolve(self) -> Look:
         reading = _Reading(self._inputs)
         try:
-            loaded = load(resolve(Path(self._root), reading), reading)
+            resolved = resolve(Path(self._root), reading, known=self._scripts)
+            loaded = load(resolved, reading, known=self._loaded)
         except Unresolvable as error:
             in_force = (path for each in self._documents.values() for declared in each for path in declared.inputs())
             self._inputs.use(_US, (*reading.tried, *in_force))
@@ -146,6 +149,7 @@ class Overlay:
         self._documents, self._problems = in_force, problems
         self._partial = {file: documents[file] for file in problems}
         self._texts = set(documents)
+        self._scripts = {file: script for file, script in self._scripts.items() if file in documents}
         if not any(in_force.values()) and not problems:
             self.condition = Condition.EMPTY
             self.message = f"cannot find any resource in what {self._kustomization()} lists: list one under resources"

@@ -286,7 +286,7 @@ def source_of(path: Path, known: Collection[str]) -> tuple[Path, Path | None]:
     if real.name in KUSTOMIZATIONS and real.is_file():
         real = real.parent
     around = [name for name in known if _within(str(real), name) and Path(name).is_dir()]
-    around += [str(place) for place in (real, *real.parents) if is_overlay(str(place))]
+    around += [str(place) for place in (real, real.parent)[: 1 + real.is_file()] if is_overlay(str(place))]
     nearest = max(around, key=len, default=str(real))
     return (real, None) if nearest == str(real) else (Path(nearest), real)
 

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic_core import to_json
 
 from resources.kustomize.items import Item
 from resources.kustomize.resolving import Read, Resolved
@@ -29,15 +32,38 @@ class Loaded:
     problems: tuple[Problem, ...] = ()
 
 
-def load(resolved: Resolved, read: Read) -> list[Loaded]:
-    """`read` gives the files with values of variables."""
+def load(resolved: Resolved, read: Read, known: dict[Hashable, Loaded] | None = None) -> list[Loaded]:
+    """`read` gives the files with values of variables.
+
+    `known` is what came of it the last time; it has what came of it this time afterwards.
+    """
     values = _Values(resolved, read)
-    return [_loaded(item, values) for item in resolved.items]
+    before, now = known or {}, {}
+    loaded = []
+    for item in resolved.items:
+        problems = values.fill(item)
+        same = _sameness(item)
+        found = None if problems else before.get(same)
+        if found is None:
+            found = _loaded(item, problems)
+        if not found.problems:
+            now[same] = found
+        loaded.append(found)
+    if known is not None:
+        known.clear()
+        known.update(now)
+    return loaded
 
 
-def _loaded(item: Item, values: _Values) -> Loaded:
+def _sameness(item: Item) -> Hashable:
+    """Where it is equal, the same resource comes of an item."""
+    written = frozenset((path, place.script.file) for path, place in item.written.items())
+    return item.declared.script.file, item.number, to_json(item.content), written, frozenset(item.variables)
+
+
+def _loaded(item: Item, problems: tuple[Problem, ...]) -> Loaded:
     file = item.declared.script.file
-    if problems := values.fill(item):
+    if problems:
         return Loaded(file, item.content, None, problems)
     found = _resource(item)
     if isinstance(found, Faulty):
