@@ -265,7 +265,7 @@ class Manager:
         suspended = self._overrides.suspended()
         with self._taking:
             self._take(self._index.give_up(confirmed), self._clock.monotonic(), {})
-            self._add((before ^ suspended) | confirmed, Priority.EDIT)
+            self._add(self._index.with_children(before ^ suspended) | confirmed, Priority.EDIT)
         return suspended
 
     def _take_brakes(self, before: Sequence[Brake]) -> Sequence[Brake]:
@@ -375,7 +375,9 @@ class Manager:
 
     def lost(self, lane: str, message: str) -> None:
         self._board.record(None, Level.WARNING, Reason.AGENT_UNAVAILABLE, message)
-        self._board.unknown(self._keys_of(lane), message)
+        mine = self._keys_of(lane)
+        self._board.unknown(mine, message)
+        self._add(self._owners(mine), Priority.DRIFT)
 
     def regained(self, lane: str) -> None:
         self._board.record(None, Level.NORMAL, "AgentAvailable", f"the {lane} agent reaches its system again")
@@ -404,13 +406,14 @@ class Manager:
             for each in passes:
                 for errand in self._errands:
                     errand.settle(each, lane, given_up=self._given_up(each, lane))
-                if each.verdict is Verdict.BLOCKED and each.after is None:
+                if each.verdict is Verdict.AWAITING or (each.verdict is Verdict.BLOCKED and each.after is None):
                     self._blocked.add(each.key)
                 else:
                     self._blocked.discard(each.key)
             woken = self._woken(turned, passes)
             self._blocked -= woken
             self._add(woken, Priority.EDIT)
+            self._add(self._owners(each.key for each in passes), Priority.DRIFT)
             self._lock.notify_all()
         if self._patient and any(self._left_meanwhile(each) for each in passes):
             with self._taking:
@@ -434,9 +437,15 @@ class Manager:
         for each in passes:
             if each.verdict is Verdict.GONE and each.subject and each.subject.record:
                 woken |= each.subject.record.dependencies
+                woken |= {owner} if (owner := each.subject.record.owner) else set()
             elif self._waits_in_vain(each):
                 woken.add(each.key)
         return woken & self._blocked
+
+    def _owners(self, keys: Iterable[Key]) -> set[Key]:
+        """What stands for any of `keys`: how they are is how it is."""
+        found = (self._index.find(key) for key in keys)
+        return {entry.owner for entry in found if entry and entry.owner}
 
     def _waits_in_vain(self, each: Pass) -> bool:
         """Whether what this pass found to wait for has come about meanwhile."""
