@@ -11,7 +11,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Event as Flag
 from threading import local
@@ -21,12 +21,15 @@ from pydantic_core import from_json
 
 from controller.agents.docker import paths
 from controller.agents.docker.ahead import DEFAULT_HOST, Ahead
+from controller.agents.docker.registries import Registries
 from controller.agents.docker.wire import Address, Answer, Wire
 from controller.engine.agent import AgentHealth, Retry, Setup, unavailable
 from resources.conditions import Reason
 
 if TYPE_CHECKING:
     from docker import APIClient
+
+    from controller.agents.docker.registry_settings import RegistrySettings
 
 POLL = 2.0  # seconds between questions for events where they can't be followed
 
@@ -42,11 +45,14 @@ class EngineError(Exception):
         self.status, self.message = status, message
 
 
-SETTINGS = frozenset({"host"})  # fields of agents/docker.yaml
+SETTINGS = frozenset({"host", "registries"})  # fields of agents/docker.yaml
 
 
 def connect(setup: Setup) -> Engine:
-    """The engine of DOCKER_HOST, or of `host` in agents/docker.yaml, unable to write when `setup.read_only`."""
+    """The engine of DOCKER_HOST, or of `host` in agents/docker.yaml, unable to write when `setup.read_only`.
+
+    Raises ValueError for settings that can't be used.
+    """
     host = str(setup.config.get("host") or os.environ.get("DOCKER_HOST") or DEFAULT_HOST)
     return Engine(host, setup) if setup.read_only else WritableEngine(host, setup)
 
@@ -67,6 +73,7 @@ class Engine:
         self._timeout = setup.timeout
         address = Address.parse(host)
         self._reader: Reader = Wire(address, setup.timeout) if address else _SdkReader(host, setup.timeout)
+        self.registries = _registries(setup)
         self._ahead = setup.ahead or Ahead()
         self._version: str | None = None  # of the engine's API, once it has said so
 
@@ -176,16 +183,15 @@ class WritableEngine(Engine):
             sdk.remove_volume(name)
 
     def pull(self, reference: str) -> Iterator[Json]:
-        """Pulls an image with the credentials of ~/.docker/config.json; yields the engine's messages about it.
+        """Pulls an image with the credentials that `registries` knows; yields the engine's messages about it.
 
         Unlike the SDK's `pull` it does not wait for ever: the time limit holds between two messages.
         """
         with self._sdk() as sdk:
-            from docker.auth import get_config_header, resolve_repository_name
             from docker.utils import parse_repository_tag
 
             repository, tag = parse_repository_tag(reference)
-            header = get_config_header(sdk, resolve_repository_name(repository)[0])
+            header = self.registries.header(reference)
             answer = sdk.post(
                 f"{sdk.base_url}/v{sdk.api_version}/images/create",
                 params={"fromImage": repository, "tag": tag or "latest"},
@@ -216,6 +222,15 @@ class WritableEngine(Engine):
             raise Retry(Reason.TIMEOUT, f"cannot wait any longer for the Docker engine at {self.host}") from None
         except (ConnectionError, RequestException, DockerException) as error:
             raise unreachable(self.host, _cause(error)) from error
+
+
+def _registries(setup: Setup) -> Registries:
+    settings: Mapping[str, RegistrySettings] = {}
+    if found := setup.config.get("registries"):
+        from controller.agents.docker.registry_settings import registry_settings
+
+        settings = registry_settings(found)
+    return Registries(settings, setup.secrets, setup.timeout)
 
 
 def writable(engine: Engine) -> WritableEngine:
