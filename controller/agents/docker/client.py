@@ -11,7 +11,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Event as Flag
 from threading import local
@@ -182,7 +182,42 @@ class WritableEngine(Engine):
         with self._sdk() as sdk:
             sdk.remove_volume(name)
 
-    def pull(self, reference: str) -> Iterator[Json]:
+    def tag(self, image: str, name: str) -> None:
+        """Gives an image one more name; whatever had that name loses it."""
+        with self._sdk() as sdk:
+            from docker.utils import parse_repository_tag
+
+            repository, tag = parse_repository_tag(name)
+            sdk.tag(image, repository, tag or "latest")
+
+    def remove_image(self, image: str) -> None:
+        """By an id, or by one of its names. EngineError 409: a container uses it, or it has more names."""
+        with self._sdk() as sdk:
+            sdk.remove_image(image)
+
+    def build(self, parameters: Mapping[str, str], context: Iterable[bytes], header: str) -> Iterator[Json]:
+        """Builds from a tar; yields the engine's messages. It waits as long as a step is silent: `cancel_build` ends that.
+
+        `parameters`: as in the API; `header`: from `Registries.build_header`.
+        """
+        with self._sdk() as sdk:
+            answer = sdk.post(
+                f"{sdk.base_url}/v{sdk.api_version}/build",
+                params=parameters,
+                data=context,
+                headers={"Content-Type": "application/x-tar", **({"X-Registry-Config": header} if header else {})},
+                stream=True,
+                timeout=(self._timeout, None),
+            )
+            yield from _messages(answer)
+
+    def cancel_build(self, identity: str) -> None:
+        """Ends the build that was given this `buildid`."""
+        with self._sdk() as sdk:
+            url = f"{sdk.base_url}/v{sdk.api_version}/build/cancel"
+            sdk.post(url, params={"id": identity}, timeout=self._timeout)
+
+    def pull(self, reference: str, platform: str | None = None) -> Iterator[Json]:
         """Pulls an image with the credentials that `registries` knows; yields the engine's messages about it.
 
         Unlike the SDK's `pull` it does not wait for ever: the time limit holds between two messages.
@@ -194,16 +229,16 @@ class WritableEngine(Engine):
             header = self.registries.header(reference)
             answer = sdk.post(
                 f"{sdk.base_url}/v{sdk.api_version}/images/create",
-                params={"fromImage": repository, "tag": tag or "latest"},
+                params={
+                    "fromImage": repository,
+                    "tag": tag or "latest",
+                    **({"platform": platform} if platform else {}),
+                },
                 headers={"X-Registry-Auth": header} if header else {},
                 stream=True,
                 timeout=self._timeout,
             )
-            with answer:
-                if answer.status_code >= 400:
-                    raise EngineError(answer.status_code, Answer(answer.status_code, answer.content).message)
-                for line in answer.iter_lines():
-                    yield json.loads(line)
+            yield from _messages(answer)
 
     @contextmanager
     def _sdk(self) -> Iterator[APIClient]:
@@ -222,6 +257,15 @@ class WritableEngine(Engine):
             raise Retry(Reason.TIMEOUT, f"cannot wait any longer for the Docker engine at {self.host}") from None
         except (ConnectionError, RequestException, DockerException) as error:
             raise unreachable(self.host, _cause(error)) from error
+
+
+def _messages(answer: Any) -> Iterator[Json]:
+    with answer:
+        if answer.status_code >= 400:
+            raise EngineError(answer.status_code, Answer(answer.status_code, answer.content).message)
+        for line in answer.iter_lines():
+            if line:
+                yield json.loads(line)
 
 
 def _registries(setup: Setup) -> Registries:
