@@ -195,7 +195,7 @@ class WritableEngine(Engine):
         with self._sdk() as sdk:
             sdk.remove_image(image)
 
-    def build(self, parameters: Mapping[str, str], context: Iterable[bytes], header: str) -> Iterator[Json]:
+    def build(self, parameters: Sequence[tuple[str, str]], context: Iterable[bytes], header: str) -> Iterator[Json]:
         """Builds from a tar; yields the engine's messages. It waits as long as a step is silent: `cancel_build` ends that.
 
         `parameters`: as in the API; `header`: from `Registries.build_header`.
@@ -216,6 +216,21 @@ class WritableEngine(Engine):
         with self._sdk() as sdk:
             url = f"{sdk.base_url}/v{sdk.api_version}/build/cancel"
             sdk.post(url, params={"id": identity}, timeout=self._timeout)
+
+    @contextmanager
+    def hijack(self, path: str, headers: Mapping[str, str], protocol: str) -> Iterator[Hijacked]:
+        """A connection that speaks `protocol` from here on. Raises EngineError where this transport can't carry it."""
+        with self._sdk() as sdk:
+            answer = sdk.post(
+                f"{sdk.base_url}/v{sdk.api_version}{path}",
+                headers={**headers, "Connection": "Upgrade", "Upgrade": protocol},
+                stream=True,
+                timeout=(self._timeout, None),
+            )
+            if answer.status_code != 101:
+                raise EngineError(answer.status_code, Answer(answer.status_code, answer.content).message)
+            with answer:
+                yield Hijacked(answer)
 
     def pull(self, reference: str, platform: str | None = None) -> Iterator[Json]:
         """Pulls an image with the credentials that `registries` knows; yields the engine's messages about it.
@@ -275,6 +290,26 @@ def _registries(setup: Setup) -> Registries:
 
         settings = registry_settings(found)
     return Registries(settings, setup.secrets, setup.timeout)
+
+
+class Hijacked:
+    """What is left of an HTTP connection that has changed its protocol."""
+
+    def __init__(self, answer: Any) -> None:
+        self._stream = answer.raw._fp.fp  # with what came right behind the answer
+        if not hasattr(self._stream, "raw"):
+            raise EngineError(
+                501, "builds with secrets need an engine that is reached by a socket or by TLS, not by ssh"
+            )
+
+    def send(self, content: bytes) -> None:
+        view = memoryview(content)
+        while view:
+            view = view[self._stream.raw.write(view) or 0 :]
+
+    def receive(self) -> bytes:
+        """What has come, or nothing when the other side has ended it."""
+        return bytes(self._stream.read1(65536))
 
 
 def writable(engine: Engine) -> WritableEngine:
