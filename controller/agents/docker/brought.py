@@ -44,7 +44,7 @@ class Shelf:
         return {name: _entries(content, name) for name in content}
 
     def put(self, name: str, image: Brought) -> None:
-        """`image` is what the name stands for from now on. Raises OSError."""
+        """`image` is what the name stands for from now on. Raises Retry."""
 
         def change(content: Content) -> None:
             others = [each for each in _entries(content, canonical_image(name)) if each.identity != image.identity]
@@ -54,7 +54,7 @@ class Shelf:
         self._notes.change(change)
 
     def drop(self, name: str, identities: Collection[str] | None = None) -> None:
-        """Forgets these images of the name, or all of them. Raises OSError."""
+        """Forgets these images of the name, or all of them. Raises Retry."""
 
         def change(content: Content) -> None:
             kept = [] if identities is None else _entries(content, canonical_image(name))

@@ -49,14 +49,13 @@ class Order:
 
 
 def build(engine: WritableEngine, order: Order, ctx: Context) -> str:
-    """The id of the image, which has its names by then. Raises Stalled where the build fails, Retry where it could not be done."""
+    """The id of the image, which has its names by then. Raises Stalled where the build fails, Retry where it can't be done."""
     image, name = order.image, order.image.spec.image
     spec = image.spec.build
     assert spec is not None
     if order.dockerfile.trouble:
         raise Stalled("ContextUnreadable", f"cannot build {name}: {order.dockerfile.trouble}; correct build.dockerfile")
     secrets = _secrets(image, spec, ctx)
-    _bring_bases(engine, order, ctx)
     ctx.progress(image.key, None, f"building {name}")
     trace, identity, build_id = Trace(), "", uuid.uuid4().hex
     try:
@@ -126,9 +125,9 @@ def _secrets(image: Image, build: Build, ctx: Context) -> dict[str, bytes]:
     return {name: ctx.secrets.reveal(reference, image.metadata.namespace).encode() for name, reference in references}
 
 
-def _bring_bases(engine: WritableEngine, order: Order, ctx: Context) -> None:
-    """BuildKit would bring them, too, but without our credentials, and without telling how far it is."""
-    image, build, bases = order.image, order.image.spec.build, order.dockerfile.bases
+def bring_bases(engine: WritableEngine, image: Image, bases: Sequence[str], ctx: Context) -> None:
+    """Brings the images that FROM names; BuildKit would, too, but without our credentials and without telling how far it is."""
+    build = image.spec.build
     assert build is not None
     there = engine.try_each([paths.image(base) for base in bases])
     for base, found in zip(bases, there, strict=True):

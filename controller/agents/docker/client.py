@@ -233,7 +233,17 @@ class WritableEngine(Engine):
                 yield Hijacked(answer)
 
     def pull(self, reference: str, platform: str | None = None) -> Iterator[Json]:
-        """Pulls an image with the credentials that `registries` knows; yields the engine's messages about it.
+        """Pulls an image, by way of a mirror where one is configured; yields the engine's messages about it.
+
+        Raises Retry RateLimited without asking while its registry is to be left alone.
+        """
+        from controller.agents.docker.mirrors import pull
+
+        self.registries.respect(reference)
+        yield from pull(self, reference, platform)
+
+    def pull_from_registry(self, reference: str, platform: str | None = None) -> Iterator[Json]:
+        """Pulls it from where its name says, with the credentials that `registries` knows.
 
         Unlike the SDK's `pull` it does not wait for ever: the time limit holds between two messages.
         """

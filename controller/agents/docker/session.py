@@ -55,7 +55,7 @@ class _Answering:
         from h2.connection import H2Connection
         from h2.exceptions import ProtocolError
 
-        http = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
+        http = H2Connection(H2Configuration(client_side=False))
         http.initiate_connection()
         try:
             self._connection.send(http.data_to_send())
@@ -70,7 +70,8 @@ class _Answering:
         from h2.events import DataReceived, RequestReceived, StreamEnded
 
         if isinstance(event, RequestReceived):
-            self._paths[event.stream_id] = str(dict(event.headers).get(":path", ""))
+            path = next((value for name, value in event.headers if name == b":path"), b"")
+            self._paths[event.stream_id] = bytes(path).decode()
         elif isinstance(event, DataReceived):
             self._asked[event.stream_id] = self._asked.get(event.stream_id, b"") + event.data
             http.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
