@@ -220,6 +220,7 @@ class Agent(ABC, Generic[R, O]):
     system: ClassVar[str]  # the folder it lives in; agents of one system share threads and circuit breaker
     batch: ClassVar[int] = 1  # steps one apply may take
     workers: ClassVar[int] = 4  # applies in flight
+    rolls_out: ClassVar[bool] = False  # whether what needs a thing is another one when that has changed
     marks: ClassVar[bool] = True  # whether the system can carry our mark; else the inventory alone knows what is ours
 
     @abstractmethod

@@ -313,9 +313,7 @@ class Hijacked:
             )
 
     def send(self, content: bytes) -> None:
-        view = memoryview(content)
-        while view:
-            view = view[self._stream.raw.write(view) or 0 :]
+        self._stream.raw._sock.sendall(content)
 
     def receive(self) -> bytes:
         """What has come, or nothing when the other side has ended it."""

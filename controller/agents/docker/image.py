@@ -52,6 +52,7 @@ class ImageAgent(SingleAgent[Image, ImageObserved]):
     model = Image
     system = "docker"
     marks: ClassVar[bool] = False
+    rolls_out: ClassVar[bool] = True
 
     def __init__(self, client: Engine, setup: Setup) -> None:
         self._engine, self._home, self._installation = client, setup.home, setup.installation

@@ -63,7 +63,7 @@ class _Answering:
                 for event in http.receive_data(received):
                     self._take(event, http)
                 self._connection.send(http.data_to_send())
-        except (OSError, ValueError, ProtocolError):
+        except (OSError, ValueError, AttributeError, ProtocolError):  # that of a response which is closed under it, too
             return  # the build is over, or says what it lacks
 
     def _take(self, event: Any, http: H2Connection) -> None:
