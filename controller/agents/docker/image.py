@@ -24,6 +24,7 @@ from controller.agents.docker.image_difference import Known, observed_image, pla
 from controller.agents.docker.newest import SOON, Outlook
 from controller.agents.docker.recipe import Dockerfile, dockerfile_of, recipe
 from controller.agents.docker.refused import Refused
+from controller.agents.docker.stock import stock
 from controller.engine.agent import (
     AgentHealth,
     Context,
@@ -36,6 +37,7 @@ from controller.engine.agent import (
     Setup,
     SingleAgent,
     Step,
+    Stocked,
 )
 from controller.trees import Trees
 from resources.kinds.image import Image, ImageObserved
@@ -203,6 +205,10 @@ class ImageAgent(SingleAgent[Image, ImageObserved]):
         built_on = [key for key, bases in self._bases.items() if canonical in bases]
         key = scope.find(Claim("image", canonical))
         return [*([key] if key else ()), *built_on]
+
+    def stock(self, resources: Sequence[Image]) -> Sequence[Stocked]:
+        with explained("list the images"):
+            return stock(self._engine, self._shelf, self._outlook, resources)
 
     def health(self, ctx: Context) -> AgentHealth:
         return engine_health(self._engine)

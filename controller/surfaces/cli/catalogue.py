@@ -34,6 +34,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "See how it is": {
         "get": ("get:Get", "List resources, and how they are."),
         "describe": ("describe:Describe", "Show all that is known of a resource."),
+        "images": ("images:Images", "Show the images on this machine, and who uses them."),
         "events": ("events:Events", "Show what happened, oldest first."),
         "audit": ("audit:Audit", "Show who did what to the machine, oldest first."),
         "history": ("history:History", "Show every applied revision, newest first."),
