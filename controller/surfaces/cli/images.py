@@ -45,6 +45,7 @@ class Images(Command):
         from controller.surfaces.cli.words import as_json
 
         with app.open(self.path, read_only=True) as workspace:
+            workspace.load()  # what is wrong with the source is no reason not to show what is there
             found = [each for each in _stock(workspace) if self.everything or each.name or each.users or each.ours]
             owners, containers = _owners(workspace), _by_handle(workspace)
         if self.output == "json":
