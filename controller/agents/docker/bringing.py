@@ -69,11 +69,17 @@ class Bringing:
             return Brought(live["Id"], live["Id"], parts)  # as `docker compose up` takes what it has built once
         if kept := self._kept(image, live, parts):
             return kept
+        if bad := self._given_up(image, parts):
+            raise Stalled(
+                "GivenUp",
+                f"cannot build {spec.image}: what is built from all that is there now was given up: {bad}; edit it",
+            )
         label = f"{self.installation} {image.key}"
         log = self.home / "docker" / "builds" / f"{image.world_name}.log"
         bring_bases(self.engine, image, dockerfile.bases, ctx)
-        parts = self._recipe(image, ctx)
-        identity = build(self.engine, Order(image, dockerfile, parts, label, log), ctx)
+        parts, there = self._recipe(image, ctx), (built_from(live) if live else None) or {}
+        rotated = "secrets" in there and "secrets" in differing(there, parts)  # BuildKit's own cache does not see that
+        identity = build(self.engine, Order(image, dockerfile, parts, label, log, anew=rotated), ctx)
         return Brought(identity, identity, parts)
 
     def _kept(self, image: Image, live: Json | None, parts: Parts) -> Brought | None:
@@ -81,12 +87,23 @@ class Bringing:
         refused, shelf = self.refused.refused(image.spec.image), self.shelf.of(image.spec.image)
         if live and (there := built_from(live)) and not differing(there, parts) and live["Id"] not in refused:
             return Brought(live["Id"], live["Id"], there)
-        bad = any(each.identity in refused and not differing(each.built, parts) for each in shelf)
+        bad = self._given_up(image, parts)
         for each in reversed(shelf):
-            as_wanted = bad or not differing(each.built, parts)
+            as_wanted = bool(bad) or not differing(each.built, parts)
             if as_wanted and each.identity not in refused and self._live(each.identity):
                 return each
         return None
+
+    def _given_up(self, image: Image, parts: Parts) -> str:
+        """Why what is built from `parts` was given up; empty where it was not."""
+        name = image.spec.image
+        refused = self.refused.refused(name)
+        bad = (
+            each.identity
+            for each in self.shelf.of(name)
+            if each.identity in refused and not differing(each.built, parts)
+        )
+        return next((refused[identity] for identity in bad), "")
 
     def _recipe(self, image: Image, ctx: Context) -> Parts:
         assert image.spec.build is not None
