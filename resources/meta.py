@@ -290,16 +290,6 @@ class Claim(NamedTuple):
         return f"{self.what} {self.value}" if self.scope == "*" else f"{self.what} {self.scope}:{self.value}"
 
 
-class Tree(NamedTuple):
-    """A directory whose content, all the way down, is part of the desired state.
-
-    `ignore`: files with patterns, in the format of `.dockerignore`, of what does not count; the first that is there is it.
-    """
-
-    root: str
-    ignore: tuple[str, ...] = ()
-
-
 # The content of a file that an expansion needs. Raises OSError.
 Read = Callable[[Path], bytes]
 
@@ -310,6 +300,16 @@ class Unexpandable(Exception):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("; ".join(map(str, problems)))
         self.problems = problems
+
+
+class Tree(NamedTuple):
+    """A directory whose content, all the way down, is part of the desired state.
+
+    `ignore`: files with patterns, in the format of `.dockerignore`, of what does not count; the first that is there is it.
+    """
+
+    root: str
+    ignore: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

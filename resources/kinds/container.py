@@ -30,6 +30,7 @@ from resources.docker.parts import (
     State,
     Ulimits,
 )
+from resources.docker.placing import InnerFile, InnerFiles
 from resources.docker.sharing import Hosts
 from resources.docker.values import (
     ENV_NAMES,
@@ -161,6 +162,10 @@ class Basics(Spec):
         "container's port alone (80, 127.0.0.1::80) is published on a free port, 8000-8010:80 on a free one of these.",
     )
     volumes: Mounts | None = Field(default=None, description="Paths, volumes and tmpfs that are mounted.")
+    files: InnerFiles | None = Field(
+        default=None,
+        description="Files that are put into the container when it is made, by their paths in it: {/etc/motd: {content: Hello}}.",
+    )
     tmpfs: Tmpfs | None = Field(
         default=None, description='Paths with a tmpfs each, with its mount options: {/run: "size=16m,mode=755"}.'
     )
@@ -357,6 +362,7 @@ class ContainerObserved(SurroundingsObserved, LimitsObserved):
     envFile: tuple[str, ...] | None = None
     ports: tuple[str, ...] | None = None
     volumes: tuple[Mount, ...] | None = None
+    files: dict[str, InnerFile | str] | None = None
     tmpfs: dict[str, str] | None = None
     networks: tuple[Attachment, ...] | None = None
     hostname: str | None = None
