@@ -30,6 +30,7 @@ from resources.docker.parts import (
     State,
     Ulimits,
 )
+from resources.docker.placing import InnerFile, InnerFiles
 from resources.docker.sharing import Hosts
 from resources.docker.values import (
     ENV_NAMES,
@@ -63,7 +64,7 @@ from resources.meta import (
     seconds,
     world_name,
 )
-from resources.notation import ports
+from resources.notation import canonical_image, ports
 from resources.rules import MANY, TEXT_MAX, Rule
 
 # What belongs to the network that a container has for itself, and can't be set of another one's.
@@ -161,6 +162,10 @@ class Basics(Spec):
         "container's port alone (80, 127.0.0.1::80) is published on a free port, 8000-8010:80 on a free one of these.",
     )
     volumes: Mounts | None = Field(default=None, description="Paths, volumes and tmpfs that are mounted.")
+    files: InnerFiles | None = Field(
+        default=None,
+        description="Files that are put into the container when it is made, by their paths in it: {/etc/motd: {content: Hello}}.",
+    )
     tmpfs: Tmpfs | None = Field(
         default=None, description='Paths with a tmpfs each, with its mount options: {/run: "size=16m,mode=755"}.'
     )
@@ -357,6 +362,7 @@ class ContainerObserved(SurroundingsObserved, LimitsObserved):
     envFile: tuple[str, ...] | None = None
     ports: tuple[str, ...] | None = None
     volumes: tuple[Mount, ...] | None = None
+    files: dict[str, InnerFile | str] | None = None
     tmpfs: dict[str, str] | None = None
     networks: tuple[Attachment, ...] | None = None
     hostname: str | None = None
@@ -435,6 +441,7 @@ class Container(Resource):
 
     def within(self) -> Iterable[Claim]:
         """What is named as the engine names it, and may be a resource's: so it comes first."""
+        yield Claim("image", canonical_image(self.spec.image))
         for attachment in self.spec.networks or ():
             if attachment.external:
                 yield Claim("network name", attachment.name)

@@ -109,6 +109,11 @@ class Engine:
         noted = self._ahead.noted()
         return None if noted is None else {"host": self.host, "answers": {p: digest(a) for p, a in noted.items()}}
 
+    def file(self, container: str, path: str) -> bytes | None:
+        """What a container has at `path`, as a tar archive; None where there is nothing that can be read."""
+        answer = self._answers([paths.archive(container, path)])[0]
+        return answer.body if answer.status < 400 else None
+
     def follow(self, path: str, stop: Flag) -> Iterator[Json | None]:
         """The objects of an answer without end; the first one is None and says that it has begun."""
         with self._reached():
@@ -156,6 +161,11 @@ class WritableEngine(Engine):
     def start(self, container: str) -> None:
         with self._sdk() as sdk:
             sdk.start(container)
+
+    def place(self, container: str, archive: bytes) -> None:
+        """Unpacks a tar archive at the root of a container."""
+        with self._sdk() as sdk:
+            sdk.put_archive(container, "/", archive)
 
     def stop(self, container: str, grace: int) -> None:
         """Asks it to stop, and kills it after `grace` seconds."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from threading import Event as Flag
 
 from controller.agents.docker import paths
@@ -106,7 +107,8 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         supplied = self._images.supplied(live, sight.images[resource.spec.image])
         names = tuple(sorted(each["Name"].removeprefix("/") for each in found.leftovers))
         try:
-            value = observed_container(resource, live, supplied, ctx.secrets, names, ctx.read_from, others)
+            inside = partial(self._engine.file, live["Id"])
+            value = observed_container(resource, live, supplied, ctx.secrets, names, ctx.read_from, others, inside)
         except (Retry, Stalled) as unknown:  # a secret; the other containers are none the worse for it
             return unknown
         health = health_of(resource.spec, live, self._now())
