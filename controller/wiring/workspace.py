@@ -20,7 +20,9 @@ from controller.engine.agent import Context, Setup
 from controller.engine.board import Board
 from controller.engine.clock import Clock
 from controller.engine.errand import Errand
+from controller.engine.groups import with_groups
 from controller.engine.index import Index
+from controller.engine.manager import Manager
 from controller.engine.parts import AgentOf, Identity, Parts
 from controller.engine.passes import Pass, Verdict
 from controller.engine.prune import Pruning
@@ -61,7 +63,9 @@ class Workspace(Opened):
         self._inside = only  # a path within the source that this command is confined to
         self.looked: Mapping[Key, Pass] = {}
         self._looked_at = 0.0  # monotonic seconds
+        self.seen: Callable[[], Mapping[str, Any]] = dict  # what each system has answered, see `Agents.seen`
         self.rebuilt = Rebuilt()  # what of the inventory had been lost
+        self.beside: Opened | None = None  # the loop of the controller that has opened it for a command
         self.news: tuple[str, ...] = ()  # what was put right when it was opened, for the user
 
     @classmethod
@@ -94,12 +98,17 @@ class Workspace(Opened):
             requests, instead = Requests(request or Request()), Instead()
             parts = parts_of(home, stores, source, listener or Silent(), agents.find, requests, instead, settings.node)
             workspace = cls(parts, source, home, inside, instead, closing)
+            workspace.seen = agents.seen
             workspace.rebuilt = Rebuilt() if read_only else rebuild(stores, parts, agents)
             workspace.news = tuple(news for news in (stores.news, workspace.rebuilt.news) if news)
             return workspace
         except BaseException:
             closing.close()
             raise
+
+    @property
+    def _loop(self) -> Manager:
+        return self.beside.manager if self.beside else self.manager
 
     # -- desired state -----------------------------------------------------------------------------------------
 
@@ -247,13 +256,15 @@ def parts_of(
 ) -> Parts:
     """What a loop over `source` works with; `node` is what this machine is called in specs."""
     clock = Clock()
+    index = Index(
+        Generations(stores), Recall(stores, source.name), mine=lambda resource: resource.spec.node in (None, node)
+    )
+    board = Board(stores.statuses, stores.events, listener, clock)
     return Parts(
-        index=Index(
-            Generations(stores), Recall(stores, source.name), mine=lambda resource: resource.spec.node in (None, node)
-        ),
-        agent_of=agent_of,
+        index=index,
+        agent_of=with_groups(agent_of, index, board, home.installation),
         stores=stores,
-        board=Board(stores.statuses, stores.events, listener, clock),
+        board=board,
         listener=listener,
         clock=clock,
         context=Context(HomeSecrets(home), listener.progressed, read_from=instead),
