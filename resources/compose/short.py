@@ -150,11 +150,16 @@ def volume(text: str, at: Place, path: Path, filling: Filling) -> Fields | None:
         at,
         type="bind" if is_path else "volume",
         source=filling.absolute(source) if source and is_path else source,
-        target=posixpath.normpath(target),
+        target=_clean(target),
         read_only=read_only or None,
         bind=fields(at, **bind) if bind else None,
         volume=fields(at, **inner) if inner or not is_path else None,
     )
+
+
+def _clean(path: str) -> str:
+    """The path without what it has too much; of two slashes at its beginning, too, one goes."""
+    return re.sub(r"^//(?!/)", "/", posixpath.normpath(path))
 
 
 def check_volume(volume: Fields, path: Path, filling: Filling) -> None:
@@ -165,7 +170,7 @@ def check_volume(volume: Fields, path: Path, filling: Filling) -> None:
     elif volume.get("type") == "bind" and isinstance(source, str):
         volume["source"] = filling.absolute(source)
     if isinstance(target := volume.get("target"), str) and target:
-        volume["target"] = posixpath.normpath(target)
+        volume["target"] = _clean(target)
 
 
 def device(text: str, at: Place, path: Path, filling: Filling) -> Fields | None:
@@ -297,11 +302,14 @@ def all_gpus(text: str, at: Place, path: Path, filling: Filling) -> Items | None
 
 
 def one(text: str, at: Place, path: Path, filling: Filling) -> Items:
-    """A list of the one text, or of none where it is empty."""
+    """A list of the one text."""
     found = Items()
-    if text:
-        found.add(text, at)
+    found.add(text, at)
     return found
+
+
+def one_or_none(text: str, at: Place, path: Path, filling: Filling) -> Items:
+    return one(text, at, path, filling) if text else Items()
 
 
 def one_path(text: str, at: Place, path: Path, filling: Filling) -> Items:
@@ -347,3 +355,9 @@ def check_request(request: Fields, path: Path, filling: Filling) -> None:
 def anything(text: str, at: Place, path: Path, filling: Filling) -> str | None:
     """A text that is left out of its list where it is empty."""
     return text or None
+
+
+def ssh(text: str, at: Place, path: Path, filling: Filling) -> str:
+    """`default`, or `name=path` with the path made absolute."""
+    name, _, key = text.partition("=")
+    return f"{name}={filling.absolute(key)}" if key else name

@@ -49,6 +49,8 @@ def main() -> None:
     parser.add_argument("--oracle", required=True)
     parser.add_argument("--show", action="store_true", help="print what differs, file by file")
     parser.add_argument("--create-env-files", action="store_true")
+    parser.add_argument("--pairs", action="store_true", help="merge other Compose files of a folder over its own")
+    parser.add_argument("--fill", action="store_true", help="give every variable that is named a value")
     parser.add_argument("--also", type=Path, action="append", default=[], help="a file to merge over each project")
     arguments = parser.parse_args()
     verdicts: Counter[str] = Counter()
@@ -56,8 +58,9 @@ def main() -> None:
         for folder in all_cases():
             verdicts[recorded(Case.of(folder), arguments.oracle, write=arguments.write)] += 1
     else:
-        for files in projects(arguments.directory.absolute()):
-            case = Case(files[0].parent, [*files, *arguments.also], ["*"], ENVIRONMENT, unset=Unset.EMPTY)
+        for files in projects(arguments.directory.absolute(), pairs=arguments.pairs):
+            variables = ENVIRONMENT | (filled(files) if arguments.fill else {})
+            case = Case(files[0].parent, [*files, *arguments.also], ["*"], variables, unset=Unset.EMPTY)
             outcome = compare(case, arguments.oracle, create=arguments.create_env_files)
             verdicts[outcome.verdict] += 1
             if arguments.show and outcome.detail:
@@ -84,8 +87,8 @@ def recorded(case: Case, oracle: str, *, write: bool) -> str:
     return f"{outcome.verdict}{', as the case says' if case.apart else ''}"
 
 
-def projects(directory: Path) -> Iterator[list[Path]]:
-    """Compose files as Compose would find them, and every other one by itself."""
+def projects(directory: Path, *, pairs: bool = False) -> Iterator[list[Path]]:
+    """Compose files as Compose would find them, and every other one by itself, or with `pairs` over those."""
     for folder, folders, names in os.walk(directory):
         folders.sort()
         found = find_files(Path(folder), lambda path: path.name in names)  # noqa: B023
@@ -94,7 +97,21 @@ def projects(directory: Path) -> Iterator[list[Path]]:
         for name in sorted(names):
             path = Path(folder) / name
             if _FILE.fullmatch(name) and path not in found and _has_services(path):
-                yield [path]
+                yield [*found, path] if pairs else [path]
+
+
+def filled(files: list[Path]) -> dict[str, str]:
+    """A likely value for each variable without a default: of a path where its name says so, else a number."""
+    names = {name.decode() for path in files for name in re.findall(rb"\$\{?([A-Z]\w+)(?=[}:?\W])", path.read_bytes())}
+    env_file = files[0].parent / ".env"
+    given = re.findall(r"^(\w+)=", env_file.read_text() if env_file.exists() else "", re.MULTILINE)
+    paths = re.compile(r"(DIR|PATH|LOCATION|ROOT|FOLDER|DATA|SOCK|HOME|FILE|VOLUME)")
+    truths = re.compile(r"(ENABLE|READONLY|_TTY|PRIVILEGED)")
+    return {
+        name: "/some/where" if paths.search(name) else "true" if truths.search(name) else "8080"
+        for name in names
+        if not name.startswith("COMPOSE_") and name not in given
+    }
 
 
 def _has_services(path: Path) -> bool:
@@ -198,6 +215,11 @@ def differences(ours: Any, theirs: Any, path: tuple[str, ...]) -> Iterator[str]:
                 yield f"{where}.{name}: only ours: {ours[name]!r}"
             else:
                 yield from differences(ours[name], theirs[name], (*path, name))
+    elif isinstance(ours, str) and isinstance(theirs, str) and ours.lstrip("\n") == theirs.lstrip("\n"):
+        return  # in its YAML, not in its model, a text loses the empty lines that it begins with
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for index, pair in enumerate(zip(ours, theirs, strict=True)):
+            yield from differences(*pair, (*path, str(index)))
     elif ours != theirs:
         yield f"{where}: ours {ours!r}, theirs {theirs!r}"
 
