@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from resources.docker.engines import EngineSpec, engine_of, engines_apart
 from resources.docker.names import LONE_NETWORKS, NEW_SUFFIX, OLD_SUFFIX
 from resources.docker.parts import (
     MANY_TIMES,
@@ -57,7 +58,6 @@ from resources.meta import (
     LocalPath,
     Resource,
     SecretRef,
-    Spec,
     seconds,
     world_name,
 )
@@ -99,7 +99,7 @@ spec:
 """
 
 
-class ContainerSpec(Spec):
+class ContainerSpec(EngineSpec):
     """A container. A field that is not written is neither set nor compared; one that is dropped goes back to its default."""
 
     unset: ClassVar[dict[str, Any]] = {
@@ -374,11 +374,15 @@ class Container(Resource):
         return mount.source if mount.external else world_name(self.metadata.namespace, mount.source)
 
     def claims(self) -> Iterable[Claim]:
-        yield Claim("container name", self.container_name)
+        engine = engine_of(self)
+        yield Claim("container name", self.container_name, place=engine)
         published = {port for text in self.spec.ports or () for port in ports(text)}
         for port in sorted(published):
             everywhere = port.ip in ("", "0.0.0.0", "::")
-            yield Claim("host port", f"{port.host}/{port.protocol}", "*" if everywhere else port.ip)
+            yield Claim("host port", f"{port.host}/{port.protocol}", "*" if everywhere else port.ip, engine)
+
+    def unfit(self, dependency: Resource) -> str:
+        return engines_apart(self, dependency)
 
     def references(self) -> Iterable[Key]:
         namespace = self.metadata.namespace

@@ -10,9 +10,10 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from resources.docker.engines import EngineSpec, engine_of
 from resources.docker.names import BUILT_IN_NETWORKS
 from resources.docker.values import Labels
-from resources.meta import About, Claim, Resource, Spec
+from resources.meta import About, Claim, Resource
 from resources.notation import valid_ip
 from resources.rules import WORD_MAX, Rule
 
@@ -64,7 +65,7 @@ Address = Annotated[
 ]
 
 
-class NetworkSpec(Spec):
+class NetworkSpec(EngineSpec):
     """A network. The engine can't change one: any change replaces it and reconnects its containers."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
@@ -148,4 +149,4 @@ class Network(Resource):
         return self
 
     def claims(self) -> Iterable[Claim]:
-        yield Claim("network name", self.world_name)
+        yield Claim("network name", self.world_name, place=engine_of(self))

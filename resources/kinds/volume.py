@@ -8,8 +8,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from resources.docker.engines import EngineSpec, engine_of
 from resources.docker.values import Labels
-from resources.meta import About, Claim, DeletionPolicy, Resource, Spec
+from resources.meta import About, Claim, DeletionPolicy, Resource
 
 EXAMPLE = """\
 apiVersion: pegasus2.dev/v1
@@ -27,7 +28,7 @@ spec:
 """
 
 
-class VolumeSpec(Spec):
+class VolumeSpec(EngineSpec):
     """A named volume. The engine can't change one: any change would replace it and lose what it holds."""
 
     deletionPolicy: DeletionPolicy = Field(
@@ -63,4 +64,4 @@ class Volume(Resource):
     spec: VolumeSpec
 
     def claims(self) -> Iterable[Claim]:
-        yield Claim("volume name", self.world_name)
+        yield Claim("volume name", self.world_name, place=engine_of(self))
