@@ -10,7 +10,7 @@ import pytest
 
 from controller.agents.docker.client import Engine, WritableEngine, connect, unreachable
 from controller.agents.docker.container import ContainerAgent
-from controller.engine.agent import Done, Retry, Setup, Stalled
+from controller.engine.agent import Retry, Setup, Stalled
 from resources.conditions import Reason
 from tests.agents.docker.engine import RealContainers, free_port
 from tests.agents.keeper import Keeper
