@@ -128,6 +128,11 @@ class Engine:
         """As `read_each`, but what is refused is refused for itself alone."""
         return [_content_or_error(answer) for answer in self._answers(wanted)]
 
+    def is_same_as(self, other: Engine) -> bool:
+        """Whether both are one, by two names. Engines on copies of one machine may be taken for one, too."""
+        ours, theirs = self.read(paths.INFO), other.read(paths.INFO)
+        return all(ours.get(field) == theirs.get(field) for field in ("ID", "Name", "DockerRootDir"))
+
     def follow(self, path: str, stop: Flag) -> Iterator[Json | None]:
         """The objects of an answer without end; the first one is None and says that it has begun."""
         with self._reached():

@@ -7,6 +7,7 @@ move that is interrupted goes on at the next look, whatever it had got to.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -64,16 +65,18 @@ class Move:
         step: Step[Any, Any],
         there: Agent[Any, Any],
         here: Agent[Any, Any] | None,
+        same: Callable[[], bool],
         installation: str,
         ctx: Context,
     ) -> Outcome:
-        """`here` is None for an engine that agents/docker.yaml has no more: what is there is left."""
+        """`here` is None for an engine that agents/docker.yaml has no more: what is there is left. `same`: whether both are
+        one engine, by two names."""
         made = self._make(step, there, ctx)
         if not isinstance(made, Done):
             if isinstance(made, Stalled):
                 self._unmake(step, there, installation, ctx)
             return made
-        left = self._leave(step, here, installation, ctx)
+        left = self._leave(step, made, here, same, installation, ctx)
         return replace(made, message="; ".join(part for part in (made.message, left) if part))
 
     def _make(self, step: Step[Any, Any], there: Agent[Any, Any], ctx: Context) -> Outcome:
@@ -82,7 +85,15 @@ class Move:
         anew = replace(step, plan=replace(planned, action=action), last=None)
         return there.apply([anew], ctx)[step.key]
 
-    def _leave(self, step: Step[Any, Any], here: Agent[Any, Any] | None, installation: str, ctx: Context) -> str:
+    def _leave(
+        self,
+        step: Step[Any, Any],
+        made: Done,
+        here: Agent[Any, Any] | None,
+        same: Callable[[], bool],
+        installation: str,
+        ctx: Context,
+    ) -> str:
         """Removes the thing here. Returns what to say where it stays. Raises Retry and Stalled."""
         where = f"the engine {self.here}" if self.here else "the agent's own engine"
         if here is None:
@@ -94,6 +105,8 @@ class Move:
             raise seen
         if seen.value is None:
             return ""
+        if seen.handle == made.handle and same():
+            return "it was on this engine already, by another name"
         if not _is_ours(seen, step, installation):
             return f"that on {where} stays there: it was adopted, and carries no mark of ours"
         self._remove(here, self.last, seen, step, ctx)

@@ -47,6 +47,7 @@ class PerEngine(Agent[Any, Any]):
     def __init__(self, agent: type[OneEngine], client: Engine, setup: Setup) -> None:
         self._own: OneEngine = agent(client, setup)  # type: ignore[call-arg]  # the contract of `Agent`, in its docstring
         self._installation = setup.installation
+        self._clients = {"": client, **client.named}
         self._named: dict[str, OneEngine] = {
             name: agent(engine, replace(setup, home=setup.home / "docker" / "engines" / name))  # type: ignore[call-arg]
             for name, engine in client.named.items()
@@ -104,9 +105,12 @@ class PerEngine(Agent[Any, Any]):
     def _carry_out(self, move: Move, step: Step[Any, Any], ctx: Context) -> Outcome:
         try:
             there, here = self._on(move.there), self._known(move.here) if self._knows(move.here) else None
-            return move.carry_out(step, there, here, self._installation, ctx)
+            return move.carry_out(step, there, here, lambda: self._same(move), self._installation, ctx)
         except (Retry, Stalled) as failure:
             return failure
+
+    def _same(self, move: Move) -> bool:
+        return self._clients[move.here].is_same_as(self._clients[move.there])
 
     # -- which engine ------------------------------------------------------------------------------------------
 

@@ -218,6 +218,14 @@ class TestSeveral:
         assert "cannot find the engine nowhere" in found.message
         assert "known: there" in found.message
 
+    def test_engine_by_another_name_is_no_other_engine(self, world: RealContainers, plain: Forwarder) -> None:
+        keeper = keeper_with(world, {"there": {"host": plain.host}})
+        keeper.make(before := on(world, None))
+        identity = world.identity(before)
+        keeper.make(after := on(world, "there"))
+        assert world.identity(after) == identity
+        assert keeper.plan(after).empty
+
     def test_each_resource_has_the_place_of_its_engine(self, world: RealContainers, plain: Forwarder) -> None:
         agent = keeper_with(world, {"there": {"host": plain.host}}).agent
         places = {engine: agent.place(on(world, engine)) for engine in ("there", None, "nowhere")}
