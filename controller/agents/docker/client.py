@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,8 +21,10 @@ from pydantic_core import from_json
 
 from controller.agents.docker import paths
 from controller.agents.docker.ahead import DEFAULT_HOST, Ahead
+from controller.agents.docker.attaching import attached
 from controller.agents.docker.registries import Registries
-from controller.agents.docker.wire import Address, Answer, Unreached, Wire
+from controller.agents.docker.standing import digest
+from controller.agents.docker.wire import Address, Answer, RefusedStream, Unreached, Wire
 from controller.engine.agent import Agent, AgentHealth, Retry, Setup, unavailable
 from resources.conditions import Reason
 
@@ -113,6 +116,13 @@ class Engine:
         self._ahead = setup.ahead or Ahead()
         self._version: str | None = None  # of the engine's API, once it has said so
 
+    @property
+    def api(self) -> tuple[int, int]:
+        """The version of the engine's API."""
+        version = self._version or str(self.read(paths.VERSION)["ApiVersion"])
+        major, _, minor = version.partition(".")
+        return int(major), int(minor)
+
     def read(self, path: str) -> Any:
         """What the engine says at `path`, one of `paths`."""
         return _content(self._answers([path])[0])
@@ -133,11 +143,31 @@ class Engine:
         ours, theirs = self.read(paths.INFO), other.read(paths.INFO)
         return all(ours.get(field) == theirs.get(field) for field in ("ID", "Name", "DockerRootDir"))
 
+    def seen(self) -> Json | None:
+        """What a cold look has seen, for `standing.same`; None where it can't be told."""
+        noted = self._ahead.noted()
+        if noted is None or self.registries.asked:
+            return None
+        return {"host": self.host, "answers": {path: digest(answer) for path, answer in noted.items()}}
+
+    def file(self, container: str, path: str) -> bytes | None:
+        """What a container has at `path`, as a tar archive; None where there is nothing that can be read."""
+        answer = self._answers([paths.archive(container, path)])[0]
+        return answer.body if answer.status < 400 else None
+
     def follow(self, path: str, stop: Flag) -> Iterator[Json | None]:
         """The objects of an answer without end; the first one is None and says that it has begun."""
         with self._reached():
             for line in self._wire.follow(path, stop):
                 yield json.loads(line) if line else None
+
+    def pour(self, path: str, stop: Flag) -> Iterator[bytes]:
+        """The content of an answer as it comes, until it ends or `stop` is set. Raises EngineError."""
+        with self._reached():
+            try:
+                yield from self._wire.pour(path, stop)
+            except RefusedStream as refused:
+                raise EngineError(refused.answer.status, refused.answer.message) from None
 
     def _answers(self, wanted: Sequence[str]) -> list[Answer]:
         known = self._ahead.take(wanted)
@@ -147,6 +177,7 @@ class Engine:
         if any(answer.status == 400 and _WANTS_TLS in answer.body for answer in answers):
             raise unreachable(self.host, Unreached("it speaks TLS only", "give tls for it in agents/docker.yaml"))
         self._version = next((answer.version for answer in answers if answer.version), self._version)
+        self._ahead.note(wanted, answers)
         return answers
 
     @contextmanager
@@ -166,19 +197,52 @@ class WritableEngine(Engine):
         super().__init__(host, address, setup, registries, named)
         self._local = local()
 
-    def create_container(self, name: str, config: Json) -> str:
-        """Returns the id. EngineError 404: the image is not here; 409: the name is taken."""
+    def create_container(self, name: str, config: Json, platform: str | None = None) -> str:
+        """Returns the id. EngineError 404: the image is not here, or not for that platform; 409: the name is taken."""
         with self._sdk() as sdk:
-            return str(sdk.create_container_from_config(config, name)["Id"])  # type: ignore[no-untyped-call]
+            made = sdk.create_container_from_config(config, name, platform)  # type: ignore[no-untyped-call]
+            return str(made["Id"])
 
     def start(self, container: str) -> None:
         with self._sdk() as sdk:
             sdk.start(container)
 
+    def place(self, container: str, archive: bytes) -> None:
+        """Unpacks a tar archive at the root of a container."""
+        with self._sdk() as sdk:
+            sdk.put_archive(container, "/", archive)
+
     def stop(self, container: str, grace: int) -> None:
         """Asks it to stop, and kills it after `grace` seconds."""
         with self._sdk() as sdk:
             sdk.stop(container, grace)
+
+    def restart(self, container: str, grace: int) -> None:
+        """Stops it within `grace` seconds, and starts it. Also starts one that does not run."""
+        with self._sdk() as sdk:
+            sdk.restart(container, grace)
+
+    def create_exec(self, container: str, command: Sequence[str], **how: Any) -> str:
+        """Prepares a program within a container; returns its id. `how`: see the SDK's method of that name."""
+        with self._sdk() as sdk:
+            return str(sdk.exec_create(container, list(command), **how)["Id"])
+
+    def begin_exec(self, program: str, *, terminal: bool) -> tuple[socket.socket, bytes]:
+        """Starts it. Returns the connection to its streams, and what has come of them already."""
+        with self._reached():
+            try:
+                return attached(self.address, self._timeout, program, terminal=terminal)
+            except RefusedStream as refused:
+                raise EngineError(refused.answer.status, refused.answer.message) from None
+
+    def resize_exec(self, program: str, columns: int, lines: int) -> None:
+        with self._sdk() as sdk:
+            sdk.exec_resize(program, height=lines, width=columns)
+
+    def exec_ended(self, program: str) -> int | None:
+        """Its exit code; None while it runs."""
+        code = self.read(paths.program(program))["ExitCode"]
+        return None if code is None else int(code)
 
     def unpause(self, container: str) -> None:
         with self._sdk() as sdk:
