@@ -16,7 +16,7 @@ TIMEOUT = 10.0  # seconds for a request
 
 def same(kept: dict[str, Any]) -> bool:
     """Whether the engine gives the answers of which the digests were `kept`."""
-    address = Address.parse(kept["host"])
+    address = Address.of_environment(kept["host"])
     if address is None:
         return False
     reader, seen = Wire(address, TIMEOUT), kept["answers"]
