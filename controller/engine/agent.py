@@ -212,7 +212,8 @@ class Agent(ABC, Generic[R, O]):
 
     Constructed by wiring as `AgentClass(client, setup)`, where `client` is what `connect(setup)` of the system's
     `client.py` returned, one for all agents of the system. Neither may touch the system before the first call. Fields of
-    agents/<system>.yaml are those that `client.SETTINGS` names.
+    agents/<system>.yaml are those that `client.SETTINGS` names; `connect` raises ValueError (field: what to do) for those it
+    can't use.
     """
 
     model: ClassVar[type[Resource]]
@@ -323,3 +324,94 @@ class ReportsHealth(Protocol):
     """Optional: says whether the system is there."""
 
     def health(self, ctx: Context) -> AgentHealth: ...
+
+
+# -- what people do by hand: the command line asks for these, the loop does not ---------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    follow: bool = False  # go on with what is written from now on, by whatever takes the thing's place, too
+    tail: int | None = None  # lines of the past, None: all
+    since: float = 0.0  # seconds since the epoch
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line that a thing has written, without its end. `note`: it is said of the thing, for the person who waits."""
+
+    text: str
+    at: str = ""  # when it was written, as RFC 3339 has it, in UTC
+    error: bool = False  # it was written to stderr
+    note: bool = False
+
+
+@runtime_checkable
+class Logs(Protocol):
+    """Optional: shows what a thing has written."""
+
+    def logs(self, resource: Any, query: LogQuery, stop: Flag) -> Iterator[LogLine]:
+        """Oldest first; followed until `stop` is set, or nothing more can come. Raises Stalled("Absent") where nothing is
+        there and nothing is waited for; Retry and Stalled for what keeps it from being read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """A person's ends of a program: descriptors, and how large their terminal is (columns, lines) where there is one."""
+
+    read: int | None  # what is typed; None: nothing
+    write: Callable[[bytes], None]
+    write_error: Callable[[bytes], None]
+    size: Callable[[], tuple[int, int]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A program to be run within a thing."""
+
+    command: tuple[str, ...]
+    terminal: bool = False
+    user: str = ""
+    directory: str = ""
+
+
+@runtime_checkable
+class Executes(Protocol):
+    """Optional: runs programs within a thing."""
+
+    def execute(self, resource: Any, execution: Execution, streams: Streams) -> int:
+        """Its exit code, when it has ended. Raises Retry and Stalled, Stalled("Absent") where nothing is there."""
+
+
+@runtime_checkable
+class Restarts(Protocol):
+    """Optional: restarts a thing as it is."""
+
+    def restart(self, resource: Any, ctx: Context) -> Done:
+        """Returns when it has been started again. Raises Retry and Stalled, Stalled("Absent") where nothing is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a thing has used since it was started, and what it uses now. None: its system can't say."""
+
+    name: str  # in its system
+    handle: str
+    mark: Mark | None  # ours, or that of another installation
+    at: float  # monotonic seconds
+    cpu: float | None = None  # seconds of one processor
+    memory: int | None = None  # bytes, less what the kernel can take back
+    limit: int | None = None  # bytes; None: none
+    received: int | None = None  # bytes, from networks
+    sent: int | None = None
+    read: int | None = None  # bytes, from disks
+    written: int | None = None
+    processes: int | None = None
+
+
+@runtime_checkable
+class Measures(Protocol):
+    """Optional: says what the things of its kind use, of all that run on this machine, also those that are not ours."""
+
+    def measure(self) -> Sequence[Usage]:
+        """As of now; in well under a second however many there are. Raises Retry."""

@@ -16,7 +16,7 @@ from threading import Condition, Lock, Thread
 from threading import Event as Flag
 from typing import Any
 
-from controller.engine.agent import Seen, Watches
+from controller.engine.agent import Done, Failure, Retry, Seen, Watches
 from controller.engine.asking import observe
 from controller.engine.brakes import put_on, released
 from controller.engine.chronicle import Chronicle
@@ -30,6 +30,8 @@ from controller.engine.passes import Pass, Verdict, ended
 from controller.engine.pruner import Pruner
 from controller.engine.queue import Priority, Queue
 from controller.engine.reconcile import Reconciler
+from controller.engine.requests import Request
+from controller.engine.restarting import restarted
 from controller.engine.revision import QUIET, Revision, Source
 from controller.engine.schedule import Schedule
 from controller.engine.scope import LiveScope
@@ -37,11 +39,12 @@ from controller.engine.stores import Brake, Level, NotKept
 from controller.engine.telling import Teller
 from controller.engine.watching import watch
 from resources.conditions import Reason
-from resources.meta import DeletionPolicy, Key
+from resources.meta import DeletionPolicy, Key, Resource
 from resources.plan import Action
 
 log = logging.getLogger(__name__)
 
+RESTART_WAITS = 60.0  # seconds for a change that is under way
 TRIES = 5  # failures of one key before who waits for it gives it up
 
 
@@ -346,6 +349,22 @@ class Manager:
     def reached(self) -> dict[str, bool]:
         """Whether each lane's system answered when it was last asked."""
         return {name: lane.breaker.reached for name, lane in list(self._lanes.items())}
+
+    # -- by order ----------------------------------------------------------------------------------------------
+
+    def restart(self, key: Key, resource: Resource, request: Request) -> Done | Failure:
+        """Restarts a thing as it is, between two passes over its key; what that stirs up is no drift. Raises NotKept."""
+        agent = self._agent_of(key.kind)
+        assert agent is not None
+        if not self._queue.hold(agent.system, key, RESTART_WAITS):
+            return Retry(
+                Reason.TIMEOUT, f"cannot restart {key.short}: it is being changed; try again when that is done"
+            )
+        try:
+            with self.reconciler.changing_by_hand(key):
+                return restarted(self._parts, agent, key, resource, request)
+        finally:
+            self._queue.done(agent.system, key)
 
     # -- the lanes' desk ---------------------------------------------------------------------------------------
 

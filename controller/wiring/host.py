@@ -80,6 +80,7 @@ class Host:
             workspace: Workspace = Guest(parts, own, self._listeners, inside, instead, closing)
         else:
             workspace = Workspace(parts, source, self.home, inside, instead, closing)
+        workspace.beside = live
         if not read_only:
             if not own:  # what an operator holds back may have been removed
                 closing.callback(live.manager.prune_again)

@@ -335,3 +335,8 @@ def check_request(request: Fields, path: Path, filling: Filling) -> None:
     if "count" in request and "device_ids" in request:
         at = request.names["device_ids"]
         filling.fail(at, path, "cannot have count and device_ids together: remove one of them")
+
+
+def anything(text: str, at: Place, path: Path, filling: Filling) -> str | None:
+    """A text that is left out of its list where it is empty."""
+    return text or None

@@ -46,7 +46,7 @@ def _service(service: Fields, filling: Filling) -> Fields:
 
 def _build(build: Fields, filling: Filling) -> Fields:
     build = build if build.get("context") is not None else _with(build, "context", filling.absolute("."))
-    if not build.get("dockerfile") and not build.get("dockerfile_inline"):
+    if "dockerfile" not in build and "dockerfile_inline" not in build:
         build = _with(build, "dockerfile", "Dockerfile")
     if isinstance(args := build.get("args"), Fields):
         build = _with(build, "args", _passed_on(args, filling, keep=False))
@@ -89,8 +89,9 @@ def _volume(volume: Fields, filling: Filling) -> Fields:
     options = volume.get("driver_opts")
     if volume.get("driver") != "local" or not isinstance(options, Fields) or options.get("o") != "bind":
         return volume
-    device = options.get("device")
-    return _with(volume, "driver_opts", _with(options, "device", filling.absolute(device))) if device else volume
+    if "device" not in options:
+        return volume
+    return _with(volume, "driver_opts", _with(options, "device", filling.absolute(options["device"] or ".")))
 
 
 def _mapped(items: Any, change: Any) -> Any:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Event as Flag
 from threading import local
@@ -21,12 +22,17 @@ from pydantic_core import from_json
 
 from controller.agents.docker import paths
 from controller.agents.docker.ahead import DEFAULT_HOST, Ahead
-from controller.agents.docker.wire import Address, Answer, Wire
+from controller.agents.docker.attaching import attached
+from controller.agents.docker.registries import Registries
+from controller.agents.docker.standing import digest
+from controller.agents.docker.wire import Address, Answer, RefusedStream, Wire
 from controller.engine.agent import AgentHealth, Retry, Setup, unavailable
 from resources.conditions import Reason
 
 if TYPE_CHECKING:
     from docker import APIClient
+
+    from controller.agents.docker.registry_settings import RegistrySettings
 
 POLL = 2.0  # seconds between questions for events where they can't be followed
 
@@ -42,11 +48,14 @@ class EngineError(Exception):
         self.status, self.message = status, message
 
 
-SETTINGS = frozenset({"host"})  # fields of agents/docker.yaml
+SETTINGS = frozenset({"host", "registries"})  # fields of agents/docker.yaml
 
 
 def connect(setup: Setup) -> Engine:
-    """The engine of DOCKER_HOST, or of `host` in agents/docker.yaml, unable to write when `setup.read_only`."""
+    """The engine of DOCKER_HOST, or of `host` in agents/docker.yaml, unable to write when `setup.read_only`.
+
+    Raises ValueError for settings that can't be used.
+    """
     host = str(setup.config.get("host") or os.environ.get("DOCKER_HOST") or DEFAULT_HOST)
     return Engine(host, setup) if setup.read_only else WritableEngine(host, setup)
 
@@ -58,6 +67,8 @@ class Reader(Protocol):
 
     def follow(self, path: str, stop: Flag) -> Iterator[bytes]: ...
 
+    def pour(self, path: str, stop: Flag) -> Iterator[bytes]: ...
+
 
 class Engine:
     """Reads. Nothing is sent before the first question; thread-safe."""
@@ -67,6 +78,7 @@ class Engine:
         self._timeout = setup.timeout
         address = Address.parse(host)
         self._reader: Reader = Wire(address, setup.timeout) if address else _SdkReader(host, setup.timeout)
+        self.registries = _registries(setup)
         self._ahead = setup.ahead or Ahead()
         self._version: str | None = None  # of the engine's API, once it has said so
 
@@ -92,6 +104,11 @@ class Engine:
         """As `read_each`, but what is refused is refused for itself alone."""
         return [_content_or_error(answer) for answer in self._answers(wanted)]
 
+    def seen(self) -> Json | None:
+        """What a cold look has seen, for `standing.same`; None where it can't be told."""
+        noted = self._ahead.noted()
+        return None if noted is None else {"host": self.host, "answers": {p: digest(a) for p, a in noted.items()}}
+
     def file(self, container: str, path: str) -> bytes | None:
         """What a container has at `path`, as a tar archive; None where there is nothing that can be read."""
         answer = self._answers([paths.archive(container, path)])[0]
@@ -103,12 +120,21 @@ class Engine:
             for line in self._reader.follow(path, stop):
                 yield json.loads(line) if line else None
 
+    def pour(self, path: str, stop: Flag) -> Iterator[bytes]:
+        """The content of an answer as it comes, until it ends or `stop` is set. Raises EngineError."""
+        with self._reached():
+            try:
+                yield from self._reader.pour(path, stop)
+            except RefusedStream as refused:
+                raise EngineError(refused.answer.status, refused.answer.message) from None
+
     def _answers(self, wanted: Sequence[str]) -> list[Answer]:
         known = self._ahead.take(wanted)
         with self._reached():
             asked = iter(self._reader.read_all([path for path in wanted if path not in known]))
         answers = [known[path] if path in known else next(asked) for path in wanted]
         self._version = next((answer.version for answer in answers if answer.version), self._version)
+        self._ahead.note(wanted, answers)
         return answers
 
     @contextmanager
@@ -145,6 +171,37 @@ class WritableEngine(Engine):
         """Asks it to stop, and kills it after `grace` seconds."""
         with self._sdk() as sdk:
             sdk.stop(container, grace)
+
+    def restart(self, container: str, grace: int) -> None:
+        """Stops it within `grace` seconds, and starts it. Also starts one that does not run."""
+        with self._sdk() as sdk:
+            sdk.restart(container, grace)
+
+    def create_exec(self, container: str, command: Sequence[str], **how: Any) -> str:
+        """Prepares a program within a container; returns its id. `how`: see the SDK's method of that name."""
+        with self._sdk() as sdk:
+            return str(sdk.exec_create(container, list(command), **how)["Id"])
+
+    def begin_exec(self, program: str, *, terminal: bool) -> tuple[socket.socket, bytes]:
+        """Starts it. Returns the connection to its streams, and what has come of them already."""
+        with self._reached():
+            if address := Address.parse(self.host):
+                try:
+                    return attached(address, self._timeout, program, terminal=terminal)
+                except RefusedStream as refused:
+                    raise EngineError(refused.answer.status, refused.answer.message) from None
+        with self._sdk() as sdk:
+            stream: Any = sdk.exec_start(program, tty=terminal, socket=True)
+            return getattr(stream, "_sock", stream), b""
+
+    def resize_exec(self, program: str, columns: int, lines: int) -> None:
+        with self._sdk() as sdk:
+            sdk.exec_resize(program, height=lines, width=columns)
+
+    def exec_ended(self, program: str) -> int | None:
+        """Its exit code; None while it runs."""
+        code = self.read(paths.program(program))["ExitCode"]
+        return None if code is None else int(code)
 
     def unpause(self, container: str) -> None:
         with self._sdk() as sdk:
@@ -194,16 +251,25 @@ class WritableEngine(Engine):
             sdk.remove_volume(name)
 
     def pull(self, reference: str) -> Iterator[Json]:
-        """Pulls an image with the credentials of ~/.docker/config.json; yields the engine's messages about it.
+        """Pulls an image, by way of a mirror where one is configured; yields the engine's messages about it.
+
+        Raises Retry RateLimited without asking while its registry is to be left alone.
+        """
+        from controller.agents.docker.mirrors import pull
+
+        self.registries.respect(reference)
+        yield from pull(self, reference)
+
+    def pull_from_registry(self, reference: str) -> Iterator[Json]:
+        """Pulls it from where its name says, with the credentials that `registries` knows.
 
         Unlike the SDK's `pull` it does not wait for ever: the time limit holds between two messages.
         """
         with self._sdk() as sdk:
-            from docker.auth import get_config_header, resolve_repository_name
             from docker.utils import parse_repository_tag
 
             repository, tag = parse_repository_tag(reference)
-            header = get_config_header(sdk, resolve_repository_name(repository)[0])
+            header = self.registries.header(reference)
             answer = sdk.post(
                 f"{sdk.base_url}/v{sdk.api_version}/images/create",
                 params={"fromImage": repository, "tag": tag or "latest"},
@@ -216,6 +282,11 @@ class WritableEngine(Engine):
                     raise EngineError(answer.status_code, Answer(answer.status_code, answer.content).message)
                 for line in answer.iter_lines():
                     yield json.loads(line)
+
+    def tag(self, image: str, repository: str, tag: str) -> None:
+        """Gives an image another name; one that had this name loses it."""
+        with self._sdk() as sdk:
+            sdk.tag(image, repository, tag)
 
     @contextmanager
     def _sdk(self) -> Iterator[APIClient]:
@@ -234,6 +305,15 @@ class WritableEngine(Engine):
             raise Retry(Reason.TIMEOUT, f"cannot wait any longer for the Docker engine at {self.host}") from None
         except (ConnectionError, RequestException, DockerException) as error:
             raise unreachable(self.host, _cause(error)) from error
+
+
+def _registries(setup: Setup) -> Registries:
+    settings: Mapping[str, RegistrySettings] = {}
+    if found := setup.config.get("registries"):
+        from controller.agents.docker.registry_settings import registry_settings
+
+        settings = registry_settings(found)
+    return Registries(settings, setup.secrets, setup.timeout)
 
 
 def writable(engine: Engine) -> WritableEngine:
@@ -272,6 +352,16 @@ class _SdkReader:
             now = f"{time.time():.3f}"
             yield from filter(None, self.read_all([f"{path}&until={now}"])[0].body.split(b"\n"))
             path = re.sub(r"since=[0-9.]+", f"since={now}", path)
+
+    def pour(self, path: str, stop: Flag) -> Iterator[bytes]:
+        sdk = _sdk_client(self._host, self._timeout, None)
+        with sdk.get(f"{sdk.base_url}{path}", timeout=None, stream=True) as answer:
+            if answer.status_code >= 400:
+                raise RefusedStream(Answer(answer.status_code, answer.content))
+            for content in answer.iter_content(None):
+                if stop.is_set():
+                    return
+                yield content
 
 
 def _sdk_client(host: str, timeout: float, version: str | None) -> APIClient:

@@ -15,12 +15,15 @@ from controller.agents.docker import paths
 from controller.agents.docker.adjustment import adjust, can_stay, field_of
 from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine, engine_health, writable
 from controller.agents.docker.events import attributes, hints
+from controller.agents.docker.execution import execute
 from controller.agents.docker.failures import TASK_LEFT_BEHIND, explained, failure, tolerated
 from controller.agents.docker.health import health_of
 from controller.agents.docker.images import Images
+from controller.agents.docker.logs import Reading, absent
 from controller.agents.docker.lookup import Found, Sight, look, names_of_companions
-from controller.agents.docker.making import make, start
+from controller.agents.docker.making import make, restart, start
 from controller.agents.docker.marks import mark_in, marked_by, owned_in, temporary
+from controller.agents.docker.measuring import Measuring
 from controller.agents.docker.replacement import Replacement, clear
 from controller.agents.docker.stopping import grace, halt, restore_policy
 from controller.agents.docker.translation import observed_container, restart_text, written
@@ -28,7 +31,10 @@ from controller.engine.agent import (
     AgentHealth,
     Context,
     Done,
+    Execution,
     Failure,
+    LogLine,
+    LogQuery,
     Owned,
     Relist,
     Retry,
@@ -38,6 +44,8 @@ from controller.engine.agent import (
     SingleAgent,
     Stalled,
     Step,
+    Streams,
+    Usage,
 )
 from controller.engine.diff import changed_fields, plain, within
 from resources.docker.names import NEW_SUFFIX, OLD_SUFFIX
@@ -77,6 +85,7 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         self._now = now
         self._images = Images(client)
         self._known = Known()
+        self._measuring = Measuring(client)
 
     def observe(self, resources: Sequence[Container], ctx: Context) -> Mapping[Key, Seen[ContainerObserved] | Failure]:
         with explained("look at the containers"):
@@ -224,6 +233,28 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
 
     def health(self, ctx: Context) -> AgentHealth:
         return engine_health(self._engine)
+
+    def logs(self, resource: Container, query: LogQuery, stop: Flag) -> Iterator[LogLine]:
+        return Reading(self._engine, resource, lambda: self._look_again(resource).live, query, stop).lines()
+
+    def execute(self, resource: Container, execution: Execution, streams: Streams) -> int:
+        return execute(self._writable, resource.container_name, self._there(resource), execution, streams)
+
+    def restart(self, resource: Container, ctx: Context) -> Done:
+        live = self._there(resource)
+        restart(self._writable, resource, live)
+        return Done(live["Id"])
+
+    def measure(self) -> Sequence[Usage]:
+        with explained("measure the containers"):
+            return self._measuring.usages()
+
+    def _there(self, resource: Container) -> Json:
+        """The container, live. Raises Stalled where there is none."""
+        live = self._look_again(resource).live
+        if live is None:
+            raise absent(resource)
+        return live
 
     @property
     def _writable(self) -> WritableEngine:

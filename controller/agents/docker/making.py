@@ -10,8 +10,9 @@ from controller.agents.docker.failures import explained, failure, start_failure
 from controller.agents.docker.joining import endpoint_arguments, wanted_networks
 from controller.agents.docker.placing import wanted_files
 from controller.agents.docker.pulling import absent, pull
-from controller.engine.agent import Context, Mark, Retry
-from resources.docker.parts import MountType, PullPolicy
+from controller.agents.docker.stopping import grace
+from controller.engine.agent import Context, Mark, Retry, Stalled
+from resources.docker.parts import MountType, PullPolicy, State
 from resources.kinds.container import Container
 
 
@@ -49,6 +50,20 @@ def start(engine: WritableEngine, container: Container, identity: str) -> None:
             engine.start(identity)
     except EngineError as error:
         raise start_failure(container.container_name, error) from None
+
+
+def restart(engine: WritableEngine, container: Container, live: Json) -> None:
+    """Stops and starts a container as it is. One that has ended is started again."""
+    name = container.container_name
+    if container.spec.state is State.STOPPED:
+        raise Stalled("Stopped", f"cannot restart the container {name}: its spec says 'state: stopped'")
+    if live["State"].get("Paused"):
+        with explained(f"unpause the container {name}"):
+            engine.unpause(live["Id"])
+    try:
+        engine.restart(live["Id"], grace(live))
+    except EngineError as error:
+        raise start_failure(name, error) from None
 
 
 def _rejoin(engine: WritableEngine, container: Container, identity: str) -> None:
