@@ -7,7 +7,7 @@ here, so a new kind needs no change in any of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -251,6 +251,11 @@ class Spec(Model):
 COMMON_FIELDS = frozenset(Spec.model_fields)
 
 
+def inherited(spec: Spec) -> dict[str, Any]:
+    """The common fields that are written in the spec of a resource that stands for others, for theirs."""
+    return {name: getattr(spec, name) for name in sorted(COMMON_FIELDS & spec.model_fields_set)}
+
+
 class Metadata(Model):
     """Name, place and labels of a resource."""
 
@@ -285,6 +290,18 @@ class Claim(NamedTuple):
         return f"{self.what} {self.value}" if self.scope == "*" else f"{self.what} {self.scope}:{self.value}"
 
 
+# The content of a file that an expansion needs. Raises OSError.
+Read = Callable[[Path], bytes]
+
+
+class Unexpandable(Exception):
+    """What a resource stands for can't be told: the files that it is read from have these problems."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = problems
+
+
 @dataclass(frozen=True, slots=True)
 class About:
     """What a kind tells the surfaces about itself."""
@@ -299,6 +316,7 @@ class Resource(Model):
     """One declared object. Subclasses narrow `kind` and `spec` and say what they claim and refer to."""
 
     about: ClassVar[About]
+    expands: ClassVar[bool] = False  # whether it stands for others: see `expand`
 
     apiVersion: Literal["pegasus2.dev/v1"] = Field(description="Version of the format: pegasus2.dev/v1.")
     kind: str
@@ -334,8 +352,11 @@ class Resource(Model):
         """Those of `inputs()` whose content may be secret: it is neither shown nor kept anywhere."""
         return ()
 
-    def expand(self) -> Iterable[Resource]:
-        """Children that this resource stands for. Pure."""
+    def expand(self, read: Read) -> Iterable[Resource]:
+        """Children that this resource stands for, where its kind `expands`. Pure but for `read`, of what becomes an input.
+
+        A kind without an agent of its own is nothing in the world: it is Ready when all its children are. Raises Unexpandable.
+        """
         return ()
 
     def ready_within(self) -> float | None:
@@ -369,15 +390,25 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A resource with its place and the digest of its desired state (spec, labels, and the content of its inputs)."""
+    """A resource with its place and the digest of its desired state (spec, labels, and the content of its inputs).
+
+    `owner` is what stands for it, if it is declared by way of another; `read` are the files that its own children are from.
+    """
 
     resource: Resource
     origin: Origin
     digest: str
+    owner: Key | None = None
+    read: tuple[str, ...] = ()
 
     @property
     def key(self) -> Key:
         return self.resource.key
+
+    def inputs(self) -> Iterator[str]:
+        """Paths of the files whose content is part of the desired state."""
+        yield from map(str, self.resource.inputs())
+        yield from self.read
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ class Health:
     message: str = ""
     again: float | None = None
     stalled: bool = False  # not healthy and will not become so by itself
+    awaits: bool = False  # others, which it stands for, and is woken by
 
 
 HEALTHY = Health()

@@ -156,7 +156,7 @@ def _truths(each: Pass) -> tuple[Truth, bool, bool]:
             return Truth.FALSE, False, True
         case Verdict.RETRY if each.reason == Reason.AGENT_UNAVAILABLE:
             return Truth.UNKNOWN, True, False
-        case Verdict.WAITING | Verdict.BLOCKED | Verdict.RETRY | Verdict.WORK | Verdict.AGAIN:
+        case Verdict.WAITING | Verdict.AWAITING | Verdict.BLOCKED | Verdict.RETRY | Verdict.WORK | Verdict.AGAIN:
             return Truth.FALSE, True, False
         case Verdict.GONE:
             return Truth.FALSE, False, False

@@ -13,7 +13,6 @@ from controller.engine.graph import cycle_through
 from controller.engine.revision import Condition, Revision
 from resources.conditions import Reason
 from resources.meta import Claim, Declared, Key, Problem, Resource
-from resources.parsed import digest_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +22,11 @@ class Entry:
     declared: Declared
     generation: int
     dependencies: frozenset[Key]
-    owner: Key | None = None
+
+    @property
+    def owner(self) -> Key | None:
+        """What stands for it, if anything does."""
+        return self.declared.owner
 
     @property
     def resource(self) -> Resource:
@@ -81,7 +84,7 @@ class Index:
         self._claims: dict[tuple[str, str], list[tuple[Claim, Key]]] = {}
         self._claimed: dict[Key, tuple[Claim, ...]] = {}
         self._inside: dict[tuple[str, str], set[Key]] = {}  # place -> what lies in it, claimed or not
-        self._children: dict[Key, tuple[Key, ...]] = {}
+        self._children: dict[Key, set[Key]] = {}
         self._conflicts: dict[Key, Conflict] = {}
         self._subscribers: dict[str, list[Subscriber]] = {}
         self._given_up: frozenset[Key] = frozenset()  # while the source is missing or empty
@@ -202,14 +205,15 @@ class Index:
             declarations = self._declarations.get(key)
             (self._twice.add if declarations and len(declarations) > 1 else self._twice.discard)(key)
             if declarations:
-                self._enter(declarations[0], None, before)
+                self._enter(declarations[0], before)
             else:
                 self._declarations.pop(key, None)
                 self._leave(key, before)
 
-    def _enter(self, declared: Declared, owner: Key | None, before: dict[Key, Entry | None]) -> None:
+    def _enter(self, declared: Declared, before: dict[Key, Entry | None]) -> None:
         key, old = declared.key, self._entries.get(declared.key)
         before.setdefault(key, old)
+        self._belong(key, old.owner if old else None, declared.owner)
         if old and old.digest == declared.digest:
             self._entries[key] = replace(old, declared=declared)
             return
@@ -217,7 +221,7 @@ class Index:
         claims = tuple(resource.claims())
         if old:
             self._unlink(key, old, keeping=claims)
-        entry = Entry(declared, self._generation(declared, old), resource.dependencies(), owner)
+        entry = Entry(declared, self._generation(declared, old), resource.dependencies())
         self._entries[key] = entry
         for dependency in entry.dependencies:
             self._dependents.setdefault(dependency, set()).add(key)
@@ -229,31 +233,28 @@ class Index:
                 bucket.append((claim, key))
         for place in resource.within():
             self._inside.setdefault((place.what, place.value), set()).add(key)
-        self._expand(declared, before)
+
+    def _belong(self, key: Key, before: Key | None, now: Key | None) -> None:
+        """Notes what stands for `key`."""
+        if before == now:
+            return
+        if before and (others := self._children.get(before)):
+            others.discard(key)
+            if not others:
+                del self._children[before]
+        if now:
+            self._children.setdefault(now, set()).add(key)
 
     def _generation(self, declared: Declared, old: Entry | None) -> int:
         """Each desired state has one of its own, counted on from what earlier runs and this one have seen."""
         counted = self._generations(declared.key, declared.digest)
         return max(counted, old.generation + 1) if old else counted
 
-    def _expand(self, declared: Declared, before: dict[Key, Entry | None]) -> None:
-        children = [Declared(child, declared.origin, digest_of(child)) for child in declared.resource.expand()]
-        for lost in set(self._children.get(declared.key, ())) - {child.key for child in children}:
-            if (entry := self._entries.get(lost)) and entry.owner == declared.key:
-                self._leave(lost, before)
-        if children:
-            self._children[declared.key] = tuple(child.key for child in children)
-            for child in children:
-                self._enter(child, declared.key, before)
-        else:
-            self._children.pop(declared.key, None)
-
     def _leave(self, key: Key, before: dict[Key, Entry | None]) -> None:
         if entry := self._entries.pop(key, None):
             before.setdefault(key, entry)
+            self._belong(key, entry.owner, None)
             self._unlink(key, entry)
-        for child in self._children.pop(key, ()):
-            self._leave(child, before)
 
     def _unlink(self, key: Key, entry: Entry, keeping: Collection[Claim] = ()) -> None:
         for dependency in entry.dependencies:
@@ -377,6 +378,20 @@ class Index:
         """The keys that need `key`, whether it is there or not."""
         inside = (self._inside.get((claim.what, claim.value), ()) for claim in self._claimed.get(key, ()))
         return frozenset(self._dependents.get(key, ())).union(*inside)
+
+    def children(self, key: Key) -> frozenset[Key]:
+        """What `key` stands for."""
+        return frozenset(self._children.get(key, ()))
+
+    def with_children(self, keys: Iterable[Key]) -> frozenset[Key]:
+        """`keys`, and all that they stand for."""
+        found = set(keys)
+        pending = list(found)
+        while pending:
+            more = self.children(pending.pop()) - found
+            found |= more
+            pending.extend(more)
+        return frozenset(found)
 
     def claimant(self, claim: Claim) -> Key | None:
         """Whose claim this is: the first that made one colliding with it."""

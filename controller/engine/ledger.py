@@ -48,6 +48,9 @@ def _resource(key: Key, text: str) -> Resource | None:
         return None
 
 
+_AS_DECLARED = (Verdict.READY, Verdict.WAITING, Verdict.AWAITING)
+
+
 class Ledger:
     """Thread-safe as the reconciler is: each key is written by one thread at a time."""
 
@@ -132,7 +135,7 @@ class Ledger:
         """The record that this pass makes necessary, if any. Protection is written down even where work waits or fails."""
         before, entry = self._inventory.find(each.key), self._index.find(each.key)
         looked_at = each.subject.entry if each.subject else None  # an edit may have come since
-        if each.subject and looked_at and each.seen and each.verdict in (Verdict.READY, Verdict.WAITING):
+        if each.subject and looked_at and each.seen and each.verdict in _AS_DECLARED:
             if self._outdated(before, looked_at, each.seen.handle):
                 yield self._record(each.subject, each.seen.handle, before)
         elif entry and before and before.source == self._source:

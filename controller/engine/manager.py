@@ -16,7 +16,8 @@ from threading import Condition, Lock, Thread
 from threading import Event as Flag
 from typing import Any
 
-from controller.engine.agent import Done, Failure, Retry, Watches
+from controller.engine.agent import Done, Failure, Retry, Seen, Watches
+from controller.engine.asking import observe
 from controller.engine.brakes import put_on, released
 from controller.engine.chronicle import Chronicle
 from controller.engine.errand import Errand
@@ -268,7 +269,7 @@ class Manager:
         suspended = self._overrides.suspended()
         with self._taking:
             self._take(self._index.give_up(confirmed), self._clock.monotonic(), {})
-            self._add((before ^ suspended) | confirmed, Priority.EDIT)
+            self._add(self._index.with_children(before ^ suspended) | confirmed, Priority.EDIT)
         return suspended
 
     def _take_brakes(self, before: Sequence[Brake]) -> Sequence[Brake]:
@@ -394,7 +395,9 @@ class Manager:
 
     def lost(self, lane: str, message: str) -> None:
         self._board.record(None, Level.WARNING, Reason.AGENT_UNAVAILABLE, message)
-        self._board.unknown(self._keys_of(lane), message)
+        mine = self._keys_of(lane)
+        self._board.unknown(mine, message)
+        self._add(self._owners(mine), Priority.DRIFT)
 
     def regained(self, lane: str) -> None:
         self._board.record(None, Level.NORMAL, "AgentAvailable", f"the {lane} agent reaches its system again")
@@ -423,13 +426,16 @@ class Manager:
             for each in passes:
                 for errand in self._errands:
                     errand.settle(each, lane, given_up=self._given_up(each, lane))
-                if each.verdict is Verdict.BLOCKED and each.after is None:
+                if each.verdict is Verdict.AWAITING or (each.verdict is Verdict.BLOCKED and each.after is None):
                     self._blocked.add(each.key)
                 else:
                     self._blocked.discard(each.key)
-            woken = self._woken(turned, passes)
-            self._blocked -= woken
+            woken, owners = self._woken(turned, passes), self._owners(each.key for each in passes)
+            self._blocked -= woken | owners
+            for errand in self._errands:
+                errand.reopen(owners)
             self._add(woken, Priority.EDIT)
+            self._add(owners, Priority.DRIFT)
             self._lock.notify_all()
         if self._patient and any(self._left_meanwhile(each) for each in passes):
             with self._taking:
@@ -453,12 +459,21 @@ class Manager:
         for each in passes:
             if each.verdict is Verdict.GONE and each.subject and each.subject.record:
                 woken |= each.subject.record.dependencies
+                woken |= {owner} if (owner := each.subject.record.owner) else set()
             elif self._waits_in_vain(each):
                 woken.add(each.key)
         return woken & self._blocked
 
+    def _owners(self, keys: Iterable[Key]) -> set[Key]:
+        """What stands for any of `keys`: how they are is how it is."""
+        found = (self._index.find(key) for key in keys)
+        return {entry.owner for entry in found if entry and entry.owner}
+
     def _waits_in_vain(self, each: Pass) -> bool:
         """Whether what this pass found to wait for has come about meanwhile."""
+        if each.verdict is Verdict.AWAITING and each.subject:
+            seen = observe(each.subject.agent, [each.subject.resource], self._parts.context)[each.key]
+            return isinstance(seen, Seen) and not seen.health.awaits
         if each.reason == Reason.DEPENDENCY_NOT_READY:
             return self.reconciler.waits_for(each.key) is None
         return each.reason == Reason.DELETING and self.reconciler.deletion_waits_for(each.key) is None

@@ -80,7 +80,7 @@ class Opened:
                 self.pending.discard(key)
             deed = deed or Deed(key, each.plan.action, _fields(each))
             self._do(replace(deed, result=Result.FAILED, message=_said(each)))
-        elif each.verdict is Verdict.BLOCKED:
+        elif each.verdict in (Verdict.BLOCKED, Verdict.AWAITING):
             self.blocked.add(key)
 
     def _do(self, deed: Deed) -> None:

@@ -21,6 +21,7 @@ class Verdict(StrEnum):
     AGAIN = "again"  # overtaken by an edit before its step began: to be looked at anew
     READY = "ready"  # as declared, and healthy
     WAITING = "waiting"  # as declared, not healthy yet
+    AWAITING = "awaiting"  # stands for others, not all of which are Ready
     REPORTED = "reported"  # differs, and is only to be reported
     SUSPENDED = "suspended"  # looked at only
     BLOCKED = "blocked"  # waits for another key

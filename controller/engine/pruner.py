@@ -85,7 +85,7 @@ class Pruner:
             inventory.count(source),
             SourceHealth(index.condition, index.message, index.broken()),
             confirmed=overrides.confirmed(source),
-            suspended=overrides.suspended(),
+            suspended=_with_parts(overrides.suspended(), stale),
             too_many=self._held_before(source),
             needed_by=index.dependents,
             ordered=self._orders.keys(),
@@ -115,3 +115,8 @@ class Pruner:
         """What was held because it left with many others, by this process or an earlier one."""
         holds = (*self._holds, *self._parts.stores.holds.all(source))
         return frozenset(key for hold in holds if hold.reason == Reason.TOO_MANY_DELETES for key in hold.keys)
+
+
+def _with_parts(suspended: frozenset[Key], stale: Mapping[Key, Record]) -> frozenset[Key]:
+    """What the user has suspended, and what that stood for."""
+    return suspended.union(key for key, record in stale.items() if record.owner in suspended)

@@ -64,8 +64,8 @@ class Reconciler:
         needing: dict[Key, set[Key]] = {}
         for key in pruning.deletes:
             record = self._stores.inventory.find(key)
-            for dependency in record.dependencies if record else ():
-                needing.setdefault(dependency, set()).add(key)
+            for before in (*record.dependencies, *filter(None, [record.owner])) if record else ():
+                needing.setdefault(before, set()).add(key)
         self._pruning, self._needing = pruning, needing
 
     def keep(self, passes: Sequence[Pass]) -> None:
@@ -82,7 +82,7 @@ class Reconciler:
     def look(self, keys: Iterable[Key], ctx: Context, *, preview: bool = False) -> list[Pass]:
         """Observes and plans; one pass for each key. With `preview`, dependencies hold nothing back, nothing is written."""
         overrides, brake = self._stores.overrides, None if preview else self._brake()
-        view = _View(overrides.suspended(), overrides.confirmed(self._identity.source), brake, preview)
+        view = _View(self._suspended(), overrides.confirmed(self._identity.source), brake, preview)
         passes: list[Pass] = []
         subjects: dict[str, list[Subject]] = {}
         for key in keys:
@@ -270,7 +270,8 @@ class Reconciler:
         """A thing that is as declared; whether it also works, and whether all is well around it."""
         health = seen.health
         if not health.ready:
-            verdict = Verdict.STALLED if health.stalled else Verdict.WAITING
+            waiting = Verdict.AWAITING if health.awaits else Verdict.WAITING
+            verdict = Verdict.STALLED if health.stalled else waiting
             reason = Reason.PROGRESSING if health.reason == Reason.CONVERGED else health.reason
             return concluded(subject, verdict, plan, reason, health.message, seen, health.again)
         reason, message = Reason.CONVERGED, health.message
@@ -336,6 +337,10 @@ class Reconciler:
         waiting = [_waiting(each, around[each.key]) for each in passes if each.key in around]
         return [*done, *waiting, *(replace(each, verdict=Verdict.AGAIN, step=None) for each in overtaken)]
 
+    def _suspended(self) -> frozenset[Key]:
+        """What the user has suspended, and what that stands for."""
+        return self._index.with_children(self._stores.overrides.suspended())
+
     def _brake(self) -> Brake | None:
         """The gravest brake that is on."""
         return next(iter(self._stores.brakes.all()), None)
@@ -361,7 +366,7 @@ class Reconciler:
         return {*self._index.dependencies(key), *self._index.dependents(key)} & self._changing
 
     def _overtaken(self, subject: Subject) -> bool:
-        if subject.key in self._stores.overrides.suspended():
+        if subject.key in self._suspended():
             return True
         entry = self._index.find(subject.key)
         if subject.entry is None:

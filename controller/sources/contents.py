@@ -12,7 +12,7 @@ from pathlib import Path
 
 from controller.engine.revision import Condition
 from controller.sources.cache import ParseCache
-from controller.sources.inputs import Inputs, Stamp, stamp_of
+from controller.sources.inputs import Inputs, Stamp, stamp_of, together
 from controller.sources.tree import Tree, is_wanted, walk
 from resources.meta import Declared, Problem
 
@@ -24,14 +24,19 @@ Documents = tuple[Declared, ...]
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """What is known of one file. With problems, `documents` are the last good ones, and `partial` the good of now."""
+    """What is known of one file. With problems, `documents` are the last good ones, and `partial` the good of now.
+
+    `bare` are its own documents as they were last read, without their inputs and what they stand for. With problems that are not
+    `within`, but in files that they refer to, they are those of now.
+    """
 
     stamp: Stamp | None
     content: bytes  # its digest
     documents: Documents = ()
     problems: tuple[Problem, ...] = ()
     partial: Documents = ()
-    bare: Documents = ()  # `documents` without their inputs
+    bare: Documents = ()
+    within: bool = True
 
 
 @dataclass(slots=True)
@@ -139,12 +144,19 @@ class Contents:
             if problems:
                 self._fail(file, known, look, stamp, problems, content, documents)
             else:
-                self._accept(file, known, look, Sheet(stamp, content, bare=documents))
+                self._accept(file, known, look, Sheet(stamp, content, bare=documents), cache)
 
-    def _accept(self, file: str, known: Sheet, look: Look, sheet: Sheet) -> None:
-        self._inputs.use(file, sheet.bare)
-        documents = self._fold(sheet.bare, known)
-        self._sheets[file] = replace(sheet, documents=documents)
+    def _accept(self, file: str, known: Sheet, look: Look, sheet: Sheet, cache: ParseCache | None = None) -> None:
+        """Takes in a file that is in order. What it refers to may not be: then what was good before stays in force."""
+        documents, problems = self._fold(file, sheet.bare, known, cache)
+        if problems:
+            self._sheets[file] = replace(
+                sheet, documents=known.documents, problems=problems, partial=documents, within=False
+            )
+            if problems != known.problems:
+                look.problems[file], look.partial[file] = problems, documents
+            return
+        self._sheets[file] = replace(sheet, documents=documents, problems=(), partial=(), within=True)
         if documents != known.documents or known.problems or known is _BLANK:
             look.documents[file] = documents
 
@@ -159,7 +171,7 @@ class Contents:
         good: Documents = (),
     ) -> None:
         """Keeps the last good documents in force."""
-        partial = tuple(self._inputs.fold(declared) for declared in good)
+        partial = together(map(self._inputs.fold, good)).documents
         self._sheets[file] = Sheet(stamp, content, known.documents, problems, partial, known.bare)
         if problems != known.problems:
             look.problems[file] = problems
@@ -174,17 +186,26 @@ class Contents:
         """Takes in what has changed in the inputs of `files`."""
         for file in files:
             known = self._sheets[file]
-            documents = self._fold(known.bare, known)
-            if documents != known.documents:
+            if not known.problems or not known.within:
+                self._accept(file, known, look, known)
+                continue
+            documents, problems = self._fold(file, known.bare, known)
+            if not problems:
                 self._sheets[file] = replace(known, documents=documents)
-                if not known.problems:
-                    look.documents[file] = documents
 
-    def _fold(self, bare: Documents, known: Sheet) -> Documents:
-        """`bare` with their inputs; what is as it was stays the same object, which the index need not look at."""
+    def _fold(
+        self, file: str, bare: Documents, known: Sheet, cache: ParseCache | None = None
+    ) -> tuple[Documents, tuple[Problem, ...]]:
+        """`bare` with their inputs, which are watched from now on, and what is wrong in those.
+
+        What is as it was stays the same object, which the index need not look at.
+        """
         before = {declared.key: declared for declared in known.documents}
-        folded = (self._inputs.fold(declared) for declared in bare)
-        return tuple(old if (old := before.get(new.key)) == new else new for new in folded)
+        folded = together(self._inputs.fold(each, cache) for each in bare)
+        in_force = (path for declared in known.documents for path in declared.inputs()) if folded.problems else ()
+        self._inputs.use(file, (*folded.inputs, *in_force))
+        documents = tuple(old if (old := before.get(new.key)) == new else new for new in folded.documents)
+        return documents, folded.problems
 
     # -- asking ----------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Files that specs refer to (`File.source`, `Container.envFile`): their content is part of the desired state.
 
-`contents.py` folds its digest into that of the resource, so that an edit of such a file is an edit of the resource.
+`contents.py` folds its digest into that of the resource, so that an edit of such a file is an edit of the resource. What a
+resource stands for is worked out here, too, for that may be written in such files.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from resources.meta import Declared
+from controller.sources.cache import Expansion, ParseCache
+from resources.meta import Declared, Problem, Unexpandable
+from resources.parsed import digest_of
 
 _MISSING = b"missing"  # no digest looks like it; the agent is the one to complain
 
@@ -20,6 +24,15 @@ Stamp = tuple[int, int, int]  # inode, mtime and size: another one means another
 
 def stamp_of(found: os.stat_result) -> Stamp:
     return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A document with the content of its inputs, and all that it stands for behind it. With problems there is nothing of it."""
+
+    documents: tuple[Declared, ...]
+    problems: tuple[Problem, ...] = ()
+    inputs: tuple[str, ...] = ()  # of all of them
 
 
 class Inputs:
@@ -32,18 +45,47 @@ class Inputs:
         self._used: dict[str, set[str]] = {}
         self._places: dict[str, frozenset[str]] = {}  # input -> where it is, and where a link to it is
         self._at: dict[str, set[str]] = {}  # the same the other way round
+        self._overtaken: set[str] = set()  # read for one user, and found to be other than what the others were told
 
-    def fold(self, declared: Declared) -> Declared:
-        """`declared` with the content of its inputs in its digest."""
+    def fold(self, bare: Declared, cache: ParseCache | None = None) -> Folded:
+        """`bare` with the content of its inputs in its digest, and all that it stands for: out of the `cache` if it is there."""
+        if bare.resource.expands:
+            return self._expanded(bare, cache)
+        inputs = tuple(bare.inputs())
+        return Folded((self._with_contents(bare, inputs),), inputs=inputs)
+
+    def _expanded(self, bare: Declared, cache: ParseCache | None) -> Folded:
+        known = cache.find_expansion(bare, self._digest) if cache else None
+        if known is None:
+            read: dict[str, None] = {}
+
+            def contents(path: Path) -> bytes:
+                read.setdefault(str(path))
+                return self._content(str(path))
+
+            try:
+                children = tuple(bare.resource.expand(contents))
+            except Unexpandable as error:
+                return Folded((), error.problems, tuple(read))
+            found = tuple(Declared(child, bare.origin, digest_of(child), bare.key) for child in children)
+            known = Expansion(found, {path: self._digest(path) for path in read})
+            if cache:
+                cache.put_expansion(bare, found, known.read)
+        owner = replace(bare, read=tuple(known.read))
+        inputs = tuple(owner.inputs())
+        own = (self.fold(child, cache) for child in known.children)
+        return together((Folded((self._with_contents(owner, inputs),), inputs=inputs), *own))
+
+    def _with_contents(self, declared: Declared, inputs: Iterable[str]) -> Declared:
         digest = None
-        for path in declared.resource.inputs():
+        for path in inputs:
             digest = digest or hashlib.blake2b(declared.digest.encode(), digest_size=16)
-            digest.update(self._digest(str(path)))
+            digest.update(self._digest(path))
         return replace(declared, digest=digest.hexdigest()) if digest else declared
 
-    def use(self, file: str, documents: Iterable[Declared]) -> None:
+    def use(self, file: str, inputs: Iterable[str]) -> None:
         """Notes what the resources that `file` declares have as inputs, in place of what was noted before."""
-        used = {str(path) for declared in documents for path in declared.resource.inputs()}
+        used = set(inputs)
         for path in self._used.pop(file, set()) - used:
             self._users[path].discard(file)
             if not self._users[path]:
@@ -55,11 +97,12 @@ class Inputs:
 
     def changed(self) -> set[str]:
         """Files whose resources have an input with another content than before."""
-        return self._users_of(path for path in self._users if self._stamp(path) != _stamp(path))
+        changed = {path for path in self._users if self._stamp(path) != _stamp(path)}
+        return self._users_of(changed | self._overtaken)
 
     def changed_at(self, hints: Iterable[str]) -> set[str]:
         """The same among the inputs at these paths, whatever their stamps say."""
-        return self._users_of({path for hint in hints for path in self._at.get(hint, ())})
+        return self._users_of({path for hint in hints for path in self._at.get(hint, ())} | self._overtaken)
 
     def digests(self, file: str) -> dict[str, bytes]:
         """Of the contents that the resources of `file` refer to, as they were read last."""
@@ -73,7 +116,9 @@ class Inputs:
         return {directory for directory in found if os.access(directory, os.R_OK)}
 
     def _users_of(self, paths: Iterable[str]) -> set[str]:
-        return {user for path in list(paths) if self._reread(path) for user in self._users[path]}
+        overtaken, self._overtaken = self._overtaken, set()
+        changed = [path for path in list(paths) if self._reread(path) or path in overtaken]
+        return {user for path in changed for user in self._users.get(path, ())}
 
     def _place(self, path: str) -> None:
         directory, name = os.path.split(path)
@@ -98,6 +143,24 @@ class Inputs:
         self._displace(path)
         return self._digest(path) != before
 
+    def _content(self, path: str) -> bytes:
+        """Raises OSError."""
+        if self._instead and (instead := self._instead.get(os.path.realpath(path))) is not None:
+            return instead
+        stamp, (_, before) = _stamp(path), self._digests.get(path, (None, b""))
+        try:
+            content = _regular(path)
+        except OSError:
+            self._note(path, before, stamp, _MISSING)
+            raise
+        self._note(path, before, stamp, hashlib.blake2b(content, digest_size=16).digest())
+        return content
+
+    def _note(self, path: str, before: bytes, stamp: Stamp | None, digest: bytes) -> None:
+        if before not in (b"", digest):
+            self._overtaken.add(path)
+        self._digests[path] = stamp, digest
+
     def _stamp(self, path: str) -> Stamp | None:
         return self._digests.get(path, (None, b""))[0]
 
@@ -114,6 +177,23 @@ def _stamp(path: str) -> Stamp | None:
         return stamp_of(os.stat(path))
     except OSError:
         return None
+
+
+def together(folded: Iterable[Folded]) -> Folded:
+    """All of them as one."""
+    each = tuple(folded)
+    return Folded(
+        tuple(declared for one in each for declared in one.documents),
+        tuple(problem for one in each for problem in one.problems),
+        tuple(path for one in each for path in one.inputs),
+    )
+
+
+def _regular(path: str) -> bytes:
+    """The content of a regular file; to open a pipe would wait for its writer. Raises OSError."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise IsADirectoryError(f"{path} is no regular file")
+    return Path(path).read_bytes()
 
 
 def _content_digest(path: str) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from controller.engine.revision import Condition, Revision
-from controller.sources.inputs import Inputs
+from controller.sources.inputs import Inputs, together
 from controller.sources.texts import base_of
 from controller.sources.tree import is_hidden, is_wanted, walk
 from resources.load import load_text
@@ -26,9 +26,10 @@ def recorded_revision(root: Path, texts: Mapping[str, bytes]) -> Revision:
     problems: dict[str, tuple[Problem, ...]] = {}
     for file, text in _files(root, base, texts):
         loaded = load_text(text, file, Path(file).parent)
-        documents[file] = tuple(inputs.fold(declared) for declared in loaded.documents)
-        if loaded.problems:
-            problems[file] = loaded.problems
+        folded = together(map(inputs.fold, loaded.documents))
+        documents[file] = folded.documents
+        if found := (*loaded.problems, *folded.problems):
+            problems[file] = found
     condition = Condition.OK if documents else Condition.EMPTY
     message = "" if documents else f"cannot find any resource in {root} as it was then"
     return Revision(documents, problems=problems, condition=condition, message=message)

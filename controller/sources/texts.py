@@ -119,8 +119,8 @@ class FilesTexts:
 def _inputs(documents: Iterable[Declared]) -> Iterator[tuple[str, bool]]:
     for declared in documents:
         confidential = {str(path) for path in declared.resource.confidential()}
-        for path in declared.resource.inputs():
-            yield str(path), str(path) in confidential
+        for path in declared.inputs():
+            yield path, path in confidential
 
 
 def _read(file: str, path: str) -> Text | None:

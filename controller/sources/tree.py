@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 
@@ -11,6 +12,8 @@ from controller.engine.revision import Condition
 from resources.meta import Problem
 
 SUFFIXES = (".yaml", ".yml")
+# Compose files, which a resource refers to: compose.yaml, docker-compose.prod.yml.
+_COMPOSE = re.compile(r"(docker-)?compose(\.[^/]*)?\.ya?ml", re.IGNORECASE)
 
 
 @dataclass
@@ -47,8 +50,8 @@ def walk(root: str) -> Tree:
 
 
 def is_wanted(name: str) -> bool:
-    """Whether a file of this name is desired state: YAML, and neither hidden nor an editor's temporary."""
-    return name.lower().endswith(SUFFIXES) and not is_hidden(name)
+    """Whether a file of this name is desired state: YAML, neither hidden nor an editor's temporary, and no Compose file."""
+    return name.lower().endswith(SUFFIXES) and not is_hidden(name) and not _COMPOSE.fullmatch(name)
 
 
 def is_hidden(name: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from threading import Event as Flag
 from controller.engine.agent import Context
 from controller.engine.board import Board
 from controller.engine.clock import Clock
+from controller.engine.groups import with_groups
 from controller.engine.index import Index
 from controller.engine.parts import AgentOf, Identity, Parts
 from controller.engine.stores import Inventory, Listener
@@ -41,6 +42,7 @@ from controller.wiring.recovery import rebuild
 from controller.wiring.reports import brake, health, tally
 from controller.wiring.settings import Settings
 from controller.wiring.workspace import setup_of
+from resources.kinds import model_of
 from resources.meta import Key
 
 log = logging.getLogger(__name__)
@@ -124,6 +126,11 @@ class Post:
 
     def owns(self, key: Key) -> bool:
         return owned(self.inventory, self.name, key)
+
+    def parts(self, key: Key) -> Mapping[Key, bool]:
+        model = model_of(key.kind)
+        records = self.inventory.records(self.name) if model and model.expands else {}
+        return {part: record.retain for part, record in records.items() if record.owner == key}
 
     def changed(self, keys: Iterable[Key]) -> None:
         self.publisher.changed(keys)
@@ -256,11 +263,13 @@ def parts_of(
 ) -> Parts:
     """What a loop over the cluster that is called `source` works with."""
     clock = Clock()
+    index = Index(Generations(stores), Recall(stores, source))
+    board = Board(stores.statuses, stores.events, listener, clock)
     return Parts(
-        index=Index(Generations(stores), Recall(stores, source)),
-        agent_of=agent_of,
+        index=index,
+        agent_of=with_groups(agent_of, index, board, home.installation),
         stores=stores,
-        board=Board(stores.statuses, stores.events, listener, clock),
+        board=board,
         listener=listener,
         clock=clock,
         context=Context(secrets, listener.progressed),

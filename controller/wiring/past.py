@@ -38,6 +38,6 @@ class Recall:
     def __call__(self, file: str) -> Sequence[Declared]:
         recalled = []
         for record in self._stores.inventory.records(self._source).values():
-            if record.file == file and record.owner is None and (resource := applied(record)):
-                recalled.append(Declared(resource, Origin(file), record.digest))
+            if record.file == file and (resource := applied(record)):
+                recalled.append(Declared(resource, Origin(file), record.digest, record.owner))
         return recalled

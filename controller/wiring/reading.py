@@ -51,6 +51,9 @@ class Onlooker:
     def owns(self, key: Key) -> bool:
         return owned(self.inventory, self.name, key)
 
+    def parts(self, key: Key) -> Mapping[Key, bool]:
+        return {}
+
     def changed(self, keys: Iterable[Key]) -> None: ...
 
     def elsewhere(self, found: Object) -> None:

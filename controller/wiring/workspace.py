@@ -20,6 +20,7 @@ from controller.engine.agent import Context, Setup
 from controller.engine.board import Board
 from controller.engine.clock import Clock
 from controller.engine.errand import Errand
+from controller.engine.groups import with_groups
 from controller.engine.index import Index
 from controller.engine.manager import Manager
 from controller.engine.parts import AgentOf, Identity, Parts
@@ -253,13 +254,15 @@ def parts_of(
 ) -> Parts:
     """What a loop over `source` works with; `node` is what this machine is called in specs."""
     clock = Clock()
+    index = Index(
+        Generations(stores), Recall(stores, source.name), mine=lambda resource: resource.spec.node in (None, node)
+    )
+    board = Board(stores.statuses, stores.events, listener, clock)
     return Parts(
-        index=Index(
-            Generations(stores), Recall(stores, source.name), mine=lambda resource: resource.spec.node in (None, node)
-        ),
-        agent_of=agent_of,
+        index=index,
+        agent_of=with_groups(agent_of, index, board, home.installation),
         stores=stores,
-        board=Board(stores.statuses, stores.events, listener, clock),
+        board=board,
         listener=listener,
         clock=clock,
         context=Context(HomeSecrets(home), listener.progressed, read_from=instead),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -177,6 +177,9 @@ class _Bystander:
 
     def owns(self, key: Key) -> bool:
         return False
+
+    def parts(self, key: Key) -> Mapping[Key, bool]:
+        return {}
 
     def changed(self, keys: Iterable[Key]) -> None:
         pass

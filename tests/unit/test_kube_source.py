@@ -62,6 +62,9 @@ class Here:
     def owns(self, key: Key) -> bool:
         return key in self._owned
 
+    def parts(self, key: Key) -> Mapping[Key, bool]:
+        return {}
+
     def changed(self, keys: Iterable[Key]) -> None: ...
 
     def elsewhere(self, found: Object) -> None: ...

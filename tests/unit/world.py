@@ -30,9 +30,10 @@ from controller.engine.manager import Manager
 from controller.engine.parts import Identity, Parts
 from controller.engine.revision import Revision
 from controller.engine.stores import Silent
+from controller.sources.inputs import Inputs, together
 from controller.store.stores import open_stores
 from controller.wiring.past import Generations
-from resources.meta import About, Claim, Declared, Key, Metadata, Origin, Resource, Spec, seconds
+from resources.meta import About, Claim, Declared, Key, Metadata, Origin, Read, Resource, Spec, seconds
 from resources.parsed import digest_of
 
 SOURCE = "/desired"
@@ -49,6 +50,7 @@ class GadgetSpec(Spec):
 
 class Gadget(Resource):
     about: ClassVar[About] = About(plural="gadgets", short=("g",))
+    expands: ClassVar[bool] = True
     kind: Literal["Gadget"] = "Gadget"
     spec: GadgetSpec
 
@@ -61,7 +63,7 @@ class Gadget(Resource):
     def rolls_back(self) -> bool | None:
         return self.spec.rollback
 
-    def expand(self) -> Iterable[Resource]:
+    def expand(self, read: Read) -> Iterable[Resource]:
         return [gadget(f"{self.metadata.name}-{part}", color=self.spec.color) for part in self.spec.parts]
 
 
@@ -76,8 +78,8 @@ def gadget(name: str, kind: type[Gadget] = Gadget, **spec: Any) -> Gadget:
 
 
 def declare(*gadgets: Gadget, file: str = "/desired/all.yaml") -> Revision:
-    documents = tuple(Declared(g, Origin(file, n), digest_of(g)) for n, g in enumerate(gadgets))
-    return Revision({file: documents})
+    bare = (Declared(g, Origin(file, n), digest_of(g)) for n, g in enumerate(gadgets))
+    return Revision({file: together(map(Inputs().fold, bare)).documents})
 
 
 @dataclass

@@ -10,7 +10,7 @@ from threading import Event as Flag
 from threading import Lock, Thread
 
 from controller.sources.hints import Hints
-from controller.sources.inputs import Inputs
+from controller.sources.inputs import Folded, Inputs
 from resources.meta import Declared, Key
 
 PATIENCE = 5.0  # seconds in which a directory that is new here comes to be watched
@@ -25,15 +25,15 @@ class KubeInputs:
         self._lock = Lock()
         self._used = Flag()  # whether there is anything to watch
 
-    def fold(self, bare: Declared) -> Declared:
-        """`bare` with the content of its inputs in its digest; from now on they are watched."""
+    def fold(self, bare: Declared) -> Folded:
+        """`bare` with the content of its inputs in its digest, and what it stands for; from now on the inputs are watched."""
         with self._lock:
-            user = str(bare.key)
-            self._inputs.use(user, (bare,))
-            if any(True for _ in bare.resource.inputs()):
+            user, folded = str(bare.key), self._inputs.fold(bare)
+            self._inputs.use(user, folded.inputs)
+            if folded.inputs:
                 self._keys[user] = bare.key
                 self._used.set()
-            return self._inputs.fold(bare)
+            return folded
 
     def forget(self, key: Key) -> None:
         with self._lock:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Event as Flag
@@ -55,6 +55,9 @@ class Post(Protocol):
 
     def owns(self, key: Key) -> bool:
         """Whether anything was made of a key here."""
+
+    def parts(self, key: Key) -> Mapping[Key, bool]:
+        """What was made here of all that `key` stands for, and whether each is retained."""
 
     def changed(self, keys: Iterable[Key]) -> None:
         """Their objects are others than before; the loop has taken that in."""
@@ -222,7 +225,7 @@ class KubeSource:
             else:
                 self._take(found, result, anew=whole)
         for key in self._inputs.changed():
-            if (known := self._catalogue.find(key)) and known.digest:
+            if (known := self._catalogue.find(key)) and (known.digest or known.problem):
                 self._take(known.object, result, anew=True)
         return _revision(result, whole=whole) if result or whole else None
 
@@ -230,7 +233,7 @@ class KubeSource:
         result = _Sorted(at)
         for found in objects:
             self._take(found, result, anew=True)
-        there = {documents[0].key for documents in result.documents.values() if documents}
+        there = {declared.key for documents in result.documents.values() for declared in documents}
         result.orders |= dict.fromkeys({*self._post.left()} - there - result.orders.keys(), DeletionPolicy.RETAIN)
         return result
 
@@ -251,11 +254,13 @@ class KubeSource:
         usable = declared(found)
         if isinstance(usable, Declared):
             folded = self._inputs.fold(usable)
-            result.documents[found.file] = (folded,)
-            self._catalogue.put(Taken(found, folded.digest), looked=anew)
-        else:
-            result.problems[found.file] = usable
-            self._catalogue.put(Taken(found, problem="; ".join(_said(each) for each in usable)), looked=anew)
+            if not folded.problems:
+                result.documents[found.file] = folded.documents
+                self._catalogue.put(Taken(found, folded.documents[0].digest), looked=anew)
+                return
+            usable = folded.problems
+        result.problems[found.file] = usable
+        self._catalogue.put(Taken(found, problem="; ".join(_said(each) for each in usable)), looked=anew)
 
     def _leave(self, found: Object, known: Taken | None, result: _Sorted, *, mine: bool) -> None:
         """Deleted, or another machine's: what was made of it here goes, as the object says it should."""
@@ -268,7 +273,14 @@ class KubeSource:
         if known or self._post.owns(found.key):
             result.gone.add(found.file)
         if known or held or self._post.owns(found.key):
-            result.orders[found.key] = self._policy(found, result.at, ours=mine or known is not None)
+            self._order(found, result, ours=mine or known is not None)
+
+    def _order(self, found: Object, result: _Sorted, *, ours: bool) -> None:
+        """What was made of it is to go; of what it stands for, that which does not say of itself that it is to stay."""
+        policy = self._policy(found, result.at, ours=ours)
+        result.orders[found.key] = policy
+        for part, retained in self._post.parts(found.key).items():
+            result.orders[part] = DeletionPolicy.RETAIN if retained else policy
 
     def _policy(self, found: Object, at: float, *, ours: bool) -> DeletionPolicy:
         """What is to become of the thing of an object that is to go. `ours`: it was this machine's until now.
@@ -287,7 +299,7 @@ class KubeSource:
         self._inputs.forget(found.key)
         if self._post.owns(found.key) or (known and known.digest):
             result.gone.add(found.file)
-            result.orders[found.key] = self._policy(found, result.at, ours=known is not None)
+            self._order(found, result, ours=known is not None)
 
 
 def _revision(found: _Sorted, *, whole: bool) -> Revision:

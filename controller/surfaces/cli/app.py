@@ -187,7 +187,7 @@ def refuse_unusable(workspace: Workspace, preview: Preview) -> None:
 
 
 def chosen(only: Collection[str], opened: Opened) -> frozenset[Key] | None:
-    """The keys named with --only, None for all. Raises Refused for one that is neither declared nor owned."""
+    """The keys named with --only and what they stand for, None for all. Raises Refused for one neither declared nor owned."""
     if not only:
         return None
     from controller.surfaces.cli.keys import key_named, known
@@ -198,4 +198,4 @@ def chosen(only: Collection[str], opened: Opened) -> frozenset[Key] | None:
     for key in unowned:
         if key in elsewhere and key not in opened.declared():
             raise Refused(f"cannot look at {key.short} from here: it is for the machine {elsewhere[key]} (spec.node)")
-    return known(unowned, opened.declared(), "the source") | frozenset(keys)
+    return opened.parts.index.with_children(known(unowned, opened.declared(), "the source") | frozenset(keys))
