@@ -302,6 +302,16 @@ class Unexpandable(Exception):
         self.problems = problems
 
 
+class Tree(NamedTuple):
+    """A directory whose content, all the way down, is part of the desired state.
+
+    `ignore`: files with patterns, in the format of `.dockerignore`, of what does not count; the first that is there is it.
+    """
+
+    root: str
+    ignore: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class About:
     """What a kind tells the surfaces about itself."""
@@ -346,6 +356,10 @@ class Resource(Model):
 
     def inputs(self) -> Iterable[Path]:
         """Files whose content is part of the desired state: an edit of one is an edit of this resource."""
+        return ()
+
+    def trees(self) -> Iterable[Tree]:
+        """Directories whose whole content is part of the desired state, as that of `inputs()` is."""
         return ()
 
     def confidential(self) -> Iterable[Path]:

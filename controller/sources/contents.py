@@ -230,6 +230,11 @@ class Contents:
                 found |= self._inputs.digests(file)
         return found
 
+    def looked_at(self) -> set[str]:
+        """All paths that have a say in what is desired, those among them that are not there."""
+        tree = self._tree
+        return {self._root, *tree.files, *tree.directories, *tree.links, *tree.outside, *self._inputs.looked_at()}
+
     def directories(self) -> set[str]:
         """All directories in which something that matters can change."""
         return self._tree.directories | self._tree.outside | self._inputs.directories()

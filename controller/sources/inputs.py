@@ -108,6 +108,11 @@ class Inputs:
         """Of the contents that the resources of `file` refer to, as they were read last."""
         return {path: self._digests[path][1] for path in self._used.get(file, ()) if path in self._digests}
 
+    def looked_at(self) -> set[str]:
+        """Where inputs are, and where they are looked for."""
+        found = set(self._users)
+        return found | {os.path.realpath(path) for path in found} | {os.path.dirname(path) for path in found}
+
     def directories(self) -> set[str]:
         """Where changes of inputs are seen."""
         for path in self._users.keys() - self._places.keys():

@@ -63,6 +63,7 @@ class Workspace(Opened):
         self._inside = only  # a path within the source that this command is confined to
         self.looked: Mapping[Key, Pass] = {}
         self._looked_at = 0.0  # monotonic seconds
+        self.seen: Callable[[], Mapping[str, Any]] = dict  # what each system has answered, see `Agents.seen`
         self.rebuilt = Rebuilt()  # what of the inventory had been lost
         self.beside: Opened | None = None  # the loop of the controller that has opened it for a command
         self.news: tuple[str, ...] = ()  # what was put right when it was opened, for the user
@@ -97,6 +98,7 @@ class Workspace(Opened):
             requests, instead = Requests(request or Request()), Instead()
             parts = parts_of(home, stores, source, listener or Silent(), agents.find, requests, instead, settings.node)
             workspace = cls(parts, source, home, inside, instead, closing)
+            workspace.seen = agents.seen
             workspace.rebuilt = Rebuilt() if read_only else rebuild(stores, parts, agents)
             workspace.news = tuple(news for news in (stores.news, workspace.rebuilt.news) if news)
             return workspace

@@ -12,7 +12,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Event as Flag
 from threading import local
@@ -23,12 +23,16 @@ from pydantic_core import from_json
 from controller.agents.docker import paths
 from controller.agents.docker.ahead import DEFAULT_HOST, Ahead
 from controller.agents.docker.attaching import attached
+from controller.agents.docker.registries import Registries
+from controller.agents.docker.standing import digest
 from controller.agents.docker.wire import Address, Answer, RefusedStream, Wire
 from controller.engine.agent import AgentHealth, Retry, Setup, unavailable
 from resources.conditions import Reason
 
 if TYPE_CHECKING:
     from docker import APIClient
+
+    from controller.agents.docker.registry_settings import RegistrySettings
 
 POLL = 2.0  # seconds between questions for events where they can't be followed
 
@@ -44,11 +48,14 @@ class EngineError(Exception):
         self.status, self.message = status, message
 
 
-SETTINGS = frozenset({"host"})  # fields of agents/docker.yaml
+SETTINGS = frozenset({"host", "registries"})  # fields of agents/docker.yaml
 
 
 def connect(setup: Setup) -> Engine:
-    """The engine of DOCKER_HOST, or of `host` in agents/docker.yaml, unable to write when `setup.read_only`."""
+    """The engine of DOCKER_HOST, or of `host` in agents/docker.yaml, unable to write when `setup.read_only`.
+
+    Raises ValueError for settings that can't be used.
+    """
     host = str(setup.config.get("host") or os.environ.get("DOCKER_HOST") or DEFAULT_HOST)
     return Engine(host, setup) if setup.read_only else WritableEngine(host, setup)
 
@@ -71,8 +78,16 @@ class Engine:
         self._timeout = setup.timeout
         address = Address.parse(host)
         self._reader: Reader = Wire(address, setup.timeout) if address else _SdkReader(host, setup.timeout)
+        self.registries = _registries(setup)
         self._ahead = setup.ahead or Ahead()
         self._version: str | None = None  # of the engine's API, once it has said so
+
+    @property
+    def api(self) -> tuple[int, int]:
+        """The version of the engine's API."""
+        version = self._version or str(self.read(paths.VERSION)["ApiVersion"])
+        major, _, minor = version.partition(".")
+        return int(major), int(minor)
 
     def read(self, path: str) -> Any:
         """What the engine says at `path`, one of `paths`."""
@@ -88,6 +103,16 @@ class Engine:
     def try_each(self, wanted: Sequence[str]) -> list[Json | EngineError | None]:
         """As `read_each`, but what is refused is refused for itself alone."""
         return [_content_or_error(answer) for answer in self._answers(wanted)]
+
+    def seen(self) -> Json | None:
+        """What a cold look has seen, for `standing.same`; None where it can't be told."""
+        noted = self._ahead.noted()
+        return None if noted is None else {"host": self.host, "answers": {p: digest(a) for p, a in noted.items()}}
+
+    def file(self, container: str, path: str) -> bytes | None:
+        """What a container has at `path`, as a tar archive; None where there is nothing that can be read."""
+        answer = self._answers([paths.archive(container, path)])[0]
+        return answer.body if answer.status < 400 else None
 
     def follow(self, path: str, stop: Flag) -> Iterator[Json | None]:
         """The objects of an answer without end; the first one is None and says that it has begun."""
@@ -109,6 +134,7 @@ class Engine:
             asked = iter(self._reader.read_all([path for path in wanted if path not in known]))
         answers = [known[path] if path in known else next(asked) for path in wanted]
         self._version = next((answer.version for answer in answers if answer.version), self._version)
+        self._ahead.note(wanted, answers)
         return answers
 
     @contextmanager
@@ -126,14 +152,20 @@ class WritableEngine(Engine):
         super().__init__(host, setup)
         self._local = local()
 
-    def create_container(self, name: str, config: Json) -> str:
-        """Returns the id. EngineError 404: the image is not here; 409: the name is taken."""
+    def create_container(self, name: str, config: Json, platform: str | None = None) -> str:
+        """Returns the id. EngineError 404: the image is not here, or not for that platform; 409: the name is taken."""
         with self._sdk() as sdk:
-            return str(sdk.create_container_from_config(config, name)["Id"])  # type: ignore[no-untyped-call]
+            made = sdk.create_container_from_config(config, name, platform)  # type: ignore[no-untyped-call]
+            return str(made["Id"])
 
     def start(self, container: str) -> None:
         with self._sdk() as sdk:
             sdk.start(container)
+
+    def place(self, container: str, archive: bytes) -> None:
+        """Unpacks a tar archive at the root of a container."""
+        with self._sdk() as sdk:
+            sdk.put_archive(container, "/", archive)
 
     def stop(self, container: str, grace: int) -> None:
         """Asks it to stop, and kills it after `grace` seconds."""
@@ -219,16 +251,25 @@ class WritableEngine(Engine):
             sdk.remove_volume(name)
 
     def pull(self, reference: str) -> Iterator[Json]:
-        """Pulls an image with the credentials of ~/.docker/config.json; yields the engine's messages about it.
+        """Pulls an image, by way of a mirror where one is configured; yields the engine's messages about it.
+
+        Raises Retry RateLimited without asking while its registry is to be left alone.
+        """
+        from controller.agents.docker.mirrors import pull
+
+        self.registries.respect(reference)
+        yield from pull(self, reference)
+
+    def pull_from_registry(self, reference: str) -> Iterator[Json]:
+        """Pulls it from where its name says, with the credentials that `registries` knows.
 
         Unlike the SDK's `pull` it does not wait for ever: the time limit holds between two messages.
         """
         with self._sdk() as sdk:
-            from docker.auth import get_config_header, resolve_repository_name
             from docker.utils import parse_repository_tag
 
             repository, tag = parse_repository_tag(reference)
-            header = get_config_header(sdk, resolve_repository_name(repository)[0])
+            header = self.registries.header(reference)
             answer = sdk.post(
                 f"{sdk.base_url}/v{sdk.api_version}/images/create",
                 params={"fromImage": repository, "tag": tag or "latest"},
@@ -241,6 +282,11 @@ class WritableEngine(Engine):
                     raise EngineError(answer.status_code, Answer(answer.status_code, answer.content).message)
                 for line in answer.iter_lines():
                     yield json.loads(line)
+
+    def tag(self, image: str, repository: str, tag: str) -> None:
+        """Gives an image another name; one that had this name loses it."""
+        with self._sdk() as sdk:
+            sdk.tag(image, repository, tag)
 
     @contextmanager
     def _sdk(self) -> Iterator[APIClient]:
@@ -259,6 +305,15 @@ class WritableEngine(Engine):
             raise Retry(Reason.TIMEOUT, f"cannot wait any longer for the Docker engine at {self.host}") from None
         except (ConnectionError, RequestException, DockerException) as error:
             raise unreachable(self.host, _cause(error)) from error
+
+
+def _registries(setup: Setup) -> Registries:
+    settings: Mapping[str, RegistrySettings] = {}
+    if found := setup.config.get("registries"):
+        from controller.agents.docker.registry_settings import registry_settings
+
+        settings = registry_settings(found)
+    return Registries(settings, setup.secrets, setup.timeout)
 
 
 def writable(engine: Engine) -> WritableEngine:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from threading import Event as Flag
 
 from controller.agents.docker import paths
@@ -19,7 +20,7 @@ from controller.agents.docker.failures import TASK_LEFT_BEHIND, explained, failu
 from controller.agents.docker.health import health_of
 from controller.agents.docker.images import Images
 from controller.agents.docker.logs import Reading, absent
-from controller.agents.docker.lookup import Found, Sight, look
+from controller.agents.docker.lookup import Found, Sight, look, names_of_companions
 from controller.agents.docker.making import make, restart, start
 from controller.agents.docker.marks import mark_in, marked_by, owned_in, temporary
 from controller.agents.docker.measuring import Measuring
@@ -90,9 +91,12 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         with explained("look at the containers"):
             sight = look(self._engine, resources, self._installation)
             self._images.learn(sight.images, sight.image_ids())
-        return {resource.key: self._seen(resource, sight, ctx) for resource in resources}
+            others = names_of_companions(self._engine, sight)
+        return {resource.key: self._seen(resource, sight, others, ctx) for resource in resources}
 
-    def _seen(self, resource: Container, sight: Sight, ctx: Context) -> Seen[ContainerObserved] | Failure:
+    def _seen(
+        self, resource: Container, sight: Sight, others: Mapping[str, str], ctx: Context
+    ) -> Seen[ContainerObserved] | Failure:
         found = sight.containers[resource.key]
         if isinstance(found, EngineError):
             return failure(f"look at the container {resource.container_name}", found)
@@ -103,7 +107,8 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         supplied = self._images.supplied(live, sight.images[resource.spec.image])
         names = tuple(sorted(each["Name"].removeprefix("/") for each in found.leftovers))
         try:
-            value = observed_container(resource, live, supplied, ctx.secrets, names, ctx.read_from)
+            inside = partial(self._engine.file, live["Id"])
+            value = observed_container(resource, live, supplied, ctx.secrets, names, ctx.read_from, others, inside)
         except (Retry, Stalled) as unknown:  # a secret; the other containers are none the worse for it
             return unknown
         health = health_of(resource.spec, live, self._now())

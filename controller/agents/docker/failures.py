@@ -13,7 +13,13 @@ TASK_LEFT_BEHIND = "TaskLeftBehind"  # by an engine that was killed while it sta
 _PORT_TAKEN = ("port is already allocated", "address already in use")
 # What the engine and its runtime say when a container can't run as it is declared.
 _BAD_COMMAND = ("executable file not found", "exec: ")
-_BAD_SPEC = ("OCI runtime create failed", "unable to find user", "unable to find group", "gathering device information")
+_BAD_SPEC = (
+    "OCI runtime create failed",
+    "unable to find user",
+    "unable to find group",
+    "Unable to find group",
+    "gathering device information",
+)
 
 
 @contextmanager

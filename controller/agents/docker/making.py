@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from controller.agents.docker import paths
+from controller.agents.docker.abilities import refuse_unsupported
 from controller.agents.docker.client import EngineError, Json, WritableEngine
-from controller.agents.docker.creation import NO_LEGACY, Legacy, create_config, endpoint_arguments, wanted_networks
+from controller.agents.docker.creation import NO_LEGACY, Legacy, create_config
 from controller.agents.docker.failures import explained, failure, start_failure
+from controller.agents.docker.joining import endpoint_arguments, wanted_networks
+from controller.agents.docker.placing import wanted_files
 from controller.agents.docker.pulling import absent, pull
 from controller.agents.docker.stopping import grace
 from controller.engine.agent import Context, Mark, Retry, Stalled
@@ -18,14 +21,20 @@ def make(
 ) -> str:
     """Creates the container, not started, with its networks; pulls the image if need be. Returns the id."""
     _require_volumes(engine, container)
-    config = create_config(container, mark, ctx.secrets, legacy)
+    refuse_unsupported(container, engine.api)
+    config = create_config(container, mark, ctx.secrets, engine.api, legacy)
+    placed = wanted_files(container, ctx.secrets)
+    config["Labels"] |= placed.labels
     if container.spec.pullPolicy is PullPolicy.ALWAYS:
         pull(engine, container.spec.image, container.key, ctx)
     identity = _create(engine, container, name, config, ctx)
-    for attachment in (container.spec.networks or ())[1:]:
+    for attachment in wanted_networks(container.spec)[1:]:
         network = container.network_name(attachment)
         with explained(f"connect the container {name} to the network {network}"):
-            engine.connect_network(network, identity, **endpoint_arguments(attachment))
+            engine.connect_network(network, identity, **endpoint_arguments(container, attachment))
+    if placed.archive:
+        with explained(f"put files into the container {name}"):
+            engine.place(identity, placed.archive)
     return identity
 
 
@@ -61,14 +70,14 @@ def _rejoin(engine: WritableEngine, container: Container, identity: str) -> None
     for attachment in wanted_networks(container.spec):
         network = container.network_name(attachment)
         engine.disconnect_network(network, identity)
-        engine.connect_network(network, identity, **endpoint_arguments(attachment))
+        engine.connect_network(network, identity, **endpoint_arguments(container, attachment))
 
 
 def _create(engine: WritableEngine, container: Container, name: str, config: Json, ctx: Context) -> str:
     reference = container.spec.image
     for attempt in (1, 2):
         try:
-            return engine.create_container(name, config)
+            return engine.create_container(name, config, container.spec.platform)
         except EngineError as error:
             # That an image is missing is learned from this answer: asking first would cost a request each time.
             image_missing = error.status == 404 and "image" in error.message.lower()

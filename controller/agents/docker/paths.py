@@ -38,6 +38,11 @@ def running() -> str:
     return "/containers/json"
 
 
+def archive(container: str, path: str) -> str:
+    """What is at `path` in a container, as a tar archive."""
+    return f"/containers/{quote(container)}/archive?{urlencode({'path': path})}"
+
+
 def image(reference: str) -> str:
     return f"/images/{quote(reference, safe='/:@')}/json"
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from controller.agents.docker.client import EngineError, Json, WritableEngine
+from controller.agents.docker.pull_failures import pull_failure
 from controller.engine.agent import Context, Retry, Stalled
 from resources.meta import Key
-
-# What registries say when they have no such image, or do not show it to us.
-_ABSENT = ("manifest unknown", "not found", "pull access denied", "does not exist", "unauthorized", "denied:")
 
 
 def pull(engine: WritableEngine, reference: str, key: Key, ctx: Context) -> None:
@@ -19,11 +17,11 @@ def pull(engine: WritableEngine, reference: str, key: Key, ctx: Context) -> None
             if ctx.cancelled.is_set():
                 raise Retry("Cancelled", f"cannot go on pulling {reference}: cancelled")
             if problem := message.get("error"):
-                raise _failure(reference, 500, str(problem))
+                raise pull_failure(engine.registries, reference, 500, str(problem))
             if _counted(message, layers):
                 _report(reference, key, layers, ctx)
     except EngineError as error:
-        raise _failure(reference, error.status, error.message) from None
+        raise pull_failure(engine.registries, reference, error.status, error.message) from None
     ctx.progress(key, 1.0, f"pulled {reference}")
 
 
@@ -49,14 +47,3 @@ def _report(reference: str, key: Key, layers: dict[str, tuple[int, int]], ctx: C
     current, total = (sum(column) for column in zip(*layers.values(), strict=True))
     megabytes = f"{current / 1e6:.1f} of {total / 1e6:.1f} MB"
     ctx.progress(key, current / total if total else None, f"pulling {reference}: {megabytes}")
-
-
-def _failure(reference: str, status: int, message: str) -> Retry | Stalled:
-    if status == 404 or any(text in message for text in _ABSENT):
-        return Stalled(
-            "ImageNotFound",
-            f"cannot find the image {reference}: {message}; correct image, or log in with 'docker login' if it is private",
-        )
-    if status == 400:
-        return Stalled("InvalidImage", f"cannot read the image {reference}: {message}; write it like nginx:1.27")
-    return Retry("PullFailed", f"cannot pull the image {reference}: {message}")
