@@ -158,8 +158,11 @@ class Trials:
         left = 0.0 if hopeless else within - watch.spent - (now - watch.since)
         if left > 0:
             return replace(each, by=left), None
-        what = "would not become Ready" if hopeless else f"not Ready within {duration_text(within)}"
-        why = f"{what} ({self._trouble(each)})"
+        if each.reason == Reason.NOT_READY_IN_TIME:
+            why = each.message.partition("; ")[0]  # its agent has waited for it, and says so
+        else:
+            what = "would not become Ready" if hopeless else f"not Ready within {duration_text(within)}"
+            why = f"{what} ({self._trouble(each)})"
         obstacle = self._obstacle(each, record, watch)
         if obstacle:
             return _left_as_it_is(each, why, obstacle, new=not record.good_digest), None
@@ -260,7 +263,8 @@ def _hopeless(each: Pass) -> bool:
     """Whether nothing more will be tried, and waiting would not help."""
     as_declared = each.plan.empty or each.carried_out is not Action.NONE
     ill = as_declared and each.seen is not None and each.seen.health.stalled and not each.seen.health.ready
-    return each.verdict is Verdict.STALLED and (ill or each.reason == Reason.DIFF_PERSISTS)
+    said = each.reason in (Reason.DIFF_PERSISTS, Reason.NOT_READY_IN_TIME)
+    return each.verdict is Verdict.STALLED and (ill or said)
 
 
 def _left_as_it_is(each: Pass, why: str, obstacle: str, *, new: bool) -> Pass:

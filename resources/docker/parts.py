@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from resources.docker.names import BUILT_IN_NETWORKS
-from resources.docker.values import InnerPath, IPv4, IPv6, Names, Size, Span
+from resources.docker.values import InnerPath, IPv4, IPv6, Names, Signal, Size, Span
 from resources.meta import Model, beside_the_manifest
 from resources.rules import MANY, NOT_BESIDE_A_FILE, PATH_MAX, TEXT_MAX, Rule, keyed_by
 
@@ -22,6 +22,17 @@ class State(StrEnum):
     RUNNING = "running"
     STOPPED = "stopped"
     COMPLETED = "completed"
+
+
+class Strategy(StrEnum):
+    RECREATE = "recreate"
+    START_FIRST = "startFirst"
+
+
+class OnChange(StrEnum):
+    RESTART = "restart"
+    SIGNAL = "signal"
+    NOTHING = "nothing"
 
 
 class PullPolicy(StrEnum):
@@ -65,6 +76,14 @@ class Mount(Model):
             "cannot mount without source: say which path or volume",
         ),
         Rule(
+            "self.type == 'bind' || !(has(self.onChange) || has(self.signal))",
+            "cannot use onChange or signal with this type: only of a bind is the content looked at",
+        ),
+        Rule(
+            "!has(self.signal) || (has(self.onChange) && self.onChange == 'signal')",
+            "cannot use signal without onChange: signal: give both",
+        ),
+        Rule(
             "self.type != 'bind' || !has(self.source) || self.source.matches('^(/|~/|~$)')",
             NOT_BESIDE_A_FILE,
         ),
@@ -90,19 +109,29 @@ class Mount(Model):
     mode: Annotated[str, Field(pattern="^[0-7]{3,4}$")] | None = Field(
         default=None, description='tmpfs: permissions of its root in octal, in quotes: "1777".'
     )
+    onChange: OnChange | None = Field(
+        default=None,
+        description="bind, of a file: what an edit of its content does to the container. restart; signal: sends it the signal; "
+        "nothing: the edit is noted. Unset: its content is not looked at.",
+    )
+    signal: Signal | None = Field(
+        default=None, description="bind: the signal that onChange: signal sends. Unset: SIGHUP."
+    )
 
     @model_validator(mode="after")
     def _fits_the_type(self) -> Self:
         fitting = {
-            MountType.BIND: ("source", "propagation"),
+            MountType.BIND: ("source", "propagation", "onChange", "signal"),
             MountType.VOLUME: ("source", "external"),
             MountType.TMPFS: ("size", "mode"),
         }[self.type]
-        options = ("source", "propagation", "external", "size", "mode")
+        options = ("source", "propagation", "external", "size", "mode", "onChange", "signal")
         if wrong := [name for name in options if name not in fitting and getattr(self, name)]:
             raise ValueError(f"cannot use {', '.join(wrong)} with type: {self.type}")
         if not self.source and (self.type is MountType.BIND or self.external):
             raise ValueError("cannot mount without source: say which path or volume")
+        if self.signal and self.onChange is not OnChange.SIGNAL:
+            raise ValueError("cannot use signal without onChange: signal: give both")
         return self
 
 

@@ -27,6 +27,7 @@ from resources.docker.parts import (
     MountType,
     PullPolicy,
     State,
+    Strategy,
     Ulimits,
 )
 from resources.docker.values import (
@@ -99,6 +100,23 @@ spec:
 """
 
 
+# Why a container can't be started beside the one that it replaces.
+_HOLDS_PORT = "cannot start a container first that has a fixed host port: two can't hold it; use strategy: recreate"
+_HOLDS_ADDRESS = "cannot start a container first that has a fixed address: two can't hold it; use strategy: recreate"
+_ON_THE_HOST = "cannot start a container first on the machine's own network: use strategy: recreate"
+_COMPLETES = "cannot start a container first that is to complete: it would run beside itself; use strategy: recreate"
+_FIRST = "!has(self.strategy) || self.strategy != 'startFirst' || "
+STARTS_FIRST = (
+    Rule(f"{_FIRST}!has(self.ports) || size(self.ports) == 0", _HOLDS_PORT),
+    Rule(
+        f"{_FIRST}!has(self.networks) || self.networks.all(each, !has(each.ipv4Address) && !has(each.ipv6Address))",
+        _HOLDS_ADDRESS,
+    ),
+    Rule(f"{_FIRST}!has(self.networks) || self.networks.all(each, each.name != 'host')", _ON_THE_HOST),
+    Rule(f"{_FIRST}self.state != 'completed'", _COMPLETES),
+)
+
+
 class ContainerSpec(Spec):
     """A container. A field that is not written is neither set nor compared; one that is dropped goes back to its default."""
 
@@ -136,6 +154,7 @@ class ContainerSpec(Spec):
             "!has(self.containerName) || !self.containerName.matches(r'\\.p2-(new|old)$')",
             "cannot use this containerName: Pegasus2 names containers so while it replaces them",
         ),
+        *STARTS_FIRST,
         # That no two entries have the very same target or name is in the type of these lists.
         Rule(
             "!has(self.volumes) || [self.volumes.map(each, each.target)]"
@@ -170,6 +189,12 @@ class ContainerSpec(Spec):
         default=State.RUNNING,
         description="running, stopped, or completed: it runs once, is Ready when it has ended with exit code 0, and runs "
         "again when its spec changes or the container is removed.",
+    )
+    strategy: Strategy | None = Field(
+        default=None,
+        description="How a new container takes the place of the old one. recreate: the old one stops, then the new one starts. "
+        "startFirst: the new one is started beside it, and the old one stops when that is Ready; until then both run. "
+        "Unset: recreate.",
     )
     minReadySeconds: Annotated[int, Field(ge=0, le=MANY_TIMES)] | None = Field(
         default=None, description="Seconds that it must have been running before it counts as Ready."
@@ -283,6 +308,8 @@ def _contradictions(spec: ContainerSpec) -> Iterator[str]:
         yield f'cannot complete with restart: {spec.restart}: use on-failure or "no"'
     if spec.containerName and spec.containerName.endswith((NEW_SUFFIX, OLD_SUFFIX)):
         yield f"cannot use the name {spec.containerName}: Pegasus2 names containers so while it replaces them"
+    if spec.strategy is Strategy.START_FIRST:
+        yield from _alone(spec)
     targets = [mount.target for mount in spec.volumes or ()] + [*(spec.tmpfs or ())]
     if twice := {target for target in targets if targets.count(target) > 1}:
         yield f"cannot mount two things at {min(twice)}"
@@ -291,6 +318,19 @@ def _contradictions(spec: ContainerSpec) -> Iterator[str]:
         yield f"cannot connect twice to the network {min(twice)}"
     if len(names) > 1 and (lone := LONE_NETWORKS.intersection(names)):
         yield f"cannot combine the network {min(lone)} with others"
+
+
+def _alone(spec: ContainerSpec) -> Iterator[str]:
+    """Why there can't be two of it at a time."""
+    networks = spec.networks or ()
+    if any(port.host for text in spec.ports or () for port in ports(text)):
+        yield _HOLDS_PORT
+    if any(each.ipv4Address or each.ipv6Address for each in networks):
+        yield _HOLDS_ADDRESS
+    if any(each.name == "host" for each in networks):
+        yield _ON_THE_HOST
+    if spec.state is State.COMPLETED:
+        yield _COMPLETES
 
 
 @dataclass(frozen=True)
@@ -305,6 +345,7 @@ class ContainerObserved:
     pullPolicy: str | None = None
     containerName: str | None = None
     state: str | None = None
+    strategy: str | None = None
     minReadySeconds: int | None = None
     readyTimeout: str | None = None
     rollback: bool | None = None

@@ -85,6 +85,13 @@ class Engine:
         """As `read_each`, but what is refused is refused for itself alone."""
         return [_content_or_error(answer) for answer in self._answers(wanted)]
 
+    def content(self, path: str) -> bytes:
+        """What it says at `path`, where that is no JSON. Raises EngineError."""
+        answer = self._answers([path])[0]
+        if answer.status >= 400:
+            raise EngineError(answer.status, answer.message)
+        return answer.body
+
     def follow(self, path: str, stop: Flag) -> Iterator[Json | None]:
         """The objects of an answer without end; the first one is None and says that it has begun."""
         with self._reached():
@@ -127,6 +134,16 @@ class WritableEngine(Engine):
         """Asks it to stop, and kills it after `grace` seconds."""
         with self._sdk() as sdk:
             sdk.stop(container, grace)
+
+    def restart(self, container: str, grace: int) -> None:
+        """Stops it within `grace` seconds, and starts it. Also starts one that does not run."""
+        with self._sdk() as sdk:
+            sdk.restart(container, grace)
+
+    def signal(self, container: str, name: str) -> None:
+        """Sends a signal to its first process. EngineError 409: it does not run."""
+        with self._sdk() as sdk:
+            sdk.kill(container, name)
 
     def unpause(self, container: str) -> None:
         with self._sdk() as sdk:

@@ -20,6 +20,7 @@ from controller.agents.docker.images import Images
 from controller.agents.docker.lookup import Found, Sight, look
 from controller.agents.docker.making import make, start
 from controller.agents.docker.marks import mark_in, marked_by, owned_in, temporary
+from controller.agents.docker.proving import Times
 from controller.agents.docker.replacement import Replacement, clear
 from controller.agents.docker.stopping import grace, halt, restore_policy
 from controller.agents.docker.translation import observed_container, restart_text, written
@@ -40,7 +41,7 @@ from controller.engine.agent import (
 )
 from controller.engine.diff import changed_fields, plain, within
 from resources.docker.names import NEW_SUFFIX, OLD_SUFFIX
-from resources.docker.parts import Attachment, PullPolicy, State
+from resources.docker.parts import Attachment, PullPolicy, State, Strategy
 from resources.kinds.container import Container, ContainerObserved
 from resources.meta import Claim, Key, Resource
 from resources.notation import canonical_image
@@ -113,7 +114,10 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         return Plan(desired.key, Action.UPDATE, changes, Disruption.RESTART if stops else Disruption.NOTHING)
 
     def slow(self, plan: Plan, desired: Container | None) -> bool:
-        """Pulling an image, or stopping what may take long to stop."""
+        """Pulling an image, waiting until a new one is Ready, or stopping what may take long to stop."""
+        replaces = plan.action in (Action.REPLACE, Action.ADOPT) and plan.disruption is Disruption.RECREATE
+        if replaces and desired and desired.spec.strategy is Strategy.START_FIRST:
+            return True
         creates = plan.action in (Action.CREATE, Action.REPLACE, Action.ADOPT)
         if creates and desired:
             always = desired.spec.pullPolicy is PullPolicy.ALWAYS
@@ -148,7 +152,8 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
     def replace(self, step: ContainerStep, ctx: Context) -> Done:
         container = _desired(step)
         found = self._look_again(container)
-        replacement = Replacement(self._writable, container, step.last, self._same(found, step), found.leftovers)
+        old, times = self._same(found, step), Times(self._now)
+        replacement = Replacement(self._writable, container, step.last, old, found.leftovers, times)
         return Done(replacement.carry_out(step.mark, ctx))
 
     def adopt(self, step: ContainerStep, ctx: Context) -> Done:

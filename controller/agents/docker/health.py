@@ -49,7 +49,7 @@ def _running(spec: ContainerSpec, live: Json, now: float) -> Health:
     if not state["Running"]:
         name = live.get("Name", "").removeprefix("/")
         return Health(message=f"it has exited with code {state['ExitCode']}{_detail(state)}; see docker logs {name}")
-    since = _passed(now - _epoch(state["StartedAt"]))
+    since = running_for(live, now)
     if restarts and since < SETTLED:
         message = f"restarted {restarts} times, last {max(since, 0):.0f} s ago"
         return Health(False, "CrashLoop", message, again=SETTLED - since)
@@ -59,9 +59,13 @@ def _running(spec: ContainerSpec, live: Json, now: float) -> Health:
     return _probed(state.get("Health") or {})
 
 
-def _passed(seconds: float) -> float:
-    """A start that lies ahead was before somebody set the clock back: how long ago can't be known, nor need be waited for."""
-    return seconds if seconds > -SETTLED else math.inf
+def running_for(live: Json, now: float) -> float:
+    """Seconds since its last start.
+
+    One that lies ahead was before somebody set the clock back: how long ago can't be known, nor need be waited for.
+    """
+    passed = now - _epoch(live["State"]["StartedAt"])
+    return passed if passed > -SETTLED else math.inf
 
 
 def _probed(check: Json) -> Health:

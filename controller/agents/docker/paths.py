@@ -16,6 +16,10 @@ def container(name: str) -> str:
     return f"/containers/{quote(name)}/json"
 
 
+def last_of_log(identity: str, lines: int) -> str:
+    return f"/containers/{quote(identity)}/logs?stdout=1&stderr=1&tail={lines}"
+
+
 def image(reference: str) -> str:
     return f"/images/{quote(reference, safe='/:@')}/json"
 

@@ -52,6 +52,7 @@ def observed_container(
         pullPolicy=spec.pullPolicy,
         containerName=live["Name"].removeprefix("/"),
         state=_state(spec.state, live["State"]),
+        strategy=spec.strategy,
         minReadySeconds=spec.minReadySeconds,
         readyTimeout=spec.readyTimeout,
         rollback=spec.rollback,
@@ -156,7 +157,13 @@ def _volume(container: Container, point: Json, declared: Mount | None, asked: Js
     match kind:
         case MountType.BIND:
             propagation = told(declared and declared.propagation, point.get("Propagation") or "rprivate", "rprivate")
-            return Mount.model_construct(**common, source=point["Source"], propagation=propagation)
+            return Mount.model_construct(
+                **common,
+                source=point["Source"],
+                propagation=propagation,
+                onChange=declared.onChange if declared else None,
+                signal=declared.signal if declared else None,
+            )
         case MountType.VOLUME if declared and container.volume_name(declared) == point["Name"]:
             return Mount.model_construct(**common, source=declared.source, external=declared.external)
         case MountType.VOLUME if ANONYMOUS.fullmatch(point["Name"]):
