@@ -290,6 +290,16 @@ class Claim(NamedTuple):
         return f"{self.what} {self.value}" if self.scope == "*" else f"{self.what} {self.scope}:{self.value}"
 
 
+class Tree(NamedTuple):
+    """A directory whose content, all the way down, is part of the desired state.
+
+    `ignore`: files with patterns, in the format of `.dockerignore`, of what does not count; the first that is there is it.
+    """
+
+    root: str
+    ignore: tuple[str, ...] = ()
+
+
 # The content of a file that an expansion needs. Raises OSError.
 Read = Callable[[Path], bytes]
 
@@ -346,6 +356,10 @@ class Resource(Model):
 
     def inputs(self) -> Iterable[Path]:
         """Files whose content is part of the desired state: an edit of one is an edit of this resource."""
+        return ()
+
+    def trees(self) -> Iterable[Tree]:
+        """Directories whose whole content is part of the desired state, as that of `inputs()` is."""
         return ()
 
     def confidential(self) -> Iterable[Path]:
@@ -409,6 +423,11 @@ class Declared:
         """Paths of the files whose content is part of the desired state."""
         yield from map(str, self.resource.inputs())
         yield from self.read
+
+    def contents(self) -> Iterator[str | Tree]:
+        """The same, and the trees."""
+        yield from self.inputs()
+        yield from self.resource.trees()
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,6 +178,7 @@ def canonical_security_option(text: str) -> str:
 
 
 # The grammar of image references: https://github.com/distribution/reference/blob/main/reference.go
+HUB = "docker.io"  # whose images need no host in their names
 _WORD = "[a-z0-9]+(?:(?:[.]|_|__|-+)[a-z0-9]+)*"
 _HOST = r"(?:[a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
 _TAG, _ALGORITHM = "[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}", "[a-zA-Z0-9_]+"
@@ -192,11 +193,13 @@ def valid_image(text: str) -> str:
 
 
 def canonical_image(text: str) -> str:
-    """The full name an engine means by `text`: `docker.io/library/nginx:latest` for `nginx`."""
+    """The full name an engine means by `text`: `docker.io/library/nginx:latest` for `nginx` and `docker.io/nginx`."""
     name, at, digest = text.partition("@")
-    first, slash, _ = name.partition("/")
+    first, slash, rest = name.partition("/")
     if not slash or not ("." in first or ":" in first or first == "localhost"):
-        name = f"docker.io/{name}" if slash else f"docker.io/library/{name}"
-    if not at and ":" not in name.rpartition("/")[2]:
-        name += ":latest"
-    return f"{name}{at}{digest}"
+        first, rest = HUB, name
+    if first in (HUB, f"index.{HUB}"):
+        first, rest = HUB, rest if "/" in rest else f"library/{rest}"
+    if not at and ":" not in rest.rpartition("/")[2]:
+        rest += ":latest"
+    return f"{first}/{rest}{at}{digest}"

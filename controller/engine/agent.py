@@ -214,7 +214,8 @@ class Agent(ABC, Generic[R, O]):
 
     Constructed by wiring as `AgentClass(client, setup)`, where `client` is what `connect(setup)` of the system's
     `client.py` returned, one for all agents of the system. Neither may touch the system before the first call. Fields of
-    agents/<system>.yaml are those that `client.SETTINGS` names.
+    agents/<system>.yaml are those that `client.SETTINGS` names; `connect` raises ValueError (field: what to do) for those it
+    can't use.
     """
 
     model: ClassVar[type[Resource]]

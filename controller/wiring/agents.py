@@ -9,6 +9,7 @@ from typing import Any
 
 from controller.agents.discovery import agent_of, client_module
 from controller.engine.agent import Agent, Setup
+from controller.store.errors import HomeError
 from controller.store.home import Home
 
 
@@ -38,5 +39,8 @@ class Agents:
         config = self._home.agent_config(system, getattr(client, "SETTINGS", frozenset()))
         setup = replace(self._setup, config=config, ahead=self._ahead.get(system))
         if system not in self._clients:
-            self._clients[system] = client.connect(setup)
+            try:
+                self._clients[system] = client.connect(setup)
+            except ValueError as error:
+                raise HomeError(f"cannot use {self._home.agents / f'{system}.yaml'}: {error}") from None
         return agent(self._clients[system], setup)  # type: ignore[call-arg]  # the contract of `Agent`, in its docstring

@@ -62,7 +62,7 @@ from resources.meta import (
     seconds,
     world_name,
 )
-from resources.notation import ports
+from resources.notation import canonical_image, ports
 from resources.rules import MANY, TEXT_MAX, Rule
 
 READY_WITHIN = 300.0  # seconds, where readyTimeout is unset
@@ -420,6 +420,9 @@ class Container(Resource):
         for port in sorted(published):
             everywhere = port.ip in ("", "0.0.0.0", "::")
             yield Claim("host port", f"{port.host}/{port.protocol}", "*" if everywhere else port.ip)
+
+    def within(self) -> Iterable[Claim]:
+        yield Claim("image", canonical_image(self.spec.image))
 
     def references(self) -> Iterable[Key]:
         namespace = self.metadata.namespace

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Event as Flag
 from threading import local
@@ -21,12 +21,15 @@ from pydantic_core import from_json
 
 from controller.agents.docker import paths
 from controller.agents.docker.ahead import DEFAULT_HOST, Ahead
+from controller.agents.docker.registries import Registries
 from controller.agents.docker.wire import Address, Answer, Wire
 from controller.engine.agent import AgentHealth, Retry, Setup, unavailable
 from resources.conditions import Reason
 
 if TYPE_CHECKING:
     from docker import APIClient
+
+    from controller.agents.docker.registry_settings import RegistrySettings
 
 POLL = 2.0  # seconds between questions for events where they can't be followed
 
@@ -42,11 +45,14 @@ class EngineError(Exception):
         self.status, self.message = status, message
 
 
-SETTINGS = frozenset({"host"})  # fields of agents/docker.yaml
+SETTINGS = frozenset({"host", "registries"})  # fields of agents/docker.yaml
 
 
 def connect(setup: Setup) -> Engine:
-    """The engine of DOCKER_HOST, or of `host` in agents/docker.yaml, unable to write when `setup.read_only`."""
+    """The engine of DOCKER_HOST, or of `host` in agents/docker.yaml, unable to write when `setup.read_only`.
+
+    Raises ValueError for settings that can't be used.
+    """
     host = str(setup.config.get("host") or os.environ.get("DOCKER_HOST") or DEFAULT_HOST)
     return Engine(host, setup) if setup.read_only else WritableEngine(host, setup)
 
@@ -67,6 +73,7 @@ class Engine:
         self._timeout = setup.timeout
         address = Address.parse(host)
         self._reader: Reader = Wire(address, setup.timeout) if address else _SdkReader(host, setup.timeout)
+        self.registries = _registries(setup)
         self._ahead = setup.ahead or Ahead()
         self._version: str | None = None  # of the engine's API, once it has said so
 
@@ -192,29 +199,63 @@ class WritableEngine(Engine):
         with self._sdk() as sdk:
             sdk.remove_volume(name)
 
-    def pull(self, reference: str) -> Iterator[Json]:
-        """Pulls an image with the credentials of ~/.docker/config.json; yields the engine's messages about it.
+    def tag(self, image: str, name: str) -> None:
+        """Gives an image one more name; whatever had that name loses it."""
+        with self._sdk() as sdk:
+            from docker.utils import parse_repository_tag
+
+            repository, tag = parse_repository_tag(name)
+            sdk.tag(image, repository, tag or "latest")
+
+    def remove_image(self, image: str) -> None:
+        """By an id, or by one of its names. EngineError 409: a container uses it, or it has more names."""
+        with self._sdk() as sdk:
+            sdk.remove_image(image)
+
+    def build(self, parameters: Mapping[str, str], context: Iterable[bytes], header: str) -> Iterator[Json]:
+        """Builds from a tar; yields the engine's messages. It waits as long as a step is silent: `cancel_build` ends that.
+
+        `parameters`: as in the API; `header`: from `Registries.build_header`.
+        """
+        with self._sdk() as sdk:
+            answer = sdk.post(
+                f"{sdk.base_url}/v{sdk.api_version}/build",
+                params=parameters,
+                data=context,
+                headers={"Content-Type": "application/x-tar", **({"X-Registry-Config": header} if header else {})},
+                stream=True,
+                timeout=(self._timeout, None),
+            )
+            yield from _messages(answer)
+
+    def cancel_build(self, identity: str) -> None:
+        """Ends the build that was given this `buildid`."""
+        with self._sdk() as sdk:
+            url = f"{sdk.base_url}/v{sdk.api_version}/build/cancel"
+            sdk.post(url, params={"id": identity}, timeout=self._timeout)
+
+    def pull(self, reference: str, platform: str | None = None) -> Iterator[Json]:
+        """Pulls an image with the credentials that `registries` knows; yields the engine's messages about it.
 
         Unlike the SDK's `pull` it does not wait for ever: the time limit holds between two messages.
         """
         with self._sdk() as sdk:
-            from docker.auth import get_config_header, resolve_repository_name
             from docker.utils import parse_repository_tag
 
             repository, tag = parse_repository_tag(reference)
-            header = get_config_header(sdk, resolve_repository_name(repository)[0])
+            header = self.registries.header(reference)
             answer = sdk.post(
                 f"{sdk.base_url}/v{sdk.api_version}/images/create",
-                params={"fromImage": repository, "tag": tag or "latest"},
+                params={
+                    "fromImage": repository,
+                    "tag": tag or "latest",
+                    **({"platform": platform} if platform else {}),
+                },
                 headers={"X-Registry-Auth": header} if header else {},
                 stream=True,
                 timeout=self._timeout,
             )
-            with answer:
-                if answer.status_code >= 400:
-                    raise EngineError(answer.status_code, Answer(answer.status_code, answer.content).message)
-                for line in answer.iter_lines():
-                    yield json.loads(line)
+            yield from _messages(answer)
 
     @contextmanager
     def _sdk(self) -> Iterator[APIClient]:
@@ -233,6 +274,24 @@ class WritableEngine(Engine):
             raise Retry(Reason.TIMEOUT, f"cannot wait any longer for the Docker engine at {self.host}") from None
         except (ConnectionError, RequestException, DockerException) as error:
             raise unreachable(self.host, _cause(error)) from error
+
+
+def _messages(answer: Any) -> Iterator[Json]:
+    with answer:
+        if answer.status_code >= 400:
+            raise EngineError(answer.status_code, Answer(answer.status_code, answer.content).message)
+        for line in answer.iter_lines():
+            if line:
+                yield json.loads(line)
+
+
+def _registries(setup: Setup) -> Registries:
+    settings: Mapping[str, RegistrySettings] = {}
+    if found := setup.config.get("registries"):
+        from controller.agents.docker.registry_settings import registry_settings
+
+        settings = registry_settings(found)
+    return Registries(settings, setup.secrets, setup.timeout)
 
 
 def writable(engine: Engine) -> WritableEngine:

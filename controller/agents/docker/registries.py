@@ -1,0 +1,184 @@
+"""What the registries have now, and who we are to them. `Engine.registries` is one; `Image` and pulling ask it.
+
+Answers count for a short while, so that ten resources of one image ask once. Mirrors are asked first, and the registry
+itself where none of them knows.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Hashable, Mapping
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
+
+from controller.agents.docker.references import Reference, Repository
+from controller.agents.docker.registry_limits import Limits
+from controller.engine.agent import Failure, Retry, Secrets, Stalled
+
+if TYPE_CHECKING:
+    from controller.agents.docker.credentials import Credentials, Keyring
+    from controller.agents.docker.registry import Registry
+    from controller.agents.docker.registry_settings import Mirror, RegistrySettings
+
+GOOD_FOR = 30.0  # seconds for which an answer counts
+BAD_FOR = 5.0  # seconds for which a failure does
+KEPT = 1000  # answers in memory
+
+T = TypeVar("T")
+
+
+class Registries:
+    """Thread-safe. Nothing is asked, read or imported before the first question."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, RegistrySettings],
+        secrets: Secrets,
+        timeout: float = 30.0,
+        environment: Mapping[str, str] = os.environ,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings, self._timeout, self._clock = settings, timeout, clock
+        self._secrets, self._environment = secrets, environment
+        self._limits = Limits(clock)
+        self._known: dict[tuple[str, str], Registry] = {}
+        self._answers = Answers(clock)
+        self._lock = Lock()
+
+    def header(self, reference: str) -> str:
+        """X-Registry-Auth for the engine, empty without credentials. Secret: it goes to the engine and nowhere else."""
+        host = Reference.parse(reference).host
+        found = self._credentials(host)
+        return _encoded(found.auth_config(host)) if found else ""
+
+    def build_header(self) -> str:
+        """X-Registry-Config for the engine: credentials for all registries that a build may pull from. Secret, likewise."""
+        found = {host: self._credentials(host) for host in self._keyring().hosts()}
+        configs = (each.auth_config(host) for host, each in found.items() if each)
+        return _encoded({config["serveraddress"]: config for config in configs})
+
+    def digest(self, reference: str) -> str:
+        """What the tag names at its registry now (`sha256:…`): a list of platforms where there is one.
+
+        Raises Stalled ImageNotFound or Unauthorized, Retry RegistryUnavailable or RateLimited.
+        """
+        wanted = Reference.parse(reference)
+        return wanted.digest or self._answers.once(("digest", wanted), lambda: self._digest(wanted))
+
+    def tags(self, repository: str) -> list[str]:
+        """All tags of a repository (nginx, registry.example.org/team/app). Raises as `digest` does."""
+        wanted = Repository.parse(repository)
+        return list(self._answers.once(("tags", wanted), lambda: self._from_any(wanted, _tags)))
+
+    def respect(self, reference: str) -> None:
+        """Raises Retry RateLimited while the registry of this image is to be left alone."""
+        self._limits.respect(Reference.parse(reference).host)
+
+    def exceeded(self, reference: str) -> Retry:
+        """The registry of this image has told the engine that it was asked too often; this is what to raise."""
+        return self._limits.exceeded(Reference.parse(reference).host, {})
+
+    def credentials(self, reference: str) -> Credentials | None:
+        """What `header` is made of, for messages."""
+        return self._credentials(Reference.parse(reference).host)
+
+    def mirrors(self, host: str) -> list[Mirror]:
+        from controller.agents.docker.registry_settings import Mirror
+
+        given = self._settings.get(host)
+        return [Mirror.parse(text) for text in given.mirrors] if given else []
+
+    def at_mirror(self, mirror: Mirror, wanted: Reference) -> str:
+        """The digest that a mirror has for an image, without asking anybody else."""
+        return _digest(self._registry(mirror.host, mirror.scheme), mirror.path(wanted.repository.path), wanted.name)
+
+    def _digest(self, wanted: Reference) -> str:
+        return self._from_any(wanted.repository, lambda registry, path: _digest(registry, path, wanted.name))
+
+    def _from_any(self, wanted: Repository, ask: Callable[[Registry, str], T]) -> T:
+        for mirror in self.mirrors(wanted.host):
+            try:
+                return ask(self._registry(mirror.host, mirror.scheme), mirror.path(wanted.path))
+            except (Retry, Stalled):
+                continue
+        return ask(self._registry(wanted.host), wanted.path)
+
+    def _registry(self, host: str, scheme: str = "") -> Registry:
+        from controller.agents.docker.registry import Registry
+        from controller.agents.docker.registry_http import Trust
+
+        with self._lock:
+            if (host, scheme) not in self._known:
+                given = self._settings.get(host)
+                trust = Trust(given.ca or "", given.insecure) if given else Trust()
+                self._known[host, scheme] = Registry(
+                    host, trust, lambda: self._credentials(host), self._limits, self._timeout, scheme, self._clock
+                )
+            return self._known[host, scheme]
+
+    def _keyring(self) -> Keyring:
+        from controller.agents.docker.credentials import Keyring
+
+        return Keyring(self._settings, self._secrets, self._environment)
+
+    def _credentials(self, host: str) -> Credentials | None:
+        return self._answers.once(("credentials", host), lambda: self._keyring().find(host), BAD_FOR)
+
+
+class Answers:
+    """Asks each question once in a while, however many threads want to know; what failed is asked again sooner."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._found: dict[Hashable, tuple[object, float]] = {}
+        self._asking: dict[Hashable, Lock] = {}
+        self._lock = Lock()
+
+    def once(self, question: Hashable, ask: Callable[[], T], good_for: float = GOOD_FOR) -> T:
+        with self._lock:
+            asking = self._asking.setdefault(question, Lock())
+        with asking:
+            answer, until = self._found.get(question, (None, 0.0))
+            if until <= self._clock():
+                answer, until = self._asked(ask, good_for)
+                self._keep(question, answer, until)
+        if isinstance(answer, Retry):  # a copy: each thread that raises it adds its own traceback
+            raise Retry(answer.reason, answer.message, answer.after)
+        if isinstance(answer, Stalled):
+            raise Stalled(answer.reason, answer.message)
+        return answer  # type: ignore[return-value]  # what `ask` returned
+
+    def _asked(self, ask: Callable[[], T], good_for: float) -> tuple[T | Failure, float]:
+        try:
+            return ask(), self._clock() + good_for
+        except (Retry, Stalled) as failure:
+            return failure, self._clock() + BAD_FOR
+
+    def _keep(self, question: Hashable, answer: object, until: float) -> None:
+        with self._lock:
+            if len(self._found) >= KEPT:
+                now = self._clock()
+                self._found = {each: found for each, found in self._found.items() if found[1] > now}
+                self._asking = {
+                    each: lock for each, lock in self._asking.items() if lock.locked() or each in self._found
+                }
+            self._found[question] = (answer, until)
+
+
+def _digest(registry: Registry, path: str, name: str) -> str:
+    reply = registry.manifest(path, name)
+    if reply.status == 405 or not reply.headers.get("docker-content-digest"):  # some registries know GET alone
+        reply = registry.manifest(path, name, "GET")
+    return reply.headers.get("docker-content-digest") or f"sha256:{hashlib.sha256(reply.body).hexdigest()}"
+
+
+def _tags(registry: Registry, path: str) -> list[str]:
+    return list(registry.tags(path))
+
+
+def _encoded(config: Mapping[str, object]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(config).encode()).decode()
