@@ -322,6 +322,17 @@ class Tidies(Protocol):
 
 
 @runtime_checkable
+class GoesBack(Protocol):
+    """Optional: for kinds whose plans `updates`. Knows what a thing was made of before it was updated."""
+
+    def give_up_update(self, resource: Any, why: str) -> str:
+        """Notes that what the thing was updated to does not work: from now on its plan leads back. Changes nothing else.
+
+        Returns why there is no way back, for people; nothing where there is one. May raise Retry or Stalled.
+        """
+
+
+@runtime_checkable
 class ReportsHealth(Protocol):
     """Optional: says whether the system is there."""
 

@@ -338,7 +338,8 @@ class ContainerObserved:
     """A container as it is, in the words of its spec: see there. What the image or the engine supplied is None, unless declared.
 
     In `secretEnv` a value that is as it should be is its reference, any other a digest. `leftovers` are the containers
-    that an interrupted replacement left beside this one.
+    that an interrupted replacement left beside this one; `update` is the image that its tag has come to name; `tag` one that
+    was given up and that the tag names all the same.
     """
 
     image: str | None = None
@@ -384,6 +385,8 @@ class ContainerObserved:
     capDrop: tuple[str, ...] | None = None
     securityOpt: tuple[str, ...] | None = None
     leftovers: tuple[str, ...] = ()
+    update: str = ""
+    tag: str = ""
 
 
 class Container(Resource):

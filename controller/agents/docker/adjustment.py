@@ -25,9 +25,10 @@ LIMITS = {
     "cpus": ("NanoCpus",),
     "pidsLimit": ("PidsLimit",),
 }
-LIVE = frozenset({*LIMITS, "restart", "networks", "state", "containerName", "leftovers"})
+TAG = "tag"  # what its tag names: an image that was given up
+LIVE = frozenset({*LIMITS, "restart", "networks", "state", "containerName", "leftovers", TAG})
 # What can change about a container that has done its work without making it do it again.
-SETTLED = frozenset({"containerName", "leftovers", "state"})
+SETTLED = frozenset({"containerName", "leftovers", "state", TAG})
 
 
 def field_of(change: Change) -> str:

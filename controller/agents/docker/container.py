@@ -8,23 +8,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from threading import Event as Flag
 
 from controller.agents.docker import paths
-from controller.agents.docker.adjustment import adjust, can_stay, field_of
+from controller.agents.docker.adjustment import TAG, adjust, can_stay, field_of
 from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine, engine_health, writable
 from controller.agents.docker.events import attributes, hints
 from controller.agents.docker.failures import TASK_LEFT_BEHIND, explained, failure, tolerated
 from controller.agents.docker.health import health_of
 from controller.agents.docker.images import Images
+from controller.agents.docker.last_words import last_words
 from controller.agents.docker.lookup import Found, Sight, look
 from controller.agents.docker.making import make, start
 from controller.agents.docker.marks import mark_in, marked_by, owned_in, temporary
 from controller.agents.docker.proving import Times
+from controller.agents.docker.refused import Refused
 from controller.agents.docker.replacement import Replacement, clear
 from controller.agents.docker.stopping import grace, halt, restore_policy
 from controller.agents.docker.translation import observed_container, restart_text, written
+from controller.agents.docker.updates import Updates, short, take_back
 from controller.engine.agent import (
+    HEALTHY,
     AgentHealth,
     Context,
     Done,
@@ -76,6 +82,7 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         self._installation = setup.installation
         self._now = now
         self._images = Images(client)
+        self._updates = Updates(Refused(setup.home))
         self._known = Known()
 
     def observe(self, resources: Sequence[Container], ctx: Context) -> Mapping[Key, Seen[ContainerObserved] | Failure]:
@@ -92,13 +99,18 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         if live is None:
             return Seen(None)
         self._known.learn(resource.key, live["Id"], grace(live))
-        supplied = self._images.supplied(live, sight.images[resource.spec.image])
+        named = sight.images[resource.spec.image]
+        update = self._updates.of(resource.spec.image, live, named)
+        supplied = replace(self._images.supplied(live, named), current=update.current)
         names = tuple(sorted(each["Name"].removeprefix("/") for each in found.leftovers))
         try:
             value = observed_container(resource, live, supplied, ctx.secrets, names, ctx.read_from)
         except (Retry, Stalled) as unknown:  # a secret; the other containers are none the worse for it
             return unknown
-        health = health_of(resource.spec, live, self._now())
+        value = replace(value, update=update.to, tag=short(update.tag))
+        health = health_of(resource.spec, live, self._now(), lambda: last_words(self._engine, live))
+        if health == HEALTHY and update.given_up:
+            health = replace(health, message=update.given_up)
         mark = mark_in(live["Config"]["Labels"])
         return Seen(value, live["Id"], mark, health, writes=written(live))
 
@@ -109,7 +121,8 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         if not changes:
             return Plan(desired.key, Action.NONE)
         if not can_stay(desired, observed.networks or (), changes):
-            return Plan(desired.key, Action.REPLACE, changes, Disruption.RECREATE)
+            updates = bool(observed.update) and all(change.why is Why.DRIFTED for change in changes)
+            return Plan(desired.key, Action.REPLACE, changes, Disruption.RECREATE, updates=updates)
         stops = any(change.path == "state" and change.desired == State.STOPPED for change in changes)
         return Plan(desired.key, Action.UPDATE, changes, Disruption.RESTART if stops else Disruption.NOTHING)
 
@@ -128,19 +141,22 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
 
     def create(self, step: ContainerStep, ctx: Context) -> Done:
         container = _desired(step)
-        identity = make(self._writable, container, container.container_name, step.mark, ctx)
+        bring = partial(self._updates.pulled, self._writable, container.spec.image)
+        identity = make(self._writable, container, container.container_name, step.mark, ctx, bring=bring)
         if container.spec.state is not State.STOPPED:
             start(self._writable, container, identity)
         return Done(identity)
 
     def update(self, step: ContainerStep, ctx: Context) -> Done:
         container = _desired(step)
-        found = self._look_again(container)
+        found, _ = self._look_again(container)
         live = self._same(found, step)
         policy = clear(self._writable, found.leftovers)
         if policy and container.spec.restart is None and policy != restart_text(live["HostConfig"]["RestartPolicy"]):
             restore_policy(self._writable, live["Id"], policy)
         fields = {field_of(change) for change in step.plan.changes}
+        if TAG in fields:
+            take_back(self._writable, container.spec.image, live["Image"])
         try:
             adjust(self._writable, container, live, _networks(step), fields)
         except Retry as refused:
@@ -151,10 +167,28 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
 
     def replace(self, step: ContainerStep, ctx: Context) -> Done:
         container = _desired(step)
-        found = self._look_again(container)
-        old, times = self._same(found, step), Times(self._now)
-        replacement = Replacement(self._writable, container, step.last, old, found.leftovers, times)
+        reference = container.spec.image
+        found, named = self._look_again(container)
+        old = self._same(found, step)
+        edited = step.last is None or step.last.spec != container.spec
+        former = self._updates.follow(self._writable, reference, old, named, anew=edited or step.plan.updates)
+        replacement = Replacement(
+            self._writable,
+            container,
+            step.last,
+            old,
+            found.leftovers,
+            Times(self._now),
+            former,
+            bring=partial(self._updates.pulled, self._writable, reference),
+        )
         return Done(replacement.carry_out(step.mark, ctx))
+
+    def give_up_update(self, resource: Container, why: str) -> str:
+        found, named = self._look_again(resource)
+        if found.live is None:
+            return "it is not there"
+        return self._updates.give_up(self._engine, resource.spec.image, found.live, named, why)
 
     def adopt(self, step: ContainerStep, ctx: Context) -> Done:
         if not step.plan.changes:
@@ -165,7 +199,7 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
     def delete(self, step: ContainerStep, ctx: Context) -> Done:
         """Anonymous volumes stay: they may hold what can't be made again."""
         assert step.last is not None
-        found = self._look_again(step.last)
+        found, _ = self._look_again(step.last)
         if found.live is None:
             return Done()
         live = self._same(found, step)
@@ -175,12 +209,14 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
             self._writable.remove_container(live["Id"], force=True)
         return Done()
 
-    def _look_again(self, container: Container) -> Found:
+    def _look_again(self, container: Container) -> tuple[Found, Json | None]:
+        """And the image that its spec names now."""
         with explained(f"look at the container {container.container_name}"):
-            found = look(self._engine, [container], self._installation).containers[container.key]
+            sight = look(self._engine, [container], self._installation)
+            found = sight.containers[container.key]
             if isinstance(found, EngineError):
                 raise found
-            return found
+            return found, sight.images[container.spec.image]
 
     def _same(self, found: Found, step: ContainerStep) -> Json:
         """The container, live. Raises Retry when it is not the one that the step was planned for."""
@@ -266,6 +302,8 @@ def _changes(desired: Container, last: Container | None, observed: ContainerObse
     unset = spec.unset["networks"]
     if spec.networks is None and observed.networks == () and not any(within("networks", path) for path in spec.ignore):
         changes.append(Change("networks", [], plain(unset), Why.DRIFTED))  # cut off from all: nobody wants that
+    if observed.tag:
+        changes.append(Change(TAG, observed.tag, "the former image", Why.DRIFTED))
     if observed.leftovers:
         changes.append(Change("leftovers", list(observed.leftovers), None, Why.DRIFTED))
     return tuple(changes)

@@ -22,7 +22,7 @@ from controller.agents.docker import paths
 from controller.agents.docker.client import EngineError, Json, WritableEngine
 from controller.agents.docker.creation import Legacy
 from controller.agents.docker.failures import explained, failure, tolerated
-from controller.agents.docker.making import make, start
+from controller.agents.docker.making import Bring, make, start
 from controller.agents.docker.marks import PREDECESSOR_RESTART, new_name, old_name, temporary
 from controller.agents.docker.proving import Times, prove
 from controller.agents.docker.stopping import halt, restore_policy, retire
@@ -36,7 +36,10 @@ from resources.kinds.container import Container
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """`old` is as the engine described it before anything was done; `last` is what was applied then."""
+    """`old` is as the engine described it before anything was done; `last` is what was applied then.
+
+    `former`: the image to go back to, where the new one is made of a newer one. `bring`: see `make`.
+    """
 
     engine: WritableEngine
     container: Container
@@ -44,13 +47,15 @@ class Replacement:
     old: Json
     leftovers: tuple[Json, ...] = ()
     times: Times = field(default_factory=Times)
+    former: str = ""
+    bring: Bring | None = None
 
     def carry_out(self, mark: Mark, ctx: Context) -> str:
         """Returns the id of the new container."""
         name = self.container.container_name
         policy = clear(self.engine, self.leftovers) or restart_text(self.old["HostConfig"]["RestartPolicy"])
-        legacy = Legacy(self.old["Id"], policy, self._inherited_volumes())
-        new = make(self.engine, self.container, new_name(name), mark, ctx, legacy)
+        legacy = Legacy(self.old["Id"], policy, self._inherited_volumes(), self.former)
+        new = make(self.engine, self.container, new_name(name), mark, ctx, legacy, self.bring)
         if self._starts_first:
             self._prove(new, ctx)
         try:
