@@ -6,6 +6,7 @@ that equal things are equal text: `1m` and `60s`, `1Gi` and `1024m`, `8080:80/tc
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address
@@ -17,7 +18,10 @@ SIZE = r"^([0-9]{1,15}(?:\.[0-9]{1,9})?) *([bB]|[kKmMgGtT][iI]?[bB]?)?$"
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 _IP, _NUMBERS = r"\[[0-9a-fA-F:.]+\]|[0-9.]+", "([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?"
-PORT = rf"^(?:({_IP}):)?{_NUMBERS}:{_NUMBERS}(?:/([tT][cC][pP]|[uU][dD][pP]|[sS][cC][tT][pP]))?$"
+_PROTOCOL = "(?:/([tT][cC][pP]|[uU][dD][pP]|[sS][cC][tT][pP]))?"
+# With an address the place of the host port is kept where it is left out: 127.0.0.1::80.
+PORT = rf"^(?:({_IP}):(?:{_NUMBERS})?:|{_NUMBERS}:)?{_NUMBERS}{_PROTOCOL}$"
+EXPOSED = f"^{_NUMBERS}{_PROTOCOL}$"
 
 
 def size(text: str) -> int:
@@ -57,34 +61,47 @@ def canonical_duration(text: str) -> str:
 
 
 class Port(NamedTuple):
-    """One published port. An empty `ip` means every address of the machine."""
+    """One published port. An empty `ip` means every address of the machine; a `host` of 0 any port that is free, and
+    with `last` any that is free from `host` to there."""
 
     inner: int
     protocol: str
-    host: int
+    host: int = 0
     ip: str = ""
+    last: int = 0
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it needs a host port of its own, and not just one that is free."""
+        return bool(self.host) and not self.last
 
     def __str__(self) -> str:
         ip = f"[{self.ip}]:" if ":" in self.ip else f"{self.ip}:" if self.ip else ""
-        return f"{ip}{self.host}:{self.inner}" + ("" if self.protocol == "tcp" else f"/{self.protocol}")
+        host = f"{self.host}-{self.last}" if self.last else str(self.host or "")
+        between = ":" if ip or host else ""
+        return f"{ip}{host}{between}{self.inner}" + ("" if self.protocol == "tcp" else f"/{self.protocol}")
 
 
 def ports(text: str) -> list[Port]:
-    """The ports in `[ip:]host:container[/udp]`, where both may be ranges of one length. Raises ValueError."""
+    """The ports in `[[ip:][host]:]container[/udp]`, where host and container may be ranges of one length, or the host
+    alone a range of ports to choose from. Raises ValueError."""
     found = re.fullmatch(PORT, text)
     if not found:
         raise ValueError(
-            f'cannot read the port "{text}": write [ip:]host:container[/udp], such as "8080:80" or "127.0.0.1:53:53/udp"'
+            f'cannot read the port "{text}": write [ip:]host:container[/udp], such as "8080:80" or "127.0.0.1:53:53/udp", '
+            "or the container's port alone where any host port will do"
         )
-    address, *numbers, protocol = found.groups()
-    host, inner = _span(text, *numbers[:2]), _span(text, *numbers[2:])
-    if len(host) != len(inner) or (numbers[1] is None) is not (numbers[3] is None):
+    address, beside_ip, beside_ip_last, first, last, inner_first, inner_last, written = found.groups()
+    first, last, protocol = first or beside_ip, last or beside_ip_last, (written or "tcp").lower()
+    inner, ip = _span(text, inner_first, inner_last), _address(text, address) if address else ""
+    if first is None:
+        return [Port(number, protocol, 0, ip) for number in inner]
+    host = _span(text, first, last)
+    if len(inner) == 1 and inner_last is None:
+        return [Port(inner[0], protocol, host[0], ip, host[-1] if len(host) > 1 else 0)]
+    if len(host) != len(inner) or last is None:
         raise ValueError(f'cannot publish "{text}": {len(host)} host ports cannot serve {len(inner)} container ports')
-    ip = _address(text, address) if address else ""
-    return [
-        Port(inner_port, (protocol or "tcp").lower(), host_port, ip)
-        for host_port, inner_port in zip(host, inner, strict=True)
-    ]
+    return [Port(number, protocol, outer, ip) for outer, number in zip(host, inner, strict=True)]
 
 
 def _address(text: str, written: str) -> str:
@@ -105,6 +122,20 @@ def _span(text: str, first: str, last: str | None) -> range:
 def canonical_ports(texts: Iterable[str]) -> tuple[str, ...]:
     """One entry a port, sorted by container port, each once."""
     return tuple(str(port) for port in sorted({port for text in texts for port in ports(text)}))
+
+
+def exposed(text: str) -> list[Port]:
+    """The ports in `3000`, `53/udp` or `8000-8010`. Raises ValueError."""
+    found = re.fullmatch(EXPOSED, text)
+    if not found:
+        raise ValueError(f'cannot read the port "{text}": write it like "3000", "53/udp" or "8000-8010"')
+    first, last, protocol = found.groups()
+    return [Port(number, (protocol or "tcp").lower()) for number in _span(text, first, last)]
+
+
+def canonical_exposed(texts: Iterable[str]) -> tuple[str, ...]:
+    """One entry a port, sorted, each once."""
+    return tuple(str(port) for port in sorted({port for text in texts for port in exposed(text)}))
 
 
 def valid_ipv4(text: str) -> str:
@@ -159,6 +190,40 @@ def canonical_device(text: str) -> str:
         raise ValueError(f'cannot read the device "{text}": write /dev/host[:/dev/inside][:rwm]')
     source, target, permissions = found.groups()
     return f"{source}:{target or source}:{permissions or 'rwm'}"
+
+
+CPUSET = "^[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*$"
+
+
+def canonical_cpuset(text: str) -> str:
+    """`0-2,5` for `0,1,2,5` and `5,0-2`. Raises ValueError."""
+    if not re.fullmatch(CPUSET, text):
+        raise ValueError(f'cannot read the CPUs "{text}": write them like 0-3 or 0,2')
+    numbers: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if int(last or first) < int(first):
+            raise ValueError(f'cannot use the CPUs "{text}": ranges go upwards')
+        numbers.update(range(int(first), int(last or first) + 1))
+    starts = sorted(number for number in numbers if number - 1 not in numbers)
+    ends = sorted(number for number in numbers if number + 1 not in numbers)
+    spans = zip(starts, ends, strict=True)
+    return ",".join(str(start) if start == end else f"{start}-{end}" for start, end in spans)
+
+
+MAC = "^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$"
+
+
+def canonical_mac(text: str) -> str:
+    """In lower case. Raises ValueError."""
+    if not re.fullmatch(MAC, text):
+        raise ValueError(f'cannot read the MAC address "{text}": write it like 02:42:ac:11:65:43')
+    return text.lower()
+
+
+def whole_seconds(text: str) -> str:
+    """A duration rounded up to whole seconds, as the engine counts the time to stop in. Raises ValueError."""
+    return duration_text(math.ceil(round(seconds(text), 4)))
 
 
 SECURITY_OPTION = "^([a-z][a-z0-9-]*)(?:[=:](.*))?$"

@@ -17,6 +17,7 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.apiserver import Kubernetes
+    from tests.registry import RealRegistry
 
 
 def _docker_missing() -> str:
@@ -95,3 +96,32 @@ def namespace(cluster: Kubernetes) -> Iterator[str]:
     """A namespace of the test's own."""
     with cluster.namespace() as name:
         yield name
+
+
+@pytest.fixture(scope="session")
+def plain_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
+    """A real registry without login or TLS (mark tests that ask for it `docker` and `registry`)."""
+    from tests.registry import real_registry
+
+    with real_registry(tmp_path_factory.mktemp("registry")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def private_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
+    """One that wants a login: `USER` and `PASSWORD` of `tests/registry.py`."""
+    from tests.registry import real_registry
+
+    with real_registry(tmp_path_factory.mktemp("private"), login=True) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def tls_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
+    """One that speaks TLS, with a certificate of an authority that nobody else knows."""
+    from tests.certificates import Authority
+    from tests.registry import real_registry
+
+    directory = tmp_path_factory.mktemp("tls")
+    with real_registry(directory, authority=Authority(directory / "ca")) as found:
+        yield found

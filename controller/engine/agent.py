@@ -222,6 +222,7 @@ class Agent(ABC, Generic[R, O]):
     system: ClassVar[str]  # the folder it lives in; agents of one system share threads and circuit breaker
     batch: ClassVar[int] = 1  # steps one apply may take
     workers: ClassVar[int] = 4  # applies in flight
+    rolls_out: ClassVar[bool] = False  # whether what needs a thing is another one when that has changed
     marks: ClassVar[bool] = True  # whether the system can carry our mark; else the inventory alone knows what is ours
 
     @abstractmethod
@@ -337,3 +338,116 @@ class ReportsHealth(Protocol):
     """Optional: says whether the system is there."""
 
     def health(self, ctx: Context) -> AgentHealth: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stocked:
+    """Something on this machine that things are made from (an image). `name` is empty where it has none (any more)."""
+
+    name: str
+    handle: str  # its id
+    digest: str  # what it is called where it came from; empty for what was made here
+    size: int  # bytes
+    created: float  # seconds since the epoch
+    users: tuple[tuple[str, str], ...]  # handles and names of the things that were made from it
+    ours: bool  # whether we have brought it
+    newer: str = ""  # what there is that is newer, for people
+
+
+@runtime_checkable
+class Stocks(Protocol):
+    """Optional: says what is on this machine of what its things stand for, also that which is not ours."""
+
+    def stock(self, resources: Sequence[Any]) -> Sequence[Stocked]:
+        """`resources`: the declared ones. Raises Retry."""
+
+
+# -- what people do by hand: the command line asks for these, the loop does not ---------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    follow: bool = False  # go on with what is written from now on, by whatever takes the thing's place, too
+    tail: int | None = None  # lines of the past, None: all
+    since: float = 0.0  # seconds since the epoch
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line that a thing has written, without its end. `note`: it is said of the thing, for the person who waits."""
+
+    text: str
+    at: str = ""  # when it was written, as RFC 3339 has it, in UTC
+    error: bool = False  # it was written to stderr
+    note: bool = False
+
+
+@runtime_checkable
+class Logs(Protocol):
+    """Optional: shows what a thing has written."""
+
+    def logs(self, resource: Any, query: LogQuery, stop: Flag) -> Iterator[LogLine]:
+        """Oldest first; followed until `stop` is set, or nothing more can come. Raises Stalled("Absent") where nothing is
+        there and nothing is waited for; Retry and Stalled for what keeps it from being read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """A person's ends of a program: descriptors, and how large their terminal is (columns, lines) where there is one."""
+
+    read: int | None  # what is typed; None: nothing
+    write: Callable[[bytes], None]
+    write_error: Callable[[bytes], None]
+    size: Callable[[], tuple[int, int]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A program to be run within a thing."""
+
+    command: tuple[str, ...]
+    terminal: bool = False
+    user: str = ""
+    directory: str = ""
+
+
+@runtime_checkable
+class Executes(Protocol):
+    """Optional: runs programs within a thing."""
+
+    def execute(self, resource: Any, execution: Execution, streams: Streams) -> int:
+        """Its exit code, when it has ended. Raises Retry and Stalled, Stalled("Absent") where nothing is there."""
+
+
+@runtime_checkable
+class Restarts(Protocol):
+    """Optional: restarts a thing as it is."""
+
+    def restart(self, resource: Any, ctx: Context) -> Done:
+        """Returns when it has been started again. Raises Retry and Stalled, Stalled("Absent") where nothing is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a thing has used since it was started, and what it uses now. None: its system can't say."""
+
+    name: str  # in its system
+    handle: str
+    mark: Mark | None  # ours, or that of another installation
+    at: float  # monotonic seconds
+    cpu: float | None = None  # seconds of one processor
+    memory: int | None = None  # bytes, less what the kernel can take back
+    limit: int | None = None  # bytes; None: none
+    received: int | None = None  # bytes, from networks
+    sent: int | None = None
+    read: int | None = None  # bytes, from disks
+    written: int | None = None
+    processes: int | None = None
+
+
+@runtime_checkable
+class Measures(Protocol):
+    """Optional: says what the things of its kind use, of all that run on this machine, also those that are not ours."""
+
+    def measure(self) -> Sequence[Usage]:
+        """As of now; in well under a second however many there are. Raises Retry."""

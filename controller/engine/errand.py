@@ -56,4 +56,5 @@ class Errand:
         return shaken
 
     def reopen(self, keys: Collection[Key]) -> None:
-        self._open |= set(keys)
+        """They are to be looked at again."""
+        self._open |= self.everything.intersection(keys)

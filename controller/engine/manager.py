@@ -16,7 +16,8 @@ from threading import Condition, Lock, Thread
 from threading import Event as Flag
 from typing import Any
 
-from controller.engine.agent import Watches
+from controller.engine.agent import Done, Failure, Retry, Seen, Watches
+from controller.engine.asking import observe
 from controller.engine.brakes import put_on, released
 from controller.engine.chronicle import Chronicle
 from controller.engine.errand import Errand
@@ -25,10 +26,12 @@ from controller.engine.index import Edits
 from controller.engine.lane import Lane
 from controller.engine.latencies import Latencies
 from controller.engine.parts import Parts
-from controller.engine.passes import Pass, Verdict, ended
+from controller.engine.passes import Pass, Verdict, ended, subject_of
 from controller.engine.pruner import Pruner
 from controller.engine.queue import Priority, Queue
 from controller.engine.reconcile import Reconciler
+from controller.engine.requests import Request
+from controller.engine.restarting import restarted
 from controller.engine.revision import QUIET, Revision, Source
 from controller.engine.schedule import Schedule
 from controller.engine.scope import LiveScope
@@ -36,11 +39,12 @@ from controller.engine.stores import Brake, Level, NotKept
 from controller.engine.telling import Teller
 from controller.engine.watching import watch
 from resources.conditions import Reason
-from resources.meta import DeletionPolicy, Key
+from resources.meta import DeletionPolicy, Key, Resource
 from resources.plan import Action
 
 log = logging.getLogger(__name__)
 
+RESTART_WAITS = 60.0  # seconds for a change that is under way
 TRIES = 5  # failures of one key before who waits for it gives it up
 
 
@@ -346,6 +350,22 @@ class Manager:
         """Whether each lane's system answered when it was last asked."""
         return {name: lane.breaker.reached for name, lane in list(self._lanes.items())}
 
+    # -- by order ----------------------------------------------------------------------------------------------
+
+    def restart(self, key: Key, resource: Resource, request: Request) -> Done | Failure:
+        """Restarts a thing as it is, between two passes over its key; what that stirs up is no drift. Raises NotKept."""
+        agent = self._agent_of(key.kind)
+        assert agent is not None
+        if not self._queue.hold(agent.system, key, RESTART_WAITS):
+            return Retry(
+                Reason.TIMEOUT, f"cannot restart {key.short}: it is being changed; try again when that is done"
+            )
+        try:
+            with self.reconciler.changing_by_hand(key):
+                return restarted(self._parts, agent, key, resource, request)
+        finally:
+            self._queue.done(agent.system, key)
+
     # -- the lanes' desk ---------------------------------------------------------------------------------------
 
     @property
@@ -410,10 +430,13 @@ class Manager:
                     self._blocked.add(each.key)
                 else:
                     self._blocked.discard(each.key)
-            woken = self._woken(turned, passes)
-            self._blocked -= woken
+            woken, owners = self._woken(turned, passes), self._owners(each.key for each in passes)
+            self._blocked -= woken | owners
+            for errand in self._errands:
+                errand.reopen(owners)
             self._add(woken, Priority.EDIT)
-            self._add(self._owners(each.key for each in passes), Priority.DRIFT)
+            self._roll_out(passes)
+            self._add(owners, Priority.DRIFT)
             self._lock.notify_all()
         if self._patient and any(self._left_meanwhile(each) for each in passes):
             with self._taking:
@@ -442,6 +465,14 @@ class Manager:
                 woken.add(each.key)
         return woken & self._blocked
 
+    def _roll_out(self, passes: Sequence[Pass]) -> None:
+        """Has everything looked at again that is made from what was changed, by whoever waits for it, too."""
+        changed = (each for each in passes if each.carried_out not in (Action.NONE, Action.DELETE) and each.subject)
+        made = {key for each in changed if subject_of(each).agent.rolls_out for key in self._index.dependents(each.key)}
+        for errand in self._errands if made else ():
+            errand.reopen(made & errand.everything)
+        self._add(made, Priority.DRIFT)
+
     def _owners(self, keys: Iterable[Key]) -> set[Key]:
         """What stands for any of `keys`: how they are is how it is."""
         found = (self._index.find(key) for key in keys)
@@ -449,6 +480,9 @@ class Manager:
 
     def _waits_in_vain(self, each: Pass) -> bool:
         """Whether what this pass found to wait for has come about meanwhile."""
+        if each.verdict is Verdict.AWAITING and each.subject:
+            seen = observe(each.subject.agent, [each.subject.resource], self._parts.context)[each.key]
+            return isinstance(seen, Seen) and not seen.health.awaits
         if each.reason == Reason.DEPENDENCY_NOT_READY:
             return self.reconciler.waits_for(each.key) is None
         return each.reason == Reason.DELETING and self.reconciler.deletion_waits_for(each.key) is None

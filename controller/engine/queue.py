@@ -98,6 +98,20 @@ class Queue:
                 self._add(own, key, *again)
             self._changed.notify_all()
 
+    def hold(self, lane: str, key: Key, timeout: float) -> bool:
+        """Keeps `key` from being handed out until `done`, once nobody works it; False if that took longer than `timeout`."""
+        give_up = self._clock() + timeout
+        with self._changed:
+            own = self._lane(lane)
+            while key in own.working:
+                if self._closed or (left := give_up - self._clock()) <= 0:
+                    return False
+                self._changed.wait(left)
+            own.working.add(key)
+            if waiting := own.waiting.pop(key, None):
+                own.again[key] = (waiting.priority, waiting.due)
+            return True
+
     def back_off(self, key: Key) -> float:
         """Counts a failure of `key`. Seconds to wait: 1, 2, 4 ... 300, each with full jitter (a half at least)."""
         with self._changed:

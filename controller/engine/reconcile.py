@@ -7,7 +7,8 @@ in the stores, apart from the counters of `Patience`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any, assert_never
@@ -366,6 +367,17 @@ class Reconciler:
         """What is being changed just now."""
         with self._lock:
             return frozenset(self._changing)
+
+    @contextmanager
+    def changing_by_hand(self, key: Key) -> Iterator[None]:
+        """While the body runs, it counts as being changed: its neighbours wait."""
+        with self._lock:
+            self._changing.add(key)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._changing.discard(key)
 
     def _changing_around(self, key: Key) -> set[Key]:
         """What it depends on, or depends on it, and is being changed just now."""

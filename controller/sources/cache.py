@@ -1,5 +1,7 @@
 """Parsed documents kept between runs, so that a start reads YAML only where it has changed. `contents.py` uses it.
 
+What a resource stands for is kept, too, beside the digests of the files that it was read from.
+
 One file a source in `$PEGASUS2_HOME/cache`, replaced as a whole. What it holds is JSON as `parsed.restore` takes it, which
 is validated again like any document; only the digests in it are believed, and only while the code that made them is
 the same. A cache that is torn, damaged or of another version is none.
@@ -9,7 +11,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -22,6 +26,14 @@ from resources.parsed import Parsed, restore
 
 _FORMAT = b"pegasus2 parsed documents 1\n"
 _SIZE = 16  # bytes of a digest
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """What a resource stands for, and the files that say so with the digests of their contents."""
+
+    children: tuple[Declared, ...]
+    read: Mapping[str, bytes]
 
 
 class ParseCache:
@@ -52,11 +64,46 @@ class ParseCache:
         if all(document.kind in kinds.built_in() for document in parsed):
             self._now[self._name(content, file)] = b"\n".join(map(_pack, parsed))
 
+    def find_expansion(self, owner: Declared, digest: Callable[[str], bytes]) -> Expansion | None:
+        """What `owner` stands for, if all that says so has the `digest` that it had; None when it has to be worked out."""
+        name = self._name_of(owner)
+        packed = self._before.get(name)
+        if packed is None:
+            return None
+        count, *lines = packed.splitlines()
+        read = {
+            path: bytes.fromhex(seen) for seen, path in (line.decode().split(" ", 1) for line in lines[: int(count)])
+        }
+        if any(digest(path) != seen for path, seen in read.items()):
+            return None
+        try:
+            found = [restore(_unpack(line), owner.origin.file, None) for line in lines[int(count) :]]
+        except ValueError:
+            return None
+        self._now[name] = packed
+        return Expansion(tuple(replace(each, origin=owner.origin, owner=owner.key) for each in found), read)
+
+    def put_expansion(self, owner: Declared, children: Sequence[Declared], read: Mapping[str, bytes]) -> None:
+        """Keeps what was worked out, on the same condition as what was parsed."""
+        own = kinds.built_in()
+        if owner.resource.kind not in own or any(
+            each.resource.kind not in own or "\n" in path for each in children for path in read
+        ):
+            return
+        lines = [b"%d" % len(read), *(f"{seen.hex()} {path}".encode() for path, seen in read.items())]
+        for each in children:
+            written = each.resource.model_dump_json(exclude_unset=True).encode()
+            lines.append(_pack(Parsed(0, each.resource.kind, each.digest, written)))
+        self._now[self._name_of(owner)] = b"\n".join(lines)
+
     def save(self) -> None:
         """Writes what was found and put, if that is another than before. A home that can't be written to does without."""
-        if self._now.keys() != self._before.keys():
+        if self._now != self._before:
             with suppress(OSError):
                 _write(self._path, self._now)
+
+    def _name_of(self, owner: Declared) -> bytes:
+        return _digest(b"expansion", str(owner.key).encode(), owner.digest.encode(), self._code)
 
     def _name(self, content: bytes, file: str) -> bytes:
         """Paths in a file are relative to its directory, and so are the digests."""

@@ -144,11 +144,11 @@ class Contents:
             if problems:
                 self._fail(file, known, look, stamp, problems, content, documents)
             else:
-                self._accept(file, known, look, Sheet(stamp, content, bare=documents))
+                self._accept(file, known, look, Sheet(stamp, content, bare=documents), cache)
 
-    def _accept(self, file: str, known: Sheet, look: Look, sheet: Sheet) -> None:
+    def _accept(self, file: str, known: Sheet, look: Look, sheet: Sheet, cache: ParseCache | None = None) -> None:
         """Takes in a file that is in order. What it refers to may not be: then what was good before stays in force."""
-        documents, problems = self._fold(file, sheet.bare, known)
+        documents, problems = self._fold(file, sheet.bare, known, cache)
         if problems:
             self._sheets[file] = replace(
                 sheet, documents=known.documents, problems=problems, partial=documents, within=False
@@ -193,13 +193,15 @@ class Contents:
             if not problems:
                 self._sheets[file] = replace(known, documents=documents)
 
-    def _fold(self, file: str, bare: Documents, known: Sheet) -> tuple[Documents, tuple[Problem, ...]]:
+    def _fold(
+        self, file: str, bare: Documents, known: Sheet, cache: ParseCache | None = None
+    ) -> tuple[Documents, tuple[Problem, ...]]:
         """`bare` with their inputs, which are watched from now on, and what is wrong in those.
 
         What is as it was stays the same object, which the index need not look at.
         """
         before = {declared.key: declared for declared in known.documents}
-        folded = together(map(self._inputs.fold, bare))
+        folded = together(self._inputs.fold(each, cache) for each in bare)
         in_force = (each for declared in known.documents for each in declared.contents()) if folded.problems else ()
         self._inputs.use(file, (*folded.inputs, *in_force))
         documents = tuple(old if (old := before.get(new.key)) == new else new for new in folded.documents)
@@ -227,6 +229,11 @@ class Contents:
                 found[file] = self._sheets[file].content
                 found |= self._inputs.digests(file)
         return found
+
+    def looked_at(self) -> set[str]:
+        """All paths that have a say in what is desired, those among them that are not there."""
+        tree = self._tree
+        return {self._root, *tree.files, *tree.directories, *tree.links, *tree.outside, *self._inputs.looked_at()}
 
     def directories(self) -> set[str]:
         """All directories in which something that matters can change."""

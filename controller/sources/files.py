@@ -46,6 +46,7 @@ class FilesSource:
         self._lasts = lasts
         self._inquiries = Inquiries()
         self._stillness = Stillness()
+        self._read_last: Contents | None = None
 
     @property
     def name(self) -> str:
@@ -60,7 +61,8 @@ class FilesSource:
         return self._stillness.kept()
 
     def read(self) -> Revision:
-        return self._read(Contents(self.name), self._clock())
+        self._read_last = Contents(self.name)
+        return self._read(self._read_last, self._clock())
 
     def watch(self, stop: Flag) -> Iterator[Revision]:
         git = GitLock(self._path)
@@ -79,6 +81,10 @@ class FilesSource:
     def hurry(self, seconds: float) -> bool:
         """As `current`; and what leaves the source is handed out without waiting for quiet, for somebody means it."""
         return self._inquiries.ask(seconds, hurry=True)
+
+    def looked_at(self) -> set[str]:
+        """All paths that had a say in what `read` has returned last."""
+        return self._read_last.looked_at() if self._read_last else set()
 
     def _read(self, contents: Contents, since: float) -> Revision:
         cache = ParseCache(self._cache, self.name) if self._cache else None

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from controller.sources.cache import Expansion, ParseCache
 from controller.sources.tree_inputs import TreeInputs
 from resources.meta import Declared, Problem, Tree, Unexpandable
 from resources.parsed import digest_of
@@ -49,29 +50,34 @@ class Inputs:
         self._trees = TreeInputs()
         self._overtaken: set[str] = set()  # read for one user, and found to be other than what the others were told
 
-    def fold(self, bare: Declared) -> Folded:
-        """`bare` with the content of its inputs in its digest, and all that it stands for."""
+    def fold(self, bare: Declared, cache: ParseCache | None = None) -> Folded:
+        """`bare` with the content of its inputs in its digest, and all that it stands for: out of the `cache` if it is there."""
         if bare.resource.expands:
-            return self._expanded(bare)
+            return self._expanded(bare, cache)
         inputs = tuple(bare.contents())
         return Folded((self._with_contents(bare, inputs),), inputs=inputs)
 
-    def _expanded(self, bare: Declared) -> Folded:
-        read: dict[str, None] = {}
+    def _expanded(self, bare: Declared, cache: ParseCache | None) -> Folded:
+        known = cache.find_expansion(bare, self._digest) if cache else None
+        if known is None:
+            read: dict[str, None] = {}
 
-        def contents(path: Path) -> bytes:
-            read.setdefault(str(path))
-            return self._content(str(path))
+            def contents(path: Path) -> bytes:
+                read.setdefault(str(path))
+                return self._content(str(path))
 
-        try:
-            children = tuple(bare.resource.expand(contents))
-        except Unexpandable as error:
-            return Folded((), error.problems, tuple(read))
-        owner = replace(bare, read=tuple(read))
+            try:
+                children = tuple(bare.resource.expand(contents))
+            except Unexpandable as error:
+                return Folded((), error.problems, tuple(read))
+            found = tuple(Declared(child, bare.origin, digest_of(child), bare.key) for child in children)
+            known = Expansion(found, {path: self._digest(path) for path in read})
+            if cache:
+                cache.put_expansion(bare, found, known.read)
+        owner = replace(bare, read=tuple(known.read))
         inputs = tuple(owner.contents())
-        own = (self.fold(Declared(child, bare.origin, digest_of(child), bare.key)) for child in children)
-        folded = (Folded((self._with_contents(owner, inputs),), inputs=inputs), *own)
-        return together(folded)
+        own = (self.fold(child, cache) for child in known.children)
+        return together((Folded((self._with_contents(owner, inputs),), inputs=inputs), *own))
 
     def _with_contents(self, declared: Declared, inputs: Iterable[Input]) -> Declared:
         digest = None
@@ -109,6 +115,11 @@ class Inputs:
     def digests(self, file: str) -> dict[str, bytes]:
         """Of the contents that the resources of `file` refer to, as they were read last."""
         return {path: self._digests[path][1] for path in self._used.get(file, ()) if path in self._digests}
+
+    def looked_at(self) -> set[str]:
+        """Where inputs are, and where they are looked for."""
+        found = set(self._users)
+        return found | {os.path.realpath(path) for path in found} | {os.path.dirname(path) for path in found}
 
     def directories(self) -> set[str]:
         """Where changes of inputs are seen."""

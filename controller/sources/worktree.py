@@ -1,7 +1,7 @@
 """The git work tree that a source lies in: whether older versions can be committed there, and the commit that does it.
 
-`restoring.py` uses it for `p2 rollback`, `texts.py` asks whether files differ from the commit. Git is run as a program:
-its own settings, hooks and protections count.
+`restoring.py` uses it for `p2 rollback`, `committing.py` for `p2 deploy`, `texts.py` asks whether files differ from the
+commit. Git is run as a program: its own settings, hooks and protections count.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _HOW_TO_END = {
 
 
 class CannotRestore(Exception):
-    """Older versions can't be put back as things are; the message says what to do. Nothing was changed."""
+    """Git can't be given older versions, or new ones, as things are; the message says what to do. Nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +50,23 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class WorkTree:
-    """`root` is its top, `git` its own directory below `.git`."""
+    """`root` is its top, `git` its own directory below `.git`; `purpose` what can't be done if something is not as it must be."""
 
     root: Path
     git: Path
+    purpose: str = "roll back"
 
     def branch(self) -> str:
         """The branch that is checked out. Raises CannotRestore when there is none, or something is under way."""
         for name, what in _UNDER_WAY.items():
             if (self.git / name).exists():
                 raise CannotRestore(
-                    f"cannot roll back: {what} is under way in {self.root}; finish it, or end it with: {_HOW_TO_END[what]}"
+                    f"cannot {self.purpose}: {what} is under way in {self.root}; finish it, or end it with: {_HOW_TO_END[what]}"
                 )
         found = _git(self.root, "symbolic-ref", "--quiet", "--short", "HEAD")
         if found.returncode:
             raise CannotRestore(
-                f"cannot roll back: {self.root} is on no branch (detached HEAD), so a commit would be lost; "
+                f"cannot {self.purpose}: {self.root} is on no branch (detached HEAD), so a commit would be lost; "
                 "check out a branch first: git switch BRANCH"
             )
         return found.stdout.strip()
@@ -80,7 +81,7 @@ class WorkTree:
         for variable in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
             if _git(self.root, "var", variable).returncode:
                 raise CannotRestore(
-                    f"cannot roll back: git does not know who commits in {self.root}; say so: "
+                    f"cannot {self.purpose}: git does not know who commits in {self.root}; say so: "
                     'git config --global user.name "YOUR NAME" and git config --global user.email YOU@EXAMPLE.ORG'
                 )
 
@@ -91,7 +92,7 @@ class WorkTree:
             "--", str(within),
         )  # fmt: skip
         if found.returncode:
-            raise CannotRestore(f"cannot roll back: git can't say what is edited in {within}: {_said(found)}")
+            raise CannotRestore(f"cannot {self.purpose}: git can't say what is edited in {within}: {_said(found)}")
         kinds = {"??": "not in git yet", "!!": "ignored by git"}
         lines = [line for line in found.stdout.split("\0") if line]
         return {str(self.root / line[3:]): kinds.get(line[:2], "edited") for line in lines}
@@ -103,7 +104,7 @@ class WorkTree:
         found = _git(self.root, "log", "--no-merges", "--format=%h", f"{commit}..HEAD", "--", str(within))
         return found.stdout.split() if not found.returncode else None
 
-    def commit(self, paths: Sequence[Path], within: Path, message: str) -> str:
+    def commit(self, paths: Sequence[Path], within: Path, message: str, *options: str) -> str:
         """Commits these files as they are now, and nothing else that is staged or edited. Returns the commit, in short.
 
         Raises CannotRestore when git, or one of its hooks, refuses; what is staged is then as before.
@@ -112,14 +113,14 @@ class WorkTree:
         if new:
             added = _git(self.root, "add", "--intent-to-add", *_FROM_STDIN, paths=new)
             if added.returncode:
-                raise CannotRestore(f"cannot roll back: git does not take the files: {_said(added)}")
+                raise CannotRestore(f"cannot {self.purpose}: git does not take the files: {_said(added)}")
         done = _git(
-            self.root, "commit", "--quiet", "--only", "-m", message, *_FROM_STDIN, paths=paths, timeout=HOOKS
+            self.root, "commit", "--quiet", "--only", *options, "-m", message, *_FROM_STDIN, paths=paths, timeout=HOOKS
         )  # fmt: skip
         if done.returncode:
             if new:
                 _git(self.root, "reset", "--quiet", *_FROM_STDIN, paths=new)
-            raise CannotRestore(f"cannot roll back: git made no commit, so the files are as before: {_said(done)}")
+            raise CannotRestore(f"cannot {self.purpose}: git made no commit, so the files are as before: {_said(done)}")
         return _git(self.root, "rev-parse", "--short", "HEAD").stdout.strip()
 
     def _untracked(self, paths: Sequence[Path], within: Path) -> list[Path]:
@@ -131,23 +132,23 @@ class WorkTree:
 _FROM_STDIN = ("--pathspec-from-file=-", "--pathspec-file-nul")
 
 
-def work_tree_of(path: Path) -> WorkTree | None:
+def work_tree_of(path: Path, purpose: str = "roll back") -> WorkTree | None:
     """The work tree that `path` lies in, unless git is told to ignore it there. Raises CannotRestore if git refuses to look."""
     directory = path if path.is_dir() else path.parent
     try:
         found = _git(directory, "rev-parse", "--show-toplevel", "--absolute-git-dir")
     except FileNotFoundError:
         if any((place / ".git").exists() for place in (directory, *directory.parents)):
-            raise CannotRestore(f"cannot roll back: {path} is in git, and git is not installed; install it") from None
+            raise CannotRestore(f"cannot {purpose}: {path} is in git, and git is not installed; install it") from None
         return None
     if found.returncode:
         if "dubious ownership" in found.stderr:
-            raise CannotRestore(_foreign(directory))
+            raise CannotRestore(_foreign(directory, purpose))
         return None
     root, git = found.stdout.splitlines()[:2]
     if _git(directory, "check-ignore", "--quiet", "--stdin", "-z", paths=[path], literal=False).returncode == 0:
         return None
-    return WorkTree(Path(root), Path(git))
+    return WorkTree(Path(root), Path(git), purpose)
 
 
 def is_dirty(path: Path) -> bool | None:
@@ -166,10 +167,10 @@ def command(*words: str) -> str:
     return shlex.join(["git", *words])
 
 
-def _foreign(directory: Path) -> str:
+def _foreign(directory: Path, purpose: str) -> str:
     top = next((place for place in (directory, *directory.parents) if (place / ".git").exists()), directory)
     return (
-        f"cannot roll back: the repository {top} belongs to another user, and git does not use such a one; "
+        f"cannot {purpose}: the repository {top} belongs to another user, and git does not use such a one; "
         f"run this as its owner, or tell git to trust it: {command('config', '--global', '--add', 'safe.directory', str(top))}"
     )
 

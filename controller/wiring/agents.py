@@ -11,6 +11,8 @@ from controller.agents.discovery import agent_of, client_module
 from controller.engine.agent import Agent, Setup
 from controller.store.errors import HomeError
 from controller.store.home import Home
+from controller.store.secrets import HomeSecrets
+from controller.wiring.settings import Settings
 
 
 class Agents:
@@ -34,6 +36,11 @@ class Agents:
                 self._agents[kind] = self._made(agent) if (agent := agent_of(kind)) else None
             return self._agents[kind]
 
+    def seen(self) -> Mapping[str, Any]:
+        """What each system that was asked has answered, by its name; None for one that can't tell (`standing.py`)."""
+        found = {system: getattr(client, "seen", None) for system, client in self._clients.items()}
+        return {system: told() if told else None for system, told in found.items()}
+
     def _made(self, agent: type[Agent[Any, Any]]) -> Agent[Any, Any]:
         system, client = agent.system, client_module(agent)
         config = self._home.agent_config(system, getattr(client, "SETTINGS", frozenset()))
@@ -44,3 +51,9 @@ class Agents:
             except ValueError as error:
                 raise HomeError(f"cannot use {self._home.agents / f'{system}.yaml'}: {error}") from None
         return agent(self._clients[system], setup)  # type: ignore[call-arg]  # the contract of `Agent`, in its docstring
+
+
+def by_hand(home: Home, settings: Settings) -> Agents:
+    """Agents that may write, for what a person does beside the loop (p2 exec). It is no change of what the loop works on."""
+    setup = Setup(home.installation, home.path, HomeSecrets(home), timeout=settings.agent_timeout)
+    return Agents(setup, home, {})

@@ -80,6 +80,7 @@ class Host:
             workspace: Workspace = Guest(parts, own, self._listeners, inside, instead, closing)
         else:
             workspace = Workspace(parts, source, self.home, inside, instead, closing)
+        workspace.beside = live
         if not read_only:
             if not own:  # what an operator holds back may have been removed
                 closing.callback(live.manager.prune_again)
@@ -195,7 +196,8 @@ class Guest(Workspace):
         pruning = self.decide(prune and whole)
         held = {key for hold in pruning.holds for key in hold.keys}
         wanted = {*keys, *pruning.deletes}
-        errand = Errand((wanted | held) - self._fine(), cancelled)
+        fine = self._fine()
+        errand = Errand((wanted | held) - fine, cancelled, wanted & fine)
         finished = self._attend(errand, wanted, timeout, prune=prune and whole)
         if errand.not_kept:
             raise errand.not_kept

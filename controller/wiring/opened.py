@@ -11,7 +11,7 @@ from threading import Event as Flag
 from types import TracebackType
 from typing import Self
 
-from controller.engine.agent import AgentHealth, ReportsHealth
+from controller.engine.agent import AgentHealth, Done, Failure, ReportsHealth
 from controller.engine.index import Entry
 from controller.engine.manager import Manager
 from controller.engine.parts import Parts
@@ -19,7 +19,7 @@ from controller.engine.revision import Condition, Source
 from controller.engine.stores import Level, Stores
 from controller.store.home import Home
 from controller.wiring.retention import Retention
-from resources.meta import Declared, Key
+from resources.meta import Declared, Key, Resource
 
 
 class Opened:
@@ -63,6 +63,17 @@ class Opened:
         """The generation of a declared resource; 0 when it is not declared."""
         entry = self.parts.index.find(key)
         return entry.generation if entry else 0
+
+    # -- by order ----------------------------------------------------------------------------------------------
+
+    def restart(self, key: Key, resource: Resource) -> Done | Failure:
+        """Restarts a thing as it is, for who has opened this. Raises NotKept."""
+        return self._loop.restart(key, resource, self.parts.requests.own)
+
+    @property
+    def _loop(self) -> Manager:
+        """Whose keys must not be worked meanwhile."""
+        return self.manager
 
     # -- for ever ----------------------------------------------------------------------------------------------
 

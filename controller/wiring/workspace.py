@@ -22,6 +22,7 @@ from controller.engine.clock import Clock
 from controller.engine.errand import Errand
 from controller.engine.groups import with_groups
 from controller.engine.index import Index
+from controller.engine.manager import Manager
 from controller.engine.parts import AgentOf, Identity, Parts
 from controller.engine.passes import Pass, Verdict
 from controller.engine.prune import Pruning
@@ -62,7 +63,9 @@ class Workspace(Opened):
         self._inside = only  # a path within the source that this command is confined to
         self.looked: Mapping[Key, Pass] = {}
         self._looked_at = 0.0  # monotonic seconds
+        self.seen: Callable[[], Mapping[str, Any]] = dict  # what each system has answered, see `Agents.seen`
         self.rebuilt = Rebuilt()  # what of the inventory had been lost
+        self.beside: Opened | None = None  # the loop of the controller that has opened it for a command
         self.news: tuple[str, ...] = ()  # what was put right when it was opened, for the user
 
     @classmethod
@@ -95,12 +98,17 @@ class Workspace(Opened):
             requests, instead = Requests(request or Request()), Instead()
             parts = parts_of(home, stores, source, listener or Silent(), agents.find, requests, instead, settings.node)
             workspace = cls(parts, source, home, inside, instead, closing)
+            workspace.seen = agents.seen
             workspace.rebuilt = Rebuilt() if read_only else rebuild(stores, parts, agents)
             workspace.news = tuple(news for news in (stores.news, workspace.rebuilt.news) if news)
             return workspace
         except BaseException:
             closing.close()
             raise
+
+    @property
+    def _loop(self) -> Manager:
+        return self.beside.manager if self.beside else self.manager
 
     # -- desired state -----------------------------------------------------------------------------------------
 

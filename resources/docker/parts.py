@@ -8,7 +8,8 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from resources.docker.names import BUILT_IN_NETWORKS
-from resources.docker.values import InnerPath, IPv4, IPv6, Names, Signal, Size, Span
+from resources.docker.sharing import Mac
+from resources.docker.values import Addresses, InnerPath, IPv4, IPv6, Names, Signal, Size, Span
 from resources.meta import Model, beside_the_manifest
 from resources.rules import MANY, NOT_BESIDE_A_FILE, PATH_MAX, TEXT_MAX, Rule, keyed_by
 
@@ -52,32 +53,38 @@ def _mount_source(source: str | None, info: ValidationInfo) -> str | None:
     return beside_the_manifest(source, info) if is_path and source else source
 
 
-_EXTERNAL = "(has(self.external) && self.external)"
+# Fields of a mount that have a meaning for one type only.
+_FITTING = {
+    MountType.BIND: ("source", "propagation", "recursive", "createHostPath", "selinux", "onChange", "signal"),
+    MountType.VOLUME: ("source", "external", "nocopy", "subpath"),
+    MountType.TMPFS: ("size", "mode"),
+}
+_OPTIONS = tuple(dict.fromkeys(name for names in _FITTING.values() for name in names))
+_FLAGS = ("external", "createHostPath", "nocopy")  # that are as good as absent when they are false
+
+
+def _unfitting(kind: MountType) -> tuple[str, ...]:
+    return tuple(name for name in _OPTIONS if name not in _FITTING[kind])
+
+
+def _given(name: str) -> str:
+    return f"(has(self.{name}) && self.{name})" if name in _FLAGS else f"has(self.{name})"
 
 
 class Mount(Model):
     """Something of the machine that the container sees at `target`."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            f"self.type != 'bind' || !({_EXTERNAL} || has(self.size) || has(self.mode))",
-            "cannot use external, size or mode with type: bind",
+        *(
+            Rule(
+                f"self.type != '{kind}' || !({' || '.join(map(_given, _unfitting(kind)))})",
+                f"cannot use {', '.join(_unfitting(kind))} with type: {kind}",
+            )
+            for kind in MountType
         ),
         Rule(
-            "self.type != 'volume' || !(has(self.propagation) || has(self.size) || has(self.mode))",
-            "cannot use propagation, size or mode with type: volume",
-        ),
-        Rule(
-            f"self.type != 'tmpfs' || !(has(self.source) || has(self.propagation) || {_EXTERNAL})",
-            "cannot use source, propagation or external with type: tmpfs",
-        ),
-        Rule(
-            f"has(self.source) || !(self.type == 'bind' || {_EXTERNAL})",
+            f"has(self.source) || !(self.type == 'bind' || {_given('external')})",
             "cannot mount without source: say which path or volume",
-        ),
-        Rule(
-            "self.type == 'bind' || !(has(self.onChange) || has(self.signal))",
-            "cannot use onChange or signal with this type: only of a bind is the content looked at",
         ),
         Rule(
             "!has(self.signal) || (has(self.onChange) && self.onChange == 'signal')",
@@ -100,10 +107,32 @@ class Mount(Model):
     target: InnerPath = Field(description="Absolute path in the container.")
     readOnly: bool = Field(default=False, description="Whether the container can only read it.")
     external: bool = Field(
-        default=False, description="The volume is none of Pegasus2's: source is its name in the engine, as it is."
+        default=False,
+        description="Whether source is the volume's name in the engine, as it is. A Volume resource of that volumeName comes "
+        "first, where there is one.",
     )
     propagation: Literal["private", "rprivate", "shared", "rshared", "slave", "rslave"] | None = Field(
         default=None, description="bind: how mounts made below the path later are shared. Unset: rprivate."
+    )
+    recursive: Literal["enabled", "disabled", "writable", "readonly"] | None = Field(
+        default=None,
+        description="bind: whether what is mounted below the path comes along; writable and readonly say how where readOnly "
+        "is set, and need an engine of version 25. Unset: enabled.",
+    )
+    createHostPath: bool | None = Field(
+        default=None,
+        description="bind: make an empty directory, as root, where the path is missing when the container is created. Unset: "
+        "no; a missing path is an error.",
+    )
+    selinux: Literal["z", "Z"] | None = Field(
+        default=None,
+        description="bind: relabel the path for SELinux; z: shared with other containers, Z: for this one.",
+    )
+    nocopy: bool | None = Field(
+        default=None, description="volume: do not fill an empty volume with what the image has at target."
+    )
+    subpath: Annotated[str, Field(min_length=1, max_length=PATH_MAX)] | None = Field(
+        default=None, description="volume: a path within it, in place of the whole. Needs an engine of version 26."
     )
     size: Size | None = Field(default=None, description="tmpfs: how much it holds, such as 64m. Unset: no limit.")
     mode: Annotated[str, Field(pattern="^[0-7]{3,4}$")] | None = Field(
@@ -120,13 +149,7 @@ class Mount(Model):
 
     @model_validator(mode="after")
     def _fits_the_type(self) -> Self:
-        fitting = {
-            MountType.BIND: ("source", "propagation", "onChange", "signal"),
-            MountType.VOLUME: ("source", "external"),
-            MountType.TMPFS: ("size", "mode"),
-        }[self.type]
-        options = ("source", "propagation", "external", "size", "mode", "onChange", "signal")
-        if wrong := [name for name in options if name not in fitting and getattr(self, name)]:
+        if wrong := [name for name in _unfitting(self.type) if getattr(self, name)]:
             raise ValueError(f"cannot use {', '.join(wrong)} with type: {self.type}")
         if not self.source and (self.type is MountType.BIND or self.external):
             raise ValueError("cannot mount without source: say which path or volume")
@@ -142,7 +165,8 @@ class Attachment(Model):
         Rule("!self.name.contains(':')", "cannot connect to this: give the name of a network"),
         Rule(
             "!(self.name in ['bridge', 'host', 'none']) || "
-            "!((has(self.aliases) && size(self.aliases) > 0) || has(self.ipv4Address) || has(self.ipv6Address))",
+            "!((has(self.aliases) && size(self.aliases) > 0) || has(self.ipv4Address) || has(self.ipv6Address) || "
+            "(has(self.linkLocalIps) && size(self.linkLocalIps) > 0))",
             "cannot give aliases or addresses on a network of the engine's own: declare a Network for them",
         ),
     )
@@ -153,13 +177,35 @@ class Attachment(Model):
         description="Name of a Network resource of the same namespace, or one of the engine's own: bridge, host, none.",
     )
     external: bool = Field(
-        default=False, description="The network is none of Pegasus2's: name is its name in the engine, as it is."
+        default=False,
+        description="Whether name is the network's name in the engine, as it is. A Network resource of that networkName comes "
+        "first, where there is one.",
     )
     aliases: Names | None = Field(
         default=None, description="More names by which other containers of this network find it."
     )
     ipv4Address: IPv4 | None = Field(default=None, description="A fixed IPv4 address out of the network's subnet.")
     ipv6Address: IPv6 | None = Field(default=None, description="A fixed IPv6 address out of the network's subnet.")
+    linkLocalIps: Addresses | None = Field(default=None, description="Link-local addresses that it has beside these.")
+    macAddress: Mac | None = Field(
+        default=None,
+        description="MAC address in this network. Engines before version 25 know one for the first network only.",
+    )
+    driverOpts: dict[str, str] | None = Field(
+        default=None, description="Options of the network's driver for this connection."
+    )
+    priority: int | None = Field(
+        default=None,
+        ge=-MANY_TIMES,
+        le=MANY_TIMES,
+        description="Networks are connected by falling priority, then by name, when the container is created. Unset: 0.",
+    )
+    gwPriority: int | None = Field(
+        default=None,
+        ge=-MANY_TIMES,
+        le=MANY_TIMES,
+        description="The network with the highest has the default gateway. Needs an engine of version 28. Unset: 0.",
+    )
 
     @property
     def built_in(self) -> bool:
@@ -169,7 +215,7 @@ class Attachment(Model):
     def _can_be_connected(self) -> Self:
         if ":" in self.name:
             raise ValueError(f'cannot connect to "{self.name}": give the name of a network')
-        if self.built_in and (self.aliases or self.ipv4Address or self.ipv6Address):
+        if self.built_in and (self.aliases or self.ipv4Address or self.ipv6Address or self.linkLocalIps):
             raise ValueError(
                 f'cannot give aliases or addresses on the network "{self.name}": declare a Network for them'
             )
@@ -197,6 +243,10 @@ class Healthcheck(Model):
     timeout: Span | None = Field(default=None, description="A probe that takes longer has failed. Unset: 30s.")
     startPeriod: Span | None = Field(
         default=None, description="Failures within this time after the start do not count. Unset: 0s."
+    )
+    startInterval: Span | None = Field(
+        default=None,
+        description="Time between probes within the startPeriod. Needs an engine of version 25. Unset: 5s.",
     )
     retries: Count | None = Field(
         default=None, description="Failures in a row that make the container unhealthy. Unset: 3."
@@ -239,6 +289,54 @@ class Logging(Model):
         min_length=1, description="json-file, local, journald, syslog, none or another of the engine's."
     )
     options: dict[str, str] | None = Field(default=None, description='Options of the driver, such as max-size: "10m".')
+
+
+_NO_EMPTY = AfterValidator(lambda entries: entries or None)  # which the engine can't tell from nothing
+
+
+class DeviceRequest(Model):
+    """Devices that a driver of the engine picks, such as graphics cards."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.count) || !has(self.deviceIds) || size(self.deviceIds) == 0",
+            "cannot ask both for a count of devices and for certain ones: give count or deviceIds",
+        ),
+    )
+
+    capabilities: Annotated[Names, Field(min_length=1, max_length=MANY)] = Field(
+        description="What they must be able to do, all of it: [gpu], [gpu, compute]."
+    )
+    driver: str | None = Field(default=None, min_length=1, description="Driver, such as nvidia. Unset: any that can.")
+    count: int | None = Field(default=None, ge=-1, le=MANY_TIMES, description="How many; -1 for all there are.")
+    deviceIds: Annotated[Names | None, Field(max_length=MANY), _NO_EMPTY] = Field(
+        default=None, description="Certain ones, by the ids of the driver."
+    )
+    options: Annotated[dict[str, str] | None, _NO_EMPTY] = Field(default=None, description="Options of the driver.")
+
+    @model_validator(mode="after")
+    def _asks_in_one_way(self) -> Self:
+        if self.count is not None and self.deviceIds:
+            raise ValueError("cannot ask both for a count of devices and for certain ones: give count or deviceIds")
+        return self
+
+
+Weight = Annotated[int, Field(ge=10, le=1000)]
+
+
+class BlkioConfig(Model):
+    """Shares and limits of block devices; those of one device by its path, such as /dev/sda."""
+
+    weight: Weight | None = Field(default=None, description="Its share of all devices beside others, 10 to 1000.")
+    weightDevice: dict[str, Weight] | None = Field(default=None, description="Its share of a device, 10 to 1000.")
+    deviceReadBps: dict[str, Size] | None = Field(
+        default=None, description="Most that it reads in a second: {/dev/sda: 10m}."
+    )
+    deviceWriteBps: dict[str, Size] | None = Field(default=None, description="Most that it writes in a second.")
+    deviceReadIops: dict[str, Count] | None = Field(
+        default=None, description="Most reads in a second: {/dev/sda: 1000}."
+    )
+    deviceWriteIops: dict[str, Count] | None = Field(default=None, description="Most writes in a second.")
 
 
 # Their order says nothing, and the engine does not keep it.

@@ -11,6 +11,7 @@ from resources.meta import Duration, beside_the_manifest
 from resources.notation import (
     CAPABILITY,
     DEVICE,
+    EXPOSED,
     IMAGE,
     PORT,
     SECURITY_OPTION,
@@ -19,6 +20,7 @@ from resources.notation import (
     canonical_capability,
     canonical_device,
     canonical_duration,
+    canonical_exposed,
     canonical_ports,
     canonical_security_option,
     canonical_signal,
@@ -27,6 +29,7 @@ from resources.notation import (
     valid_ip,
     valid_ipv4,
     valid_ipv6,
+    whole_seconds,
 )
 from resources.rules import MANY, NOT_BESIDE_A_FILE, TEXT_MAX, WORD_MAX, Form, Rule
 
@@ -89,9 +92,11 @@ def _tmpfs(mounts: dict[str, str]) -> dict[str, str]:
     return found
 
 
-def _sorted_set(names: tuple[str, ...]) -> tuple[str, ...]:
+def sorted_set(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(set(names)))
 
+
+OPEN_SYSTEM_PATHS = "systempaths=unconfined"  # a security option that the engine knows as two lists of paths
 
 RESTART = r"^(no|always|unless-stopped|on-failure(:[1-9][0-9]*)?)$"
 
@@ -117,6 +122,7 @@ Cpus = Annotated[
     Rule("self >= 0.01", "cannot do with so little: give cpus of at least 0.01"),
 ]
 Span = Annotated[Duration, AfterValidator(canonical_duration)]
+WholeSpan = Annotated[Duration, AfterValidator(whole_seconds)]
 Restart = Annotated[
     str,
     Field(max_length=WORD_MAX, pattern=RESTART),
@@ -132,32 +138,53 @@ Signal = Annotated[
 
 # The parts of `[ip:]host:container` in CEL, without loops, whose cost nobody can foresee.
 _UP_TO_65535 = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_SPAN = f"{_UP_TO_65535}(-{_UP_TO_65535})?"
 _NUMBERS = "self.find('[0-9]+-[0-9]+:[0-9]+-[0-9]+').findAll('[0-9]+')"
 _FIRST, _LAST, _INNER_FIRST, _INNER_LAST = (f"int({_NUMBERS}[{at}])" for at in range(4))
 _IP6, _IP4 = "self.substring(1, self.indexOf(']'))", "self.substring(0, self.indexOf(':'))"
+
+
+def _upwards(place: str) -> str:
+    """Where a range stands alone at this place, it goes upwards."""
+    first, last = (f"int(self.find('{place}').findAll('[0-9]+')[{at}])" for at in range(2))
+    return f"!self.matches('{place}') || {first} <= {last}"
+
+
+_NO_RANGE = "cannot publish this: ranges go upwards, and as many host ports are needed as container ports"
 Port = Annotated[
     str,
     Field(max_length=WORD_MAX),
     Form(PORT, 'cannot read the port: write [ip:]host:container[/udp], such as "8080:80" or "127.0.0.1:53:53/udp"'),
     Rule(
-        f"self.matches('(^|:){_UP_TO_65535}(-{_UP_TO_65535})?:{_UP_TO_65535}(-{_UP_TO_65535})?(/|$)')",
+        f"self.matches('^({_SPAN}:|(\\\\[.*\\\\]|[0-9.]+):({_SPAN})?:)?{_SPAN}(/|$)')",
         "cannot publish this: ports go from 1 to 65535",
     ),
     Rule(
-        f"!self.contains('-') || (self.matches('[0-9]-[0-9]+:[0-9]+-') && {_FIRST} <= {_LAST} && "
+        f"!self.matches('[0-9]-[0-9]+:[0-9]+-') || ({_FIRST} <= {_LAST} && "
         f"{_LAST} - {_FIRST} == {_INNER_LAST} - {_INNER_FIRST})",
-        "cannot publish this: ranges go upwards, and as many host ports are needed as container ports",
+        _NO_RANGE,
     ),
+    Rule("!self.matches('(^|:)[0-9]+:[0-9]+-')", _NO_RANGE),
+    Rule(_upwards("(^|:)[0-9]+-[0-9]+:[0-9]+(/|$)"), _NO_RANGE),
+    Rule(_upwards("(^|::)[0-9]+-[0-9]+(/|$)"), _NO_RANGE),
     Rule(
         f"!self.startsWith('[') || (self.contains(']') && isIP({_IP6}) && ip({_IP6}).family() == 6)",
         "cannot publish this: what stands in brackets is no IPv6 address",
     ),
     Rule(
-        f"!self.matches('^[0-9.]+:[0-9-]+:') || (isIP({_IP4}) && ip({_IP4}).family() == 4)",
+        f"!self.matches('^[0-9.]+:[0-9-]*:') || (isIP({_IP4}) && ip({_IP4}).family() == 4)",
         "cannot publish this: what stands before the first colon is no IPv4 address",
     ),
 ]
 Ports = Annotated[tuple[Port, ...], Field(max_length=MANY), AfterValidator(canonical_ports)]
+Exposed = Annotated[
+    str,
+    Field(max_length=WORD_MAX),
+    Form(EXPOSED, 'cannot read the port: write it like "3000", "53/udp" or "8000-8010"'),
+    Rule(f"self.matches('^{_SPAN}(/|$)')", "cannot expose this: ports go from 1 to 65535"),
+    Rule(_upwards("^[0-9]+-[0-9]+"), "cannot expose this: ranges go upwards"),
+]
+Expose = Annotated[tuple[Exposed, ...], Field(max_length=MANY), AfterValidator(canonical_exposed)]
 Device = Annotated[
     str,
     Field(max_length=TEXT_MAX),
@@ -211,10 +238,12 @@ Tmpfs = Annotated[
     Rule("self.all(path, path.startsWith('/') && !path.contains('//'))", _NO_INNER_PATH),
     Rule("self.all(path, !((path + '/') in self))", "cannot mount two things at one path: write each path once"),
 ]
-Names = Annotated[tuple[str, ...], AfterValidator(_sorted_set)]
+Names = Annotated[tuple[str, ...], AfterValidator(sorted_set)]
+
 _NO_IP = "cannot use this: it is no IP address"
 IP = Annotated[str, Field(max_length=WORD_MAX), AfterValidator(valid_ip), Rule("isIP(self)", _NO_IP)]
 Servers = Annotated[tuple[IP, ...], Field(max_length=MANY)]
+Addresses = Annotated[tuple[IP, ...], Field(max_length=MANY), AfterValidator(sorted_set)]
 IPv4 = Annotated[
     str,
     Field(max_length=WORD_MAX),

@@ -14,6 +14,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from resources.docker import beside
+from resources.docker.limits import Limits, LimitsObserved, Surroundings, SurroundingsObserved
 from resources.docker.names import LONE_NETWORKS, NEW_SUFFIX, OLD_SUFFIX
 from resources.docker.parts import (
     MANY_TIMES,
@@ -30,6 +32,7 @@ from resources.docker.parts import (
     Strategy,
     Ulimits,
 )
+from resources.docker.sharing import Hosts
 from resources.docker.values import (
     ENV_NAMES,
     Capabilities,
@@ -45,9 +48,9 @@ from resources.docker.values import (
     Servers,
     Signal,
     Size,
-    Span,
     Swap,
     Tmpfs,
+    WholeSpan,
 )
 from resources.meta import (
     DURATION,
@@ -65,6 +68,11 @@ from resources.meta import (
 from resources.notation import canonical_image, ports
 from resources.rules import MANY, TEXT_MAX, Rule
 
+# What belongs to the network that a container has for itself, and can't be set of another one's.
+NETWORK_FIELDS = (
+    *("networks", "ports", "hostname", "domainname", "dns", "extraHosts"),
+    *("macAddress", "links", "expose", "publishAll"),
+)
 READY_WITHIN = 300.0  # seconds, where readyTimeout is unset
 
 EXAMPLE = """\
@@ -100,78 +108,8 @@ spec:
 """
 
 
-# Why a container can't be started beside the one that it replaces.
-_HOLDS_PORT = "cannot start a container first that has a fixed host port: two can't hold it; use strategy: recreate"
-_HOLDS_ADDRESS = "cannot start a container first that has a fixed address: two can't hold it; use strategy: recreate"
-_ON_THE_HOST = "cannot start a container first on the machine's own network: use strategy: recreate"
-_COMPLETES = "cannot start a container first that is to complete: it would run beside itself; use strategy: recreate"
-_FIRST = "!has(self.strategy) || self.strategy != 'startFirst' || "
-STARTS_FIRST = (
-    Rule(f"{_FIRST}!has(self.ports) || size(self.ports) == 0", _HOLDS_PORT),
-    Rule(
-        f"{_FIRST}!has(self.networks) || self.networks.all(each, !has(each.ipv4Address) && !has(each.ipv6Address))",
-        _HOLDS_ADDRESS,
-    ),
-    Rule(f"{_FIRST}!has(self.networks) || self.networks.all(each, each.name != 'host')", _ON_THE_HOST),
-    Rule(f"{_FIRST}self.state != 'completed'", _COMPLETES),
-)
-
-
-class ContainerSpec(Spec):
-    """A container. A field that is not written is neither set nor compared; one that is dropped goes back to its default."""
-
-    unset: ClassVar[dict[str, Any]] = {
-        "restart": "no",
-        "shmSize": "64m",
-        "networks": (Attachment.model_construct(name="bridge"),),
-    }
-
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "!has(self.command) || size(self.command) > 0 || (has(self.entrypoint) && size(self.entrypoint) > 0)",
-            "cannot take away the image's command alone: give the entrypoint, too",
-        ),
-        Rule(
-            "!has(self.env) || !has(self.secretEnv) || self.env.all(name, !(name in self.secretEnv))",
-            "cannot set a variable both in env and in secretEnv",
-        ),
-        Rule("has(self.memory) || !has(self.memorySwap)", "cannot limit memorySwap without memory: give both"),
-        Rule(
-            f"!has(self.stopGracePeriod) || !self.stopGracePeriod.matches(r'{DURATION}') || "
-            "(duration(self.stopGracePeriod) + duration('500us')).getMilliseconds() % 1000 == 0",
-            "cannot wait so long for the stop: give stopGracePeriod in whole seconds",
-        ),
-        Rule(
-            f"!has(self.readyTimeout) || !self.readyTimeout.matches(r'{DURATION}') || "
-            "timestamp(0) + duration(self.readyTimeout) > timestamp(has(self.minReadySeconds) ? self.minReadySeconds : 0)",
-            "cannot be Ready in so short a time: give readyTimeout more than minReadySeconds",
-        ),
-        Rule(
-            "self.state != 'completed' || !has(self.restart) || !(self.restart in ['always', 'unless-stopped'])",
-            'cannot complete with restart: always or unless-stopped: use on-failure or "no"',
-        ),
-        Rule(
-            "!has(self.containerName) || !self.containerName.matches(r'\\.p2-(new|old)$')",
-            "cannot use this containerName: Pegasus2 names containers so while it replaces them",
-        ),
-        *STARTS_FIRST,
-        # That no two entries have the very same target or name is in the type of these lists.
-        Rule(
-            "!has(self.volumes) || [self.volumes.map(each, each.target)]"
-            ".all(targets, targets.all(target, !((target + '/') in targets)))",
-            "cannot mount two things at one path",
-        ),
-        Rule(
-            "!has(self.volumes) || !has(self.tmpfs) || self.volumes.all(each, !(each.target in self.tmpfs || "
-            "(each.target + '/') in self.tmpfs || (each.target.endsWith('/') && "
-            "each.target.substring(0, size(each.target) - 1) in self.tmpfs)))",
-            "cannot mount two things at one path",
-        ),
-        Rule(
-            "!has(self.networks) || size(self.networks) < 2 || !self.networks.exists(each, each.name in ['host', 'none'])",
-            "cannot combine the networks host and none with others",
-        ),
-    )
+class Basics(Spec):
+    """What most containers say. The rest is in `resources/docker/limits.py`."""
 
     image: Image = Field(
         description="Image by name and tag (nginx:1.27) or digest (nginx@sha256:…). A container whose tag has come to name "
@@ -227,7 +165,8 @@ class ContainerSpec(Spec):
     )
     ports: Ports | None = Field(
         default=None,
-        description="Published ports: [ip:]host:container[/udp], such as 8080:80, 127.0.0.1:53:53/udp, 8000-8010:80-90.",
+        description="Published ports: [ip:]host:container[/udp], such as 8080:80, 127.0.0.1:53:53/udp, 8000-8010:80-90. The "
+        "container's port alone (80, 127.0.0.1::80) is published on a free port, 8000-8010:80 on a free one of these.",
     )
     volumes: Mounts | None = Field(default=None, description="Paths, volumes and tmpfs that are mounted.")
     tmpfs: Tmpfs | None = Field(
@@ -239,8 +178,10 @@ class ContainerSpec(Spec):
     hostname: Annotated[str, Field(min_length=1)] | None = Field(
         default=None, description="Its own host name. Unset: the container's short id."
     )
-    extraHosts: dict[str, str] | None = Field(
-        default=None, description="Entries for /etc/hosts: name to address; host-gateway is this machine."
+    extraHosts: Hosts | None = Field(
+        default=None,
+        description="Entries for /etc/hosts: name to address, or to several with commas between them; host-gateway is this "
+        "machine.",
     )
     dns: Servers | None = Field(default=None, description="Name servers, in the order they are asked.")
     restart: Restart | None = Field(
@@ -251,8 +192,10 @@ class ContainerSpec(Spec):
     stopSignal: Signal | None = Field(
         default=None, description="Signal that asks it to stop. Unset: the image's, else SIGTERM."
     )
-    stopGracePeriod: Span | None = Field(
-        default=None, description="Time to stop in, in whole seconds, before it is killed. Unset: 10s."
+    stopGracePeriod: WholeSpan | None = Field(
+        default=None,
+        description="Time to stop in before it is killed; a part of a second counts as a whole one, for the engine knows no "
+        "less. Unset: 10s.",
     )
     memory: Size | None = Field(
         default=None, description="Memory limit, such as 512m or 1Gi; units are powers of 1024."
@@ -283,8 +226,79 @@ class ContainerSpec(Spec):
     securityOpt: SecurityOptions | None = Field(
         default=None,
         description="Security options: no-new-privileges, apparmor=profile, label=…, seccomp=unconfined or seccomp= and the "
-        "path of a profile.",
+        "path of a profile, systempaths=unconfined.",
     )
+
+
+class ContainerSpec(Surroundings, Limits, Basics):
+    """A container. A field that is not written is neither set nor compared; one that is dropped goes back to its default."""
+
+    unset: ClassVar[dict[str, Any]] = {
+        "restart": "no",
+        "shmSize": "64m",
+        "networks": (Attachment.model_construct(name="bridge"),),
+    }
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.command) || size(self.command) > 0 || (has(self.entrypoint) && size(self.entrypoint) > 0)",
+            "cannot take away the image's command alone: give the entrypoint, too",
+        ),
+        Rule(
+            "!has(self.env) || !has(self.secretEnv) || self.env.all(name, !(name in self.secretEnv))",
+            "cannot set a variable both in env and in secretEnv",
+        ),
+        Rule("has(self.memory) || !has(self.memorySwap)", "cannot limit memorySwap without memory: give both"),
+        Rule(
+            f"!has(self.readyTimeout) || !self.readyTimeout.matches(r'{DURATION}') || "
+            "timestamp(0) + duration(self.readyTimeout) > timestamp(has(self.minReadySeconds) ? self.minReadySeconds : 0)",
+            "cannot be Ready in so short a time: give readyTimeout more than minReadySeconds",
+        ),
+        Rule(
+            "self.state != 'completed' || !has(self.restart) || !(self.restart in ['always', 'unless-stopped'])",
+            'cannot complete with restart: always or unless-stopped: use on-failure or "no"',
+        ),
+        Rule(
+            "!has(self.containerName) || !self.containerName.matches(r'\\.p2-(new|old)$')",
+            "cannot use this containerName: Pegasus2 names containers so while it replaces them",
+        ),
+        Rule(
+            f"!has(self.networkMode) || !({' || '.join(f'has(self.{name})' for name in NETWORK_FIELDS)})",
+            f"cannot have {', '.join(NETWORK_FIELDS)} of its own beside networkMode: they are the other container's",
+        ),
+        Rule(
+            "!has(self.cpus) || !(has(self.cpuQuota) || has(self.cpuPeriod))",
+            "cannot set cpus beside cpuQuota and cpuPeriod: they say the same",
+        ),
+        Rule("!has(self.uts) || !has(self.hostname)", "cannot have a hostname of its own with uts: host"),
+        Rule(
+            "!has(self.macAddress) || !has(self.networks) || !self.networks.exists(each, has(each.macAddress))",
+            "cannot set macAddress both of the container and in networks: write it in networks",
+        ),
+        *beside.RULES,
+        # That no two entries have the very same target or name is in the type of these lists.
+        Rule(
+            "!has(self.volumes) || [self.volumes.map(each, each.target)]"
+            ".all(targets, targets.all(target, !((target + '/') in targets)))",
+            "cannot mount two things at one path",
+        ),
+        Rule(
+            "!has(self.volumes) || !has(self.tmpfs) || self.volumes.all(each, !(each.target in self.tmpfs || "
+            "(each.target + '/') in self.tmpfs || (each.target.endsWith('/') && "
+            "each.target.substring(0, size(each.target) - 1) in self.tmpfs)))",
+            "cannot mount two things at one path",
+        ),
+        Rule(
+            "!has(self.networks) || size(self.networks) < 2 || !self.networks.exists(each, each.name in ['host', 'none'])",
+            "cannot combine the networks host and none with others",
+        ),
+    )
+
+    def companions(self) -> set[str]:
+        """The names in the engine of other containers that this one needs."""
+        shared = (mode.partition(":")[2] for mode in (self.networkMode, self.pid, self.ipc) if mode)
+        lenders = (name.removesuffix(":ro") for name in self.volumesFrom or ())
+        return {name for name in (*shared, *lenders, *(self.links or {}).values()) if name}
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:
@@ -300,19 +314,23 @@ def _contradictions(spec: ContainerSpec) -> Iterator[str]:
         yield f"cannot set {min(twice)} both in env and in secretEnv"
     if spec.memorySwap is not None and spec.memory is None:
         yield "cannot limit memorySwap without memory: give both"
-    if spec.stopGracePeriod is not None and seconds(spec.stopGracePeriod) % 1:
-        yield f"cannot wait {spec.stopGracePeriod} for the stop: give whole seconds"
     if spec.readyTimeout is not None and seconds(spec.readyTimeout) <= (spec.minReadySeconds or 0):
         yield f"cannot be Ready within {spec.readyTimeout}: give readyTimeout more than minReadySeconds"
     if spec.state is State.COMPLETED and spec.restart in ("always", "unless-stopped"):
         yield f'cannot complete with restart: {spec.restart}: use on-failure or "no"'
     if spec.containerName and spec.containerName.endswith((NEW_SUFFIX, OLD_SUFFIX)):
         yield f"cannot use the name {spec.containerName}: Pegasus2 names containers so while it replaces them"
-    if spec.strategy is Strategy.START_FIRST:
-        yield from _alone(spec)
+    yield from beside.contradictions(spec)
     targets = [mount.target for mount in spec.volumes or ()] + [*(spec.tmpfs or ())]
     if twice := {target for target in targets if targets.count(target) > 1}:
         yield f"cannot mount two things at {min(twice)}"
+    yield from _shared_network(spec)
+    if spec.cpus is not None and (spec.cpuQuota is not None or spec.cpuPeriod is not None):
+        yield "cannot set cpus beside cpuQuota and cpuPeriod: they say the same"
+    if spec.uts is not None and spec.hostname is not None:
+        yield "cannot have a hostname of its own with uts: host"
+    if spec.macAddress is not None and any(each.macAddress for each in spec.networks or ()):
+        yield "cannot set macAddress both of the container and in networks: write it in networks"
     names = [attachment.name for attachment in spec.networks or ()]
     if twice := {name for name in names if names.count(name) > 1}:
         yield f"cannot connect twice to the network {min(twice)}"
@@ -320,21 +338,15 @@ def _contradictions(spec: ContainerSpec) -> Iterator[str]:
         yield f"cannot combine the network {min(lone)} with others"
 
 
-def _alone(spec: ContainerSpec) -> Iterator[str]:
-    """Why there can't be two of it at a time."""
-    networks = spec.networks or ()
-    if any(port.host for text in spec.ports or () for port in ports(text)):
-        yield _HOLDS_PORT
-    if any(each.ipv4Address or each.ipv6Address for each in networks):
-        yield _HOLDS_ADDRESS
-    if any(each.name == "host" for each in networks):
-        yield _ON_THE_HOST
-    if spec.state is State.COMPLETED:
-        yield _COMPLETES
+def _shared_network(spec: ContainerSpec) -> Iterator[str]:
+    if spec.networkMode is None:
+        return
+    if own := [name for name in NETWORK_FIELDS if getattr(spec, name) is not None]:
+        yield f"cannot have {', '.join(own)} of its own beside networkMode: that is the other container's"
 
 
 @dataclass(frozen=True)
-class ContainerObserved:
+class ContainerObserved(SurroundingsObserved, LimitsObserved):
     """A container as it is, in the words of its spec: see there. What the image or the engine supplied is None, unless declared.
 
     In `secretEnv` a value that is as it should be is its reference, any other a digest. `leftovers` are the containers
@@ -421,11 +433,10 @@ class Container(Resource):
         yield Claim("container name", self.container_name)
         published = {port for text in self.spec.ports or () for port in ports(text)}
         for port in sorted(published):
+            if not port.fixed:
+                continue
             everywhere = port.ip in ("", "0.0.0.0", "::")
             yield Claim("host port", f"{port.host}/{port.protocol}", "*" if everywhere else port.ip)
-
-    def within(self) -> Iterable[Claim]:
-        yield Claim("image", canonical_image(self.spec.image))
 
     def references(self) -> Iterable[Key]:
         namespace = self.metadata.namespace
@@ -435,6 +446,18 @@ class Container(Resource):
         for mount in self.spec.volumes or ():
             if mount.type is MountType.VOLUME and mount.source and not mount.external:
                 yield Key("Volume", namespace, mount.source)
+
+    def within(self) -> Iterable[Claim]:
+        """What is named as the engine names it, and may be a resource's: so it comes first."""
+        yield Claim("image", canonical_image(self.spec.image))
+        for attachment in self.spec.networks or ():
+            if attachment.external:
+                yield Claim("network name", attachment.name)
+        for mount in self.spec.volumes or ():
+            if mount.external and mount.source:
+                yield Claim("volume name", mount.source)
+        for name in sorted(self.spec.companions()):
+            yield Claim("container name", name)
 
     def ready_within(self) -> float | None:
         if self.spec.readyTimeout is not None:

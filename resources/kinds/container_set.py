@@ -6,16 +6,16 @@ when the last is Ready; healing waits for nobody.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from resources.docker.beside import has_fixed_address, has_fixed_port, no_address, shared_ports
 from resources.docker.parts import Attachment
 from resources.kinds.container import Container, ContainerSpec
-from resources.meta import API_VERSION, COMMON_FIELDS, About, Key, Metadata, Read, Resource, Spec, inherited
-from resources.notation import FREE_PORT, ports
+from resources.meta import COMMON_FIELDS, About, Key, Read, Resource, Spec, inherited
 from resources.rules import MANY, Rule
 
 if TYPE_CHECKING:
@@ -66,15 +66,10 @@ class Template(ContainerSpec):
             properties.pop(name, None)
         return schema
 
-    @model_validator(mode="before")
-    @classmethod
-    def _has_no_common_fields(cls, value: Any) -> Any:
-        if isinstance(value, dict) and (common := sorted(COMMON_FIELDS & value.keys())):
-            raise ValueError(f"cannot use {', '.join(common)} in a template: write it beside the template")
-        return value
-
     @model_validator(mode="after")
-    def _has_no_name(self) -> Self:
+    def _is_of_several(self) -> Self:
+        if common := sorted(COMMON_FIELDS & self.model_fields_set):
+            raise ValueError(f"cannot use {', '.join(common)} in a template: write it beside the template")
         if self.containerName is not None:
             raise ValueError(_NAMED)
         return self
@@ -84,17 +79,8 @@ class ContainerSetSpec(Spec):
     """Several containers of one template."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "self.replicas < 2 || !has(self.template.ports) || "
-            f"self.template.ports.all(each, each.matches(r'{FREE_PORT}'))",
-            _HOLDS_PORT,
-        ),
-        Rule(
-            "self.replicas < 2 || !(has(self.template.macAddress) || (has(self.template.networks) && "
-            "self.template.networks.exists(each, "
-            "has(each.ipv4Address) || has(each.ipv6Address) || has(each.macAddress))))",
-            _HOLDS_ADDRESS,
-        ),
+        Rule(f"self.replicas < 2 || {shared_ports('self.template')}", _HOLDS_PORT),
+        Rule(f"self.replicas < 2 || ({no_address('self.template')})", _HOLDS_ADDRESS),
     )
 
     replicas: Annotated[int, Field(ge=0, le=MANY)] = Field(
@@ -111,21 +97,11 @@ class ContainerSetSpec(Spec):
 
     @model_validator(mode="after")
     def _can_be_several(self) -> Self:
-        if self.replicas > 1:
-            for problem in _alone(self.template):
-                raise ValueError(problem)
+        if self.replicas > 1 and has_fixed_port(self.template):
+            raise ValueError(_HOLDS_PORT)
+        if self.replicas > 1 and has_fixed_address(self.template):
+            raise ValueError(_HOLDS_ADDRESS)
         return self
-
-
-def _alone(template: ContainerSpec) -> Iterator[str]:
-    """Why there can't be several."""
-    if any(port.fixed for text in template.ports or () for port in ports(text)):
-        yield _HOLDS_PORT
-    addresses = [template.macAddress]
-    for each in template.networks or ():
-        addresses += [each.ipv4Address, each.ipv6Address, each.macAddress]
-    if any(addresses):
-        yield _HOLDS_ADDRESS
 
 
 class ContainerSet(Resource):
@@ -149,7 +125,9 @@ class ContainerSet(Resource):
     def _names_are_short_enough(self) -> Self:
         longest = f"{self.metadata.name}-{self.spec.replicas}"
         if len(longest) > NAME_MAX:
-            raise ValueError(f"cannot name a container {longest}: give the set a shorter name, {NAME_MAX} characters at most")
+            raise ValueError(
+                f"cannot name a container {longest}: give the set a shorter name, {NAME_MAX} characters at most"
+            )
         return self
 
     def expand(self, read: Read) -> Iterable[Container]:
@@ -164,7 +142,7 @@ class ContainerSet(Resource):
         values = {name: getattr(template, name) for name in ContainerSpec.model_fields} | own | common
         spec = ContainerSpec.model_construct(_fields_set=template.model_fields_set | common.keys(), **values)
         metadata = self.metadata.model_copy(update={"name": self._name(number)})
-        return Container.model_construct(apiVersion=API_VERSION, kind="Container", metadata=metadata, spec=spec)
+        return Container.model_construct(apiVersion=self.apiVersion, kind="Container", metadata=metadata, spec=spec)
 
     def _name(self, number: int) -> str:
         return f"{self.metadata.name}-{number}"

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from resources.docker.addressing import Address, Ipam, Subnet
 from resources.docker.names import BUILT_IN_NETWORKS
+from resources.docker.sharing import EngineName
 from resources.docker.values import Labels
 from resources.meta import About, Claim, Resource, Spec
-from resources.notation import valid_ip
-from resources.rules import WORD_MAX, Rule
+from resources.rules import Rule
 
 EXAMPLE = """\
 apiVersion: pegasus2.dev/v1
@@ -30,40 +30,6 @@ spec:
 """
 
 
-def _subnet(text: str) -> str:
-    try:
-        if not re.search("/(0|[1-9][0-9]*)$", text):
-            raise ValueError("it has no prefix length")
-        valid_ip(text.partition("/")[0])
-        return str(ip_network(text))
-    except ValueError as error:
-        raise ValueError(f'cannot use the subnet "{text}": {error}; write it like 10.89.7.0/24') from None
-
-
-def _address(text: str) -> str:
-    try:
-        return valid_ip(text)
-    except ValueError as error:
-        raise ValueError(f'cannot use the address "{text}": {error}') from None
-
-
-Subnet = Annotated[
-    str,
-    Field(max_length=WORD_MAX),
-    AfterValidator(_subnet),
-    Rule(
-        "isCIDR(self) && cidr(self) == cidr(self).masked()",
-        "cannot use this subnet: write it like 10.89.7.0/24, without host bits",
-    ),
-]
-Address = Annotated[
-    str,
-    Field(max_length=WORD_MAX),
-    AfterValidator(_address),
-    Rule("isIP(self)", "cannot use this: it is no IP address"),
-]
-
-
 class NetworkSpec(Spec):
     """A network. The engine can't change one: any change replaces it and reconnects its containers."""
 
@@ -74,6 +40,20 @@ class NetworkSpec(Spec):
             "cidr(self.subnet).containsIP(self.gateway)",
             "cannot use this gateway: it is not in the subnet",
         ),
+        Rule(
+            "!has(self.subnet) || !has(self.ipam) || !has(self.ipam.config)",
+            "cannot give the subnet twice: leave it out beside ipam.config",
+        ),
+        Rule(
+            "!has(self.networkName) || !(self.networkName in ['bridge', 'host', 'none'])",
+            "cannot declare the networks bridge, host and none: every engine has them already",
+        ),
+    )
+
+    networkName: EngineName | None = Field(
+        default=None,
+        description="Name in the engine. Unset: the resource's name, after its namespace if not the default. Containers refer "
+        "to a network with one by that name, with external: true.",
     )
 
     driver: Annotated[str, Field(min_length=1)] | None = Field(
@@ -84,6 +64,12 @@ class NetworkSpec(Spec):
     )
     gateway: Address | None = Field(
         default=None, description="Address of this machine in it. Unset: the first of the subnet."
+    )
+    ipam: Ipam | None = Field(
+        default=None, description="Where its addresses come from, if subnet and gateway do not say it all."
+    )
+    enableIpv6: bool | None = Field(
+        default=None, description="Whether it has IPv6, too. Unset: where it has an IPv6 subnet."
     )
     internal: bool | None = Field(default=None, description="Whether it has no way out of this machine.")
     attachable: bool | None = Field(
@@ -101,6 +87,10 @@ class NetworkSpec(Spec):
                 raise ValueError("cannot set the gateway without subnet: give both")
             if ip_address(self.gateway) not in ip_network(self.subnet):
                 raise ValueError(f"cannot use the gateway {self.gateway}: it is not in the subnet {self.subnet}")
+        if self.subnet is not None and self.ipam is not None and self.ipam.config is not None:
+            raise ValueError("cannot give the subnet twice: leave it out beside ipam.config")
+        if self.networkName in BUILT_IN_NETWORKS:
+            raise ValueError(f"cannot declare the network {self.networkName}: every engine has it already")
         return self
 
 
@@ -109,9 +99,12 @@ class NetworkObserved:
     """A network as it is, in the words of its spec. `containers` are the names of those connected to it, `disconnected`
     of those that an interrupted replacement has still to reconnect; `doubles` are ids of others of ours with its name."""
 
+    networkName: str | None = None
     driver: str | None = None
     subnet: str | None = None
     gateway: str | None = None
+    ipam: Ipam | None = None
+    enableIpv6: bool | None = None
     internal: bool | None = None
     attachable: bool | None = None
     options: dict[str, str] | None = None
@@ -147,5 +140,10 @@ class Network(Resource):
             raise ValueError(f"cannot declare the network {self.metadata.name}: every engine has it already")
         return self
 
+    @property
+    def network_name(self) -> str:
+        """Its name in the engine."""
+        return self.spec.networkName or self.world_name
+
     def claims(self) -> Iterable[Claim]:
-        yield Claim("network name", self.world_name)
+        yield Claim("network name", self.network_name)

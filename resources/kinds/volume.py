@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from resources.docker.sharing import EngineName
 from resources.docker.values import Labels
 from resources.meta import About, Claim, DeletionPolicy, Resource, Spec
 
@@ -34,6 +35,11 @@ class VolumeSpec(Spec):
         default=DeletionPolicy.RETAIN,
         description="What becomes of the volume when its resource is gone: Retain it with all it holds, or Delete it.",
     )
+    volumeName: EngineName | None = Field(
+        default=None,
+        description="Name in the engine. Unset: the resource's name, after its namespace if not the default. Containers refer "
+        "to a volume with one by that name, with external: true.",
+    )
     driver: Annotated[str, Field(min_length=1)] | None = Field(
         default=None, description="Driver of the engine. Unset: local."
     )
@@ -47,6 +53,7 @@ class VolumeSpec(Spec):
 class VolumeObserved:
     """A volume as it is, in the words of its spec."""
 
+    volumeName: str | None = None
     driver: str | None = None
     options: dict[str, str] | None = None
     labels: dict[str, str] | None = None
@@ -62,5 +69,10 @@ class Volume(Resource):
     kind: Literal["Volume"]
     spec: VolumeSpec
 
+    @property
+    def volume_name(self) -> str:
+        """Its name in the engine."""
+        return self.spec.volumeName or self.world_name
+
     def claims(self) -> Iterable[Claim]:
-        yield Claim("volume name", self.world_name)
+        yield Claim("volume name", self.volume_name)

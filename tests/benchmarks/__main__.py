@@ -21,6 +21,7 @@ NAMES = (
     "raw_docker",
     "docker_diff",
     "docker_apply",
+    "compose_project",
     "write_ahead",
     "controller_latency",
     "rest",

@@ -16,6 +16,7 @@ from pathlib import Path
 # Where each peer's program is below --peers-dir: a virtual environment a Python peer, Debian's package unpacked for Compose.
 PLACES = {
     "docker-compose": ("compose/usr/libexec/docker/cli-plugins/docker-compose", "docker-compose"),
+    "docker-compose-1": ("compose1/bin/docker-compose",),
     "pyinfra": ("pyinfra/bin/pyinfra",),
     "ansible-playbook": ("ansible/bin/ansible-playbook",),
     "salt-call": ("salt/bin/salt-call",),

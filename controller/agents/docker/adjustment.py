@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from controller.agents.docker.client import Json, WritableEngine
-from controller.agents.docker.creation import endpoint_arguments, limits, restart_policy, wanted_networks
+from controller.agents.docker.creation import limits, restart_policy
 from controller.agents.docker.failures import explained, tolerated
+from controller.agents.docker.joining import endpoint_arguments, wanted_networks
 from controller.agents.docker.making import start
 from controller.agents.docker.replacement import take_name
 from controller.agents.docker.stopping import halt
@@ -22,7 +23,14 @@ from resources.plan import Change
 LIMITS = {
     "memory": ("Memory", "MemorySwap"),
     "memorySwap": ("Memory", "MemorySwap"),
+    "memReservation": ("MemoryReservation",),
     "cpus": ("NanoCpus",),
+    "cpuPeriod": ("CpuPeriod",),
+    "cpuQuota": ("CpuQuota",),
+    "cpuRtPeriod": ("CpuRealtimePeriod",),
+    "cpuRtRuntime": ("CpuRealtimeRuntime",),
+    "cpuShares": ("CpuShares",),
+    "cpuset": ("CpusetCpus",),
     "pidsLimit": ("PidsLimit",),
 }
 TAG = "tag"  # what its tag names: an image that was given up
@@ -46,8 +54,15 @@ def can_stay(desired: Container, observed_networks: Sequence[Attachment], change
     settable = limits(desired.spec)
     if any(name not in settable for field in fields & LIMITS.keys() for name in LIMITS[field]):
         return False
+    if "networks" not in fields:
+        return True
     networks = {each.name for each in (*wanted_networks(desired.spec), *observed_networks)}
-    return "networks" not in fields or not networks & LONE_NETWORKS
+    return not networks & LONE_NETWORKS and _fixed(wanted_networks(desired.spec)) == _fixed(observed_networks)
+
+
+def _fixed(attachments: Sequence[Attachment]) -> set[tuple[str, str | None, int | None]]:
+    """What of the connections can only be said when the container is created."""
+    return {(each.name, each.macAddress, each.gwPriority) for each in attachments if each.macAddress or each.gwPriority}
 
 
 def adjust(
@@ -83,7 +98,7 @@ def _connect(engine: WritableEngine, container: Container, identity: str, live: 
             continue
         if network in before:
             engine.disconnect_network(network, identity)
-        engine.connect_network(network, identity, **endpoint_arguments(attachment))
+        engine.connect_network(network, identity, **endpoint_arguments(container, attachment))
     for network in before.keys() - after.keys():
         with tolerated(404):
             engine.disconnect_network(network, identity)

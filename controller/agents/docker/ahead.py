@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Thread
 from typing import Protocol
@@ -49,6 +49,7 @@ class Ahead:
     def __init__(self) -> None:
         self._thread: Thread | None = None
         self._answers: dict[str, Answer] = {}
+        self._noted: dict[str, Answer] | None = {}
         self._until = 0.0
 
     def start(self, reader: Reads, label: str) -> None:
@@ -72,6 +73,19 @@ class Ahead:
         if self._thread is not None:
             self._thread.join()
         self._answers.clear()
+
+    def note(self, paths: Sequence[str], answers: Sequence[Answer]) -> None:
+        """What a look has made use of. Of a path that was answered in two ways there is nothing to say later."""
+        if self._thread is None or self._noted is None:
+            return
+        for path, answer in zip(paths, answers, strict=True):
+            if self._noted.setdefault(path, answer) is not answer:
+                self._noted = None
+                return
+
+    def noted(self) -> Mapping[str, Answer] | None:
+        """All that was made use of, by path; None where that was not one look."""
+        return self._noted if self._thread else None
 
     def _fetch(self, reader: Reads, label: str) -> None:
         self._until = time.monotonic() + GOOD_FOR

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,8 +22,10 @@ from pydantic_core import from_json
 
 from controller.agents.docker import paths
 from controller.agents.docker.ahead import DEFAULT_HOST, Ahead
+from controller.agents.docker.attaching import attached
 from controller.agents.docker.registries import Registries
-from controller.agents.docker.wire import Address, Answer, Wire
+from controller.agents.docker.standing import digest
+from controller.agents.docker.wire import Address, Answer, RefusedStream, Wire
 from controller.engine.agent import AgentHealth, Retry, Setup, unavailable
 from resources.conditions import Reason
 
@@ -64,6 +67,8 @@ class Reader(Protocol):
 
     def follow(self, path: str, stop: Flag) -> Iterator[bytes]: ...
 
+    def pour(self, path: str, stop: Flag) -> Iterator[bytes]: ...
+
 
 class Engine:
     """Reads. Nothing is sent before the first question; thread-safe."""
@@ -76,6 +81,13 @@ class Engine:
         self.registries = _registries(setup)
         self._ahead = setup.ahead or Ahead()
         self._version: str | None = None  # of the engine's API, once it has said so
+
+    @property
+    def api(self) -> tuple[int, int]:
+        """The version of the engine's API."""
+        version = self._version or str(self.read(paths.VERSION)["ApiVersion"])
+        major, _, minor = version.partition(".")
+        return int(major), int(minor)
 
     def read(self, path: str) -> Any:
         """What the engine says at `path`, one of `paths`."""
@@ -99,11 +111,24 @@ class Engine:
             raise EngineError(answer.status, answer.message)
         return answer.body
 
+    def seen(self) -> Json | None:
+        """What a cold look has seen, for `standing.same`; None where it can't be told."""
+        noted = self._ahead.noted()
+        return None if noted is None else {"host": self.host, "answers": {p: digest(a) for p, a in noted.items()}}
+
     def follow(self, path: str, stop: Flag) -> Iterator[Json | None]:
         """The objects of an answer without end; the first one is None and says that it has begun."""
         with self._reached():
             for line in self._reader.follow(path, stop):
                 yield json.loads(line) if line else None
+
+    def pour(self, path: str, stop: Flag) -> Iterator[bytes]:
+        """The content of an answer as it comes, until it ends or `stop` is set. Raises EngineError."""
+        with self._reached():
+            try:
+                yield from self._reader.pour(path, stop)
+            except RefusedStream as refused:
+                raise EngineError(refused.answer.status, refused.answer.message) from None
 
     def _answers(self, wanted: Sequence[str]) -> list[Answer]:
         known = self._ahead.take(wanted)
@@ -111,6 +136,7 @@ class Engine:
             asked = iter(self._reader.read_all([path for path in wanted if path not in known]))
         answers = [known[path] if path in known else next(asked) for path in wanted]
         self._version = next((answer.version for answer in answers if answer.version), self._version)
+        self._ahead.note(wanted, answers)
         return answers
 
     @contextmanager
@@ -128,10 +154,11 @@ class WritableEngine(Engine):
         super().__init__(host, setup)
         self._local = local()
 
-    def create_container(self, name: str, config: Json) -> str:
-        """Returns the id. EngineError 404: the image is not here; 409: the name is taken."""
+    def create_container(self, name: str, config: Json, platform: str | None = None) -> str:
+        """Returns the id. EngineError 404: the image is not here, or not for that platform; 409: the name is taken."""
         with self._sdk() as sdk:
-            return str(sdk.create_container_from_config(config, name)["Id"])  # type: ignore[no-untyped-call]
+            made = sdk.create_container_from_config(config, name, platform)  # type: ignore[no-untyped-call]
+            return str(made["Id"])
 
     def start(self, container: str) -> None:
         with self._sdk() as sdk:
@@ -151,6 +178,32 @@ class WritableEngine(Engine):
         """Sends a signal to its first process. EngineError 409: it does not run."""
         with self._sdk() as sdk:
             sdk.kill(container, name)
+
+    def create_exec(self, container: str, command: Sequence[str], **how: Any) -> str:
+        """Prepares a program within a container; returns its id. `how`: see the SDK's method of that name."""
+        with self._sdk() as sdk:
+            return str(sdk.exec_create(container, list(command), **how)["Id"])
+
+    def begin_exec(self, program: str, *, terminal: bool) -> tuple[socket.socket, bytes]:
+        """Starts it. Returns the connection to its streams, and what has come of them already."""
+        with self._reached():
+            if address := Address.parse(self.host):
+                try:
+                    return attached(address, self._timeout, program, terminal=terminal)
+                except RefusedStream as refused:
+                    raise EngineError(refused.answer.status, refused.answer.message) from None
+        with self._sdk() as sdk:
+            stream: Any = sdk.exec_start(program, tty=terminal, socket=True)
+            return getattr(stream, "_sock", stream), b""
+
+    def resize_exec(self, program: str, columns: int, lines: int) -> None:
+        with self._sdk() as sdk:
+            sdk.exec_resize(program, height=lines, width=columns)
+
+    def exec_ended(self, program: str) -> int | None:
+        """Its exit code; None while it runs."""
+        code = self.read(paths.program(program))["ExitCode"]
+        return None if code is None else int(code)
 
     def unpause(self, container: str) -> None:
         with self._sdk() as sdk:
@@ -212,7 +265,7 @@ class WritableEngine(Engine):
         with self._sdk() as sdk:
             sdk.remove_image(image)
 
-    def build(self, parameters: Mapping[str, str], context: Iterable[bytes], header: str) -> Iterator[Json]:
+    def build(self, parameters: Sequence[tuple[str, str]], context: Iterable[bytes], header: str) -> Iterator[Json]:
         """Builds from a tar; yields the engine's messages. It waits as long as a step is silent: `cancel_build` ends that.
 
         `parameters`: as in the API; `header`: from `Registries.build_header`.
@@ -234,8 +287,33 @@ class WritableEngine(Engine):
             url = f"{sdk.base_url}/v{sdk.api_version}/build/cancel"
             sdk.post(url, params={"id": identity}, timeout=self._timeout)
 
+    @contextmanager
+    def hijack(self, path: str, headers: Mapping[str, str], protocol: str) -> Iterator[Hijacked]:
+        """A connection that speaks `protocol` from here on. Raises EngineError where this transport can't carry it."""
+        with self._sdk() as sdk:
+            answer = sdk.post(
+                f"{sdk.base_url}/v{sdk.api_version}{path}",
+                headers={**headers, "Connection": "Upgrade", "Upgrade": protocol},
+                stream=True,
+                timeout=(self._timeout, None),
+            )
+            if answer.status_code != 101:
+                raise EngineError(answer.status_code, Answer(answer.status_code, answer.content).message)
+            with answer:
+                yield Hijacked(answer)
+
     def pull(self, reference: str, platform: str | None = None) -> Iterator[Json]:
-        """Pulls an image with the credentials that `registries` knows; yields the engine's messages about it.
+        """Pulls an image, by way of a mirror where one is configured; yields the engine's messages about it.
+
+        Raises Retry RateLimited without asking while its registry is to be left alone.
+        """
+        from controller.agents.docker.mirrors import pull
+
+        self.registries.respect(reference)
+        yield from pull(self, reference, platform)
+
+    def pull_from_registry(self, reference: str, platform: str | None = None) -> Iterator[Json]:
+        """Pulls it from where its name says, with the credentials that `registries` knows.
 
         Unlike the SDK's `pull` it does not wait for ever: the time limit holds between two messages.
         """
@@ -294,6 +372,24 @@ def _registries(setup: Setup) -> Registries:
     return Registries(settings, setup.secrets, setup.timeout)
 
 
+class Hijacked:
+    """What is left of an HTTP connection that has changed its protocol."""
+
+    def __init__(self, answer: Any) -> None:
+        self._stream = answer.raw._fp.fp  # with what came right behind the answer
+        if not hasattr(self._stream, "raw"):
+            raise EngineError(
+                501, "builds with secrets need an engine that is reached by a socket or by TLS, not by ssh"
+            )
+
+    def send(self, content: bytes) -> None:
+        self._stream.raw._sock.sendall(content)
+
+    def receive(self) -> bytes:
+        """What has come, or nothing when the other side has ended it."""
+        return bytes(self._stream.read1(65536))
+
+
 def writable(engine: Engine) -> WritableEngine:
     """Raises RuntimeError for an engine that was made read-only: nothing that changes it may be reached in a dry run."""
     if not isinstance(engine, WritableEngine):
@@ -330,6 +426,16 @@ class _SdkReader:
             now = f"{time.time():.3f}"
             yield from filter(None, self.read_all([f"{path}&until={now}"])[0].body.split(b"\n"))
             path = re.sub(r"since=[0-9.]+", f"since={now}", path)
+
+    def pour(self, path: str, stop: Flag) -> Iterator[bytes]:
+        sdk = _sdk_client(self._host, self._timeout, None)
+        with sdk.get(f"{sdk.base_url}{path}", timeout=None, stream=True) as answer:
+            if answer.status_code >= 400:
+                raise RefusedStream(Answer(answer.status_code, answer.content))
+            for content in answer.iter_content(None):
+                if stop.is_set():
+                    return
+                yield content
 
 
 def _sdk_client(host: str, timeout: float, version: str | None) -> APIClient:

@@ -16,13 +16,16 @@ from controller.agents.docker import paths
 from controller.agents.docker.adjustment import TAG, adjust, can_stay, field_of
 from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine, engine_health, writable
 from controller.agents.docker.events import attributes, hints
+from controller.agents.docker.execution import execute
 from controller.agents.docker.failures import TASK_LEFT_BEHIND, explained, failure, tolerated
 from controller.agents.docker.health import health_of
 from controller.agents.docker.images import Images
 from controller.agents.docker.last_words import last_words
-from controller.agents.docker.lookup import Found, Sight, look
-from controller.agents.docker.making import make, start
+from controller.agents.docker.logs import Reading, absent
+from controller.agents.docker.lookup import Found, Sight, look, names_of_companions
+from controller.agents.docker.making import make, restart, start
 from controller.agents.docker.marks import mark_in, marked_by, owned_in, temporary
+from controller.agents.docker.measuring import Measuring
 from controller.agents.docker.proving import Times
 from controller.agents.docker.refused import Refused
 from controller.agents.docker.replacement import Replacement, clear
@@ -34,7 +37,10 @@ from controller.engine.agent import (
     AgentHealth,
     Context,
     Done,
+    Execution,
     Failure,
+    LogLine,
+    LogQuery,
     Owned,
     Relist,
     Retry,
@@ -44,6 +50,8 @@ from controller.engine.agent import (
     SingleAgent,
     Stalled,
     Step,
+    Streams,
+    Usage,
 )
 from controller.engine.diff import changed_fields, plain, within
 from resources.docker.names import NEW_SUFFIX, OLD_SUFFIX
@@ -84,14 +92,18 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         self._images = Images(client)
         self._updates = Updates(Refused(setup.home))
         self._known = Known()
+        self._measuring = Measuring(client)
 
     def observe(self, resources: Sequence[Container], ctx: Context) -> Mapping[Key, Seen[ContainerObserved] | Failure]:
         with explained("look at the containers"):
             sight = look(self._engine, resources, self._installation)
             self._images.learn(sight.images, sight.image_ids())
-        return {resource.key: self._seen(resource, sight, ctx) for resource in resources}
+            others = names_of_companions(self._engine, sight)
+        return {resource.key: self._seen(resource, sight, others, ctx) for resource in resources}
 
-    def _seen(self, resource: Container, sight: Sight, ctx: Context) -> Seen[ContainerObserved] | Failure:
+    def _seen(
+        self, resource: Container, sight: Sight, others: Mapping[str, str], ctx: Context
+    ) -> Seen[ContainerObserved] | Failure:
         found = sight.containers[resource.key]
         if isinstance(found, EngineError):
             return failure(f"look at the container {resource.container_name}", found)
@@ -104,7 +116,7 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         supplied = replace(self._images.supplied(live, named), current=update.current)
         names = tuple(sorted(each["Name"].removeprefix("/") for each in found.leftovers))
         try:
-            value = observed_container(resource, live, supplied, ctx.secrets, names, ctx.read_from)
+            value = observed_container(resource, live, supplied, ctx.secrets, names, ctx.read_from, others)
         except (Retry, Stalled) as unknown:  # a secret; the other containers are none the worse for it
             return unknown
         value = replace(value, update=update.to, tag=short(update.tag))
@@ -149,7 +161,7 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
 
     def update(self, step: ContainerStep, ctx: Context) -> Done:
         container = _desired(step)
-        found, _ = self._look_again(container)
+        found = self._look_again(container)
         live = self._same(found, step)
         policy = clear(self._writable, found.leftovers)
         if policy and container.spec.restart is None and policy != restart_text(live["HostConfig"]["RestartPolicy"]):
@@ -168,7 +180,7 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
     def replace(self, step: ContainerStep, ctx: Context) -> Done:
         container = _desired(step)
         reference = container.spec.image
-        found, named = self._look_again(container)
+        found, named = self._look_at_both(container)
         old = self._same(found, step)
         edited = step.last is None or step.last.spec != container.spec
         former = self._updates.follow(self._writable, reference, old, named, anew=edited or step.plan.updates)
@@ -185,7 +197,7 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         return Done(replacement.carry_out(step.mark, ctx))
 
     def give_up_update(self, resource: Container, why: str) -> str:
-        found, named = self._look_again(resource)
+        found, named = self._look_at_both(resource)
         if found.live is None:
             return "it is not there"
         return self._updates.give_up(self._engine, resource.spec.image, found.live, named, why)
@@ -199,7 +211,7 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
     def delete(self, step: ContainerStep, ctx: Context) -> Done:
         """Anonymous volumes stay: they may hold what can't be made again."""
         assert step.last is not None
-        found, _ = self._look_again(step.last)
+        found = self._look_again(step.last)
         if found.live is None:
             return Done()
         live = self._same(found, step)
@@ -209,8 +221,11 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
             self._writable.remove_container(live["Id"], force=True)
         return Done()
 
-    def _look_again(self, container: Container) -> tuple[Found, Json | None]:
-        """And the image that its spec names now."""
+    def _look_again(self, container: Container) -> Found:
+        return self._look_at_both(container)[0]
+
+    def _look_at_both(self, container: Container) -> tuple[Found, Json | None]:
+        """The container, and the image that its spec names now."""
         with explained(f"look at the container {container.container_name}"):
             sight = look(self._engine, [container], self._installation)
             found = sight.containers[container.key]
@@ -260,6 +275,28 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
 
     def health(self, ctx: Context) -> AgentHealth:
         return engine_health(self._engine)
+
+    def logs(self, resource: Container, query: LogQuery, stop: Flag) -> Iterator[LogLine]:
+        return Reading(self._engine, resource, lambda: self._look_again(resource).live, query, stop).lines()
+
+    def execute(self, resource: Container, execution: Execution, streams: Streams) -> int:
+        return execute(self._writable, resource.container_name, self._there(resource), execution, streams)
+
+    def restart(self, resource: Container, ctx: Context) -> Done:
+        live = self._there(resource)
+        restart(self._writable, resource, live)
+        return Done(live["Id"])
+
+    def measure(self) -> Sequence[Usage]:
+        with explained("measure the containers"):
+            return self._measuring.usages()
+
+    def _there(self, resource: Container) -> Json:
+        """The container, live. Raises Stalled where there is none."""
+        live = self._look_again(resource).live
+        if live is None:
+            raise absent(resource)
+        return live
 
     @property
     def _writable(self) -> WritableEngine:

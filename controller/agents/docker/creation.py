@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from controller.agents.docker.client import Json
 from controller.agents.docker.environment import wanted_environment
+from controller.agents.docker.joining import default_links, network_mode, networking
 from controller.agents.docker.marks import CARRIED, FORMER_IMAGE, PREDECESSOR, PREDECESSOR_RESTART, labels_of
+from controller.agents.docker.mounting import mounts
 from controller.engine.agent import Mark, Secrets, Stalled
-from resources.docker.parts import Attachment, Healthcheck, Mount, MountType
+from resources.docker.parts import BlkioConfig, DeviceRequest, Healthcheck
+from resources.docker.values import OPEN_SYSTEM_PATHS
 from resources.kinds.container import Container, ContainerSpec, seccomp_profile
 from resources.meta import seconds
-from resources.notation import ports, size
+from resources.notation import Port, exposed, ports, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,33 +44,43 @@ class Legacy:
 NO_LEGACY = Legacy()
 
 
-def create_config(container: Container, mark: Mark, secrets: Secrets, legacy: Legacy = NO_LEGACY) -> Json:
+def create_config(
+    container: Container, mark: Mark, secrets: Secrets, api: tuple[int, int], legacy: Legacy = NO_LEGACY
+) -> Json:
     """The body of `POST /containers/create`; fields that the spec leaves open are left to the engine and the image.
 
-    Raises Stalled for a secret or a file that can't be read.
+    `api` is the version of the engine's API. Raises Stalled for a secret or a file that can't be read.
     """
     spec = container.spec
     environment = wanted_environment(container, secrets)
     labels = {**(spec.labels or {}), **environment.labels, **legacy.labels(), **labels_of(mark)}
-    primary = spec.networks[0] if spec.networks else None
     config: Json = {
         "Image": spec.image,
         "Cmd": spec.command or None,
         "Entrypoint": [""] if spec.entrypoint == () else spec.entrypoint,
         "Env": environment.values,
-        "ExposedPorts": {f"{port.inner}/{port.protocol}": {} for text in spec.ports or () for port in ports(text)},
+        "ExposedPorts": {f"{port.inner}/{port.protocol}": {} for port in (*_published(spec), *_exposed(spec))},
         "Hostname": spec.hostname,
+        "Domainname": spec.domainname,
+        "OpenStdin": spec.stdinOpen,
+        "Tty": spec.tty,
         "Healthcheck": _healthcheck(spec.healthcheck),
         "StopSignal": spec.stopSignal,
         "StopTimeout": None if spec.stopGracePeriod is None else int(seconds(spec.stopGracePeriod)),
         "User": spec.user,
         "WorkingDir": spec.workingDir,
         "Labels": labels,
-        "HostConfig": _declared(_host_config(container, legacy.volumes)),
+        "HostConfig": _declared(
+            {
+                **_host_config(container),
+                **mounts(container, legacy.volumes, api),
+                **_surroundings(spec),
+                **limits(spec),
+                **_fixed_limits(spec),
+            }
+        ),
+        **networking(container, api),
     }
-    if primary:
-        endpoint = {} if primary.built_in else _endpoint(primary)
-        config["NetworkingConfig"] = {"EndpointsConfig": {container.network_name(primary): endpoint}}
     return _declared(config)
 
 
@@ -75,15 +88,19 @@ def _declared(config: Mapping[str, Any]) -> Json:
     return {name: value for name, value in config.items() if value is not None}
 
 
-def _host_config(container: Container, carried: Mapping[str, str]) -> Json:
+def _host_config(container: Container) -> Json:
     spec = container.spec
+    hosts = (spec.extraHosts or {}).items()
     return {
-        "Mounts": [_mount(container, mount, carried) for mount in spec.volumes or ()] + _carried_mounts(spec, carried),
         "Tmpfs": spec.tmpfs,
         "PortBindings": _port_bindings(spec),
-        "NetworkMode": container.network_name(spec.networks[0]) if spec.networks else None,
-        "ExtraHosts": None if spec.extraHosts is None else [f"{name}:{ip}" for name, ip in spec.extraHosts.items()],
+        "PublishAllPorts": spec.publishAll,
+        "NetworkMode": network_mode(container),
+        "Links": default_links(spec),
+        "ExtraHosts": [f"{name}:{address}" for name, texts in hosts for address in texts.split(",")] or None,
         "Dns": spec.dns,
+        "DnsSearch": spec.dnsSearch,
+        "DnsOptions": spec.dnsOpt,
         "RestartPolicy": restart_policy(spec.restart),
         "ShmSize": None if spec.shmSize is None else size(spec.shmSize),
         "Ulimits": [
@@ -99,8 +116,74 @@ def _host_config(container: Container, carried: Mapping[str, str]) -> Json:
         "Privileged": spec.privileged,
         "CapAdd": spec.capAdd,
         "CapDrop": spec.capDrop,
-        "SecurityOpt": None if spec.securityOpt is None else [security_option(text) for text in spec.securityOpt],
-        **limits(spec),
+        **_security(spec),
+    }
+
+
+def _security(spec: ContainerSpec) -> Json:
+    if spec.securityOpt is None:
+        return {}
+    options = [security_option(text) for text in spec.securityOpt if text != OPEN_SYSTEM_PATHS]
+    opened: Json = {"MaskedPaths": [], "ReadonlyPaths": []} if OPEN_SYSTEM_PATHS in spec.securityOpt else {}
+    return {"SecurityOpt": options, **opened}
+
+
+def _surroundings(spec: ContainerSpec) -> Json:
+    return {
+        "PidMode": spec.pid,
+        "IpcMode": spec.ipc,
+        "UTSMode": spec.uts,
+        "UsernsMode": spec.usernsMode,
+        "CgroupnsMode": spec.cgroup,
+        "CgroupParent": spec.cgroupParent,
+        "GroupAdd": spec.groupAdd,
+        "VolumesFrom": spec.volumesFrom,
+        "DeviceCgroupRules": spec.deviceCgroupRules,
+        "DeviceRequests": None
+        if spec.deviceRequests is None
+        else [_device_request(each) for each in spec.deviceRequests],
+        "Runtime": spec.runtime,
+        "Annotations": spec.annotations,
+    }
+
+
+def _device_request(request: DeviceRequest) -> Json:
+    return _declared(
+        {
+            "Driver": request.driver,
+            "Count": request.count,
+            "DeviceIDs": request.deviceIds,
+            "Capabilities": [list(request.capabilities)],
+            "Options": request.options,
+        }
+    )
+
+
+def _fixed_limits(spec: ContainerSpec) -> Json:
+    """The limits of a container that can't change while it lives."""
+    return {
+        "MemorySwappiness": spec.memSwappiness,
+        "OomKillDisable": spec.oomKillDisable,
+        "OomScoreAdj": spec.oomScoreAdj,
+        "StorageOpt": spec.storageOpt,
+        **({} if spec.blkioConfig is None else _block_devices(spec.blkioConfig)),
+    }
+
+
+def _block_devices(config: BlkioConfig) -> Json:
+    def each(of: Mapping[str, int] | None, word: str = "Rate") -> list[Json]:
+        return [{"Path": path, word: value} for path, value in sorted((of or {}).items())]
+
+    def rates(of: Mapping[str, str] | None) -> list[Json]:
+        return each({path: size(text) for path, text in (of or {}).items()})
+
+    return {
+        "BlkioWeight": config.weight,
+        "BlkioWeightDevice": each(config.weightDevice, "Weight"),
+        "BlkioDeviceReadBps": rates(config.deviceReadBps),
+        "BlkioDeviceWriteBps": rates(config.deviceWriteBps),
+        "BlkioDeviceReadIOps": each(config.deviceReadIops),
+        "BlkioDeviceWriteIOps": each(config.deviceWriteIops),
     }
 
 
@@ -111,7 +194,21 @@ def limits(spec: ContainerSpec) -> Json:
     if spec.memorySwap is not None:
         swap = -1 if spec.memorySwap == "unlimited" else size(spec.memorySwap)
     cpus = None if spec.cpus is None else round(spec.cpus * 1e9)
-    return _declared({"Memory": memory, "MemorySwap": swap, "NanoCpus": cpus, "PidsLimit": spec.pidsLimit})
+    return _declared(
+        {
+            "Memory": memory,
+            "MemorySwap": swap,
+            "MemoryReservation": None if spec.memReservation is None else size(spec.memReservation),
+            "NanoCpus": cpus,
+            "CpuPeriod": spec.cpuPeriod,
+            "CpuQuota": spec.cpuQuota,
+            "CpuRealtimePeriod": spec.cpuRtPeriod,
+            "CpuRealtimeRuntime": spec.cpuRtRuntime,
+            "CpuShares": spec.cpuShares,
+            "CpusetCpus": spec.cpuset,
+            "PidsLimit": spec.pidsLimit,
+        }
+    )
 
 
 def restart_policy(restart: str | None) -> Json | None:
@@ -133,59 +230,21 @@ def security_option(option: str) -> str:
     return f"seccomp={json.dumps(content, separators=(',', ':'))}"
 
 
-def wanted_networks(spec: ContainerSpec) -> Sequence[Attachment]:
-    """Those that the spec declares, or the engine's default."""
-    unset: Sequence[Attachment] = spec.unset["networks"]
-    return spec.networks or unset
+def _published(spec: ContainerSpec) -> list[Port]:
+    return [port for text in spec.ports or () for port in ports(text)]
 
 
-def endpoint_arguments(attachment: Attachment) -> dict[str, Any]:
-    """For `WritableEngine.connect_network`."""
-    return {
-        "aliases": list(attachment.aliases or ()) or None,
-        "ipv4_address": attachment.ipv4Address,
-        "ipv6_address": attachment.ipv6Address,
-    }
-
-
-def _endpoint(attachment: Attachment) -> Json:
-    addresses = _declared({"IPv4Address": attachment.ipv4Address, "IPv6Address": attachment.ipv6Address})
-    return _declared({"Aliases": attachment.aliases, "IPAMConfig": addresses or None})
+def _exposed(spec: ContainerSpec) -> list[Port]:
+    return [port for text in spec.expose or () for port in exposed(text)]
 
 
 def _port_bindings(spec: ContainerSpec) -> Json:
     bindings: dict[str, list[Json]] = {}
-    for port in (port for text in spec.ports or () for port in ports(text)):
-        binding = {"HostIp": port.ip, "HostPort": str(port.host)}
+    for port in _published(spec):
+        host = f"{port.host}-{port.last}" if port.last else str(port.host or "")
+        binding = {"HostIp": port.ip, "HostPort": host}
         bindings.setdefault(f"{port.inner}/{port.protocol}", []).append(binding)
     return bindings
-
-
-def _mount(container: Container, mount: Mount, carried: Mapping[str, str]) -> Json:
-    found: Json = {"Type": mount.type, "Target": mount.target, "ReadOnly": mount.readOnly}
-    match mount.type:
-        case MountType.BIND:
-            found["Source"] = mount.source
-            if mount.propagation:
-                found["BindOptions"] = {"Propagation": mount.propagation}
-        case MountType.VOLUME:
-            found["Source"] = container.volume_name(mount) or carried.get(mount.target, "")
-        case MountType.TMPFS:
-            options = {
-                "SizeBytes": size(mount.size) if mount.size else None,
-                "Mode": int(mount.mode, 8) if mount.mode else None,
-            }
-            found["TmpfsOptions"] = _declared(options)
-    return found
-
-
-def _carried_mounts(spec: ContainerSpec, carried: Mapping[str, str]) -> list[Json]:
-    taken = {mount.target for mount in spec.volumes or ()} | {*(spec.tmpfs or ())}
-    return [
-        {"Type": "volume", "Source": volume, "Target": target}
-        for target, volume in sorted(carried.items())
-        if target not in taken
-    ]
 
 
 def _device(text: str) -> Json:
@@ -200,6 +259,7 @@ def _healthcheck(check: Healthcheck | None) -> Json | None:
         "Interval": check.interval,
         "Timeout": check.timeout,
         "StartPeriod": check.startPeriod,
+        "StartInterval": check.startInterval,
     }
     return _declared(
         {

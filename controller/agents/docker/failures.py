@@ -13,7 +13,13 @@ TASK_LEFT_BEHIND = "TaskLeftBehind"  # by an engine that was killed while it sta
 _PORT_TAKEN = ("port is already allocated", "address already in use")
 # What the engine and its runtime say when a container can't run as it is declared.
 _BAD_COMMAND = ("executable file not found", "exec: ")
-_BAD_SPEC = ("OCI runtime create failed", "unable to find user", "unable to find group", "gathering device information")
+_BAD_SPEC = (
+    "OCI runtime create failed",
+    "unable to find user",
+    "unable to find group",
+    "Unable to find group",
+    "gathering device information",
+)
 
 
 @contextmanager
@@ -32,6 +38,13 @@ def failure(doing: str, error: EngineError) -> Retry | Stalled:
     if error.status == 400:
         return Stalled("Refused", f"{message}; correct the spec")
     return Retry(Reason.APPLY_FAILED, message)
+
+
+def disk_full(doing: str, message: str) -> Retry | None:
+    """What the engine says of a full disk, as Retry; None where it is something else."""
+    if "no space left on device" not in message and "disk quota exceeded" not in message:
+        return None
+    return Retry("DiskFull", f"cannot {doing}: the engine's disk is full; make room: 'p2 images' shows what there is")
 
 
 def start_failure(name: str, error: EngineError) -> Retry | Stalled:

@@ -11,10 +11,14 @@ from controller.agents.docker.client import Engine, Json
 
 @dataclass(frozen=True, slots=True)
 class Supplied:
-    """`config` is of the image that a container was made from; `current` tells whether its spec still names that image."""
+    """`config` is of the image that a container was made from; `current` tells whether its spec still names that image.
+
+    `platform` is the image's, such as linux/amd64 or linux/arm/v7.
+    """
 
     config: Json
     current: bool = True
+    platform: str = ""
 
 
 class Images:
@@ -40,4 +44,9 @@ class Images:
     def supplied(self, live: Json, named: Json | None) -> Supplied:
         """For a container: `named` is what its spec names. Where that is nothing, nothing else can be meant."""
         image = self._by_id[live["Image"]]
-        return Supplied(image.get("Config") or {}, named is None or named["Id"] == image["Id"])
+        current = named is None or named["Id"] == image["Id"]
+        return Supplied(image.get("Config") or {}, current, _platform(image))
+
+
+def _platform(image: Json) -> str:
+    return "/".join(filter(None, (image.get("Os"), image.get("Architecture"), image.get("Variant"))))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from controller.agents.docker import paths
 from controller.agents.docker.client import Engine, EngineError, Json
 from controller.agents.docker.marks import KEY, PREDECESSOR, mark_in, new_name, old_name, temporary
+from controller.agents.docker.surroundings import companions
 from resources.docker.names import INSTALLATION, OLD_SUFFIX
 from resources.docker.parts import State
 from resources.kinds.container import Container
@@ -58,6 +59,22 @@ def look(engine: Engine, resources: Sequence[Container], installation: str) -> S
         },
         {reference: None if isinstance(image, EngineError) else image for reference, image in images},
     )
+
+
+def names_of_companions(engine: Engine, sight: Sight) -> dict[str, str]:
+    """The names of the containers that those in sight share something with, by what the engine calls them there: ids.
+
+    Asks for those alone that are not in sight themselves; what is gone is left out.
+    """
+    lives = [each.live for each in sight.containers.values() if isinstance(each, Found) and each.live]
+    wanted = {other for live in lives for other in companions(live)}
+    if not wanted:
+        return {}
+    known = {call: live for live in lives for call in (live["Id"], live["Name"].removeprefix("/"))}
+    missing = sorted(wanted - known.keys())
+    answers = zip(missing, engine.try_each([paths.container(other) for other in missing]), strict=True)
+    known |= {other: live for other, live in answers if isinstance(live, dict)}
+    return {other: known[other]["Name"].removeprefix("/") for other in wanted & known.keys()}
 
 
 def _names(resource: Container) -> tuple[str, str, str]:

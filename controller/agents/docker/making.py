@@ -6,12 +6,15 @@ from collections.abc import Callable
 from functools import partial
 
 from controller.agents.docker import paths
+from controller.agents.docker.abilities import refuse_unsupported
 from controller.agents.docker.client import EngineError, Json, WritableEngine
-from controller.agents.docker.creation import NO_LEGACY, Legacy, create_config, endpoint_arguments, wanted_networks
+from controller.agents.docker.creation import NO_LEGACY, Legacy, create_config
 from controller.agents.docker.failures import explained, failure, start_failure
+from controller.agents.docker.joining import endpoint_arguments, wanted_networks
 from controller.agents.docker.pulling import absent, pull
-from controller.engine.agent import Context, Mark, Retry
-from resources.docker.parts import MountType, PullPolicy
+from controller.agents.docker.stopping import grace
+from controller.engine.agent import Context, Mark, Retry, Stalled
+from resources.docker.parts import MountType, PullPolicy, State
 from resources.kinds.container import Container
 
 # Pulls an image that is here already; given what pulls.
@@ -29,15 +32,16 @@ def make(
 ) -> str:
     """Creates the container, not started, with its networks; pulls the image if need be. Returns the id."""
     _require_volumes(engine, container)
-    config = create_config(container, mark, ctx.secrets, legacy)
+    refuse_unsupported(container, engine.api)
+    config = create_config(container, mark, ctx.secrets, engine.api, legacy)
     if container.spec.pullPolicy is PullPolicy.ALWAYS:
         pulls = partial(pull, engine, container.spec.image, container.key, ctx)
         bring(pulls) if bring else pulls()
     identity = _create(engine, container, name, config, ctx)
-    for attachment in (container.spec.networks or ())[1:]:
+    for attachment in wanted_networks(container.spec)[1:]:
         network = container.network_name(attachment)
         with explained(f"connect the container {name} to the network {network}"):
-            engine.connect_network(network, identity, **endpoint_arguments(attachment))
+            engine.connect_network(network, identity, **endpoint_arguments(container, attachment))
     return identity
 
 
@@ -55,18 +59,32 @@ def start(engine: WritableEngine, container: Container, identity: str) -> None:
         raise start_failure(container.container_name, error) from None
 
 
+def restart(engine: WritableEngine, container: Container, live: Json) -> None:
+    """Stops and starts a container as it is. One that has ended is started again."""
+    name = container.container_name
+    if container.spec.state is State.STOPPED:
+        raise Stalled("Stopped", f"cannot restart the container {name}: its spec says 'state: stopped'")
+    if live["State"].get("Paused"):
+        with explained(f"unpause the container {name}"):
+            engine.unpause(live["Id"])
+    try:
+        engine.restart(live["Id"], grace(live))
+    except EngineError as error:
+        raise start_failure(name, error) from None
+
+
 def _rejoin(engine: WritableEngine, container: Container, identity: str) -> None:
     for attachment in wanted_networks(container.spec):
         network = container.network_name(attachment)
         engine.disconnect_network(network, identity)
-        engine.connect_network(network, identity, **endpoint_arguments(attachment))
+        engine.connect_network(network, identity, **endpoint_arguments(container, attachment))
 
 
 def _create(engine: WritableEngine, container: Container, name: str, config: Json, ctx: Context) -> str:
     reference = container.spec.image
     for attempt in (1, 2):
         try:
-            return engine.create_container(name, config)
+            return engine.create_container(name, config, container.spec.platform)
         except EngineError as error:
             # That an image is missing is learned from this answer: asking first would cost a request each time.
             image_missing = error.status == 404 and "image" in error.message.lower()

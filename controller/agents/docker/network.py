@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from ipaddress import ip_network
 from threading import Event as Flag
 
 from controller.agents.docker import paths
+from controller.agents.docker.addressing import network_config, observed_network
 from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine, engine_health, writable
 from controller.agents.docker.events import attributes, hints
 from controller.agents.docker.failures import explained, failure, tolerated
-from controller.agents.docker.marks import foreign_labels, labels_of, mark_in, marked_by, owned_in
+from controller.agents.docker.marks import KEY, labels_of, mark_in, marked_by, owned_in
 from controller.agents.docker.reconnection import Endpoint, Reconnections, endpoints_of
-from controller.agents.docker.translation import told
 from controller.engine.agent import (
     AgentHealth,
     Context,
@@ -32,8 +31,8 @@ from controller.engine.agent import (
     SingleAgent,
     Step,
 )
-from controller.engine.diff import changed_fields
-from resources.kinds.network import Network, NetworkObserved, NetworkSpec
+from controller.engine.diff import changed_fields, within
+from resources.kinds.network import Network, NetworkObserved
 from resources.meta import Claim, Key
 from resources.plan import Action, Change, Disruption, Plan, Why
 
@@ -50,11 +49,11 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
         self._pending = Reconnections(setup.home)
 
     def observe(self, resources: Sequence[Network], ctx: Context) -> Mapping[Key, Seen[NetworkObserved] | Failure]:
-        answers = self._engine.try_each([paths.network(resource.world_name) for resource in resources])
+        answers = self._engine.try_each([paths.network(resource.network_name) for resource in resources])
         return {resource.key: self._seen(resource, live) for resource, live in zip(resources, answers, strict=True)}
 
     def _seen(self, resource: Network, live: Json | EngineError | None) -> Seen[NetworkObserved] | Failure:
-        name, doubles = resource.world_name, list[str]()
+        name, doubles = resource.network_name, list[str]()
         if isinstance(live, EngineError):
             alike = self._alike(resource)
             if not alike:
@@ -62,9 +61,13 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
             live, *others = alike
             doubles = [other["Id"] for other in others]
         if live is None or live["Name"] != name:  # the engine also takes the beginning of an id for a name
+            live = self._under_another_name(resource)
+        if live is None:
             return Seen(None)
         pending = tuple(end.name for end in self._pending.of(name))
-        value = replace(_observed(resource.spec, live), disconnected=pending, doubles=tuple(doubles))
+        value = replace(
+            observed_network(resource.spec, live, _connected(live)), disconnected=pending, doubles=tuple(doubles)
+        )
         return Seen(value, live["Id"], mark_in(live["Labels"]))
 
     def _alike(self, resource: Network) -> list[Json]:
@@ -73,13 +76,20 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
         The engine lets two requests at once make two networks of one name, such as that of a process which was killed
         while it waited for the answer, and that of the next one.
         """
-        name = resource.world_name
+        name = resource.network_name
         listed = self._engine.read(paths.networks(name=[name]))
         answers = self._engine.read_each([paths.network(each["Id"]) for each in listed if each["Name"] == name])
         alike = [live for live in answers if live]
         if any(not self._is_ours(resource, live) for live in alike):
             return []
         return sorted(alike, key=lambda live: (-len(live.get("Containers") or {}), live["Created"]))
+
+    def _under_another_name(self, resource: Network) -> Json | None:
+        """Ours, under the name that an earlier spec gave it."""
+        ours = [*marked_by(self._installation), f"{KEY}={resource.key}"]
+        for each in self._engine.read(paths.networks(label=ours)):
+            return self._engine.read_each([paths.network(each["Id"])])[0]
+        return None
 
     def _is_ours(self, resource: Network, live: Json) -> bool:
         mark = mark_in(live["Labels"])
@@ -88,7 +98,7 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
     def diff(self, desired: Network, last: Network | None, observed: NetworkObserved | None) -> Plan:
         if observed is None:
             return Plan(desired.key, Action.CREATE)
-        changes = changed_fields(desired.spec, last.spec if last else None, observed)
+        changes = _changes(desired, last, observed)
         if changes:
             notes = (f"reconnects {', '.join(observed.containers)}",) if observed.containers else ()
             return Plan(desired.key, Action.REPLACE, changes, Disruption.RECREATE, notes)
@@ -98,10 +108,10 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
 
     def create(self, step: NetworkStep, ctx: Context) -> Done:
         assert step.desired is not None
-        name, spec = step.desired.world_name, step.desired.spec
+        name, spec = step.desired.network_name, step.desired.spec
         labels = {**(spec.labels or {}), **labels_of(step.mark)}
         try:
-            identity = self._writable.create_network(name, **_config(spec), labels=labels)
+            identity = self._writable.create_network(name, **network_config(spec), labels=labels)
         except EngineError as error:
             raise _refused(name, error) from None
         return Done(identity, message=self._reconnect(name))
@@ -110,14 +120,15 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
         """Ends a replacement that was interrupted after the new network was made; removes its doubles."""
         assert step.desired is not None
         self._remove_doubles(step)
-        return Done(step.seen.handle, message=self._reconnect(step.desired.world_name))
+        return Done(step.seen.handle, message=self._reconnect(step.desired.network_name))
 
     def replace(self, step: NetworkStep, ctx: Context) -> Done:
         assert step.desired is not None
-        name, identity = step.desired.world_name, step.seen.handle
+        name, identity = step.desired.network_name, step.seen.handle
+        former = (step.seen.value and step.seen.value.networkName) or name
         self._remove_doubles(step)
-        with explained(f"replace the network {name}"):
-            connected = endpoints_of(self._engine, name)
+        with explained(f"replace the network {former}"):
+            connected = endpoints_of(self._engine, former)
             self._pending.save(name, connected)
             for endpoint in connected:
                 with tolerated(404):
@@ -131,7 +142,7 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
 
     def delete(self, step: NetworkStep, ctx: Context) -> Done:
         assert step.last is not None
-        name, identity = step.last.world_name, step.seen.handle
+        name, identity = step.last.network_name, step.seen.handle
         self._remove_doubles(step)
         with explained(f"remove the network {name}"), tolerated(404):
             live = self._engine.read(paths.network(identity))
@@ -160,7 +171,7 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
     def owned(self, ctx: Context) -> Iterable[Owned]:
         with explained("list the networks"):
             listed = self._engine.read(paths.networks(label=marked_by(self._installation)))
-        return owned_in(Network, ((each["Id"], each["Labels"], {}) for each in listed))
+        return owned_in(Network, ((each["Id"], each["Labels"], {"networkName": each["Name"]}) for each in listed))
 
     def health(self, ctx: Context) -> AgentHealth:
         return engine_health(self._engine)
@@ -186,40 +197,20 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
         return writable(self._engine)
 
 
-def _observed(spec: NetworkSpec, live: Json) -> NetworkObserved:
-    pools: list[Json] = live["IPAM"].get("Config") or [
-        {}
-    ]  # beside an IPv6 subnet the engine has one of IPv4 of its own
-    address = next((pool for pool in pools if pool.get("Subnet") == spec.subnet), pools[0])
-    return NetworkObserved(
-        driver=told(spec.driver, live["Driver"], "bridge"),
-        subnet=address.get("Subnet"),
-        gateway=address.get("Gateway"),
-        internal=told(spec.internal, live["Internal"], False),
-        attachable=told(spec.attachable, live["Attachable"], False),
-        options=live.get("Options") or {},
-        labels=foreign_labels(live.get("Labels")),
-        containers=_connected(live),
-    )
+def _changes(desired: Network, last: Network | None, observed: NetworkObserved) -> tuple[Change, ...]:
+    """What differs by field, the name among it: it has a value even where the spec is silent."""
+    spec = desired.spec
+    changes = changed_fields(spec, last.spec if last else None, observed)
+    changes = tuple(change for change in changes if change.path != "networkName")
+    name, live_name = desired.network_name, observed.networkName
+    if live_name is None or name == live_name or any(within("networkName", path) for path in spec.ignore):
+        return changes
+    return (*changes, Change("networkName", live_name, name, Why.EDITED))
 
 
 def _connected(live: Json) -> tuple[str, ...]:
     """Names of the running containers in a network."""
     return tuple(sorted(each["Name"] for each in (live.get("Containers") or {}).values()))
-
-
-def _config(spec: NetworkSpec) -> Json:
-    """Arguments for the SDK's `create_network`."""
-    address = {"Subnet": spec.subnet, "Gateway": spec.gateway}
-    pools = [{name: value for name, value in address.items() if value}] if spec.subnet else []
-    return {
-        "driver": spec.driver or "bridge",
-        "ipam": {"Driver": "default", "Config": pools},
-        "internal": bool(spec.internal),
-        "attachable": spec.attachable,
-        "enable_ipv6": spec.subnet is not None and ip_network(spec.subnet).version == 6,
-        "options": spec.options,
-    }
 
 
 def _refused(name: str, error: EngineError) -> Exception:

@@ -20,6 +20,28 @@ def last_of_log(identity: str, lines: int) -> str:
     return f"/containers/{quote(identity)}/logs?stdout=1&stderr=1&tail={lines}"
 
 
+def logs(identity: str, *, follow: bool, tail: int | None, since: float) -> str:
+    """With the time of each line. `since` in seconds since the epoch."""
+    lines = "all" if tail is None else str(tail)
+    asked = {"stdout": 1, "stderr": 1, "timestamps": 1, "follow": int(follow), "tail": lines, "since": f"{since:.9f}"}
+    return f"/containers/{quote(identity)}/logs?{urlencode(asked)}"
+
+
+def program(identity: str) -> str:
+    """One that was started within a container."""
+    return f"/exec/{quote(identity)}/json"
+
+
+def stats(identity: str) -> str:
+    """Once, without waiting for a second sample."""
+    return f"/containers/{quote(identity)}/stats?stream=0&one-shot=1"
+
+
+def running() -> str:
+    """The containers that run."""
+    return "/containers/json"
+
+
 def image(reference: str) -> str:
     return f"/images/{quote(reference, safe='/:@')}/json"
 

@@ -24,9 +24,10 @@ from controller.agents.docker.creation import Legacy
 from controller.agents.docker.failures import explained, failure, tolerated
 from controller.agents.docker.making import Bring, make, start
 from controller.agents.docker.marks import PREDECESSOR_RESTART, new_name, old_name, temporary
+from controller.agents.docker.mounting import ANONYMOUS
 from controller.agents.docker.proving import Times, prove
 from controller.agents.docker.stopping import halt, restore_policy, retire
-from controller.agents.docker.translation import ANONYMOUS, restart_text
+from controller.agents.docker.translation import restart_text
 from controller.engine.agent import Context, Mark, Retry, Stalled
 from resources.conditions import Reason
 from resources.docker.names import NEW_SUFFIX

@@ -6,19 +6,21 @@ What the image or the engine supplied stays out unless the spec declares the fie
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
 from controller.agents.docker.client import Json
 from controller.agents.docker.creation import security_option
 from controller.agents.docker.environment import seen_environment
 from controller.agents.docker.images import Supplied
-from controller.agents.docker.marks import CARRIED, foreign_labels
+from controller.agents.docker.joining import observed_networks
+from controller.agents.docker.marks import foreign_labels
+from controller.agents.docker.mounting import observed_mounts
+from controller.agents.docker.surroundings import observed_limits, observed_surroundings, told
 from controller.engine.agent import Secrets, Stalled
-from resources.docker.names import BUILT_IN_NETWORKS
-from resources.docker.parts import Attachment, Healthcheck, Logging, Mount, MountType, State, Ulimit
-from resources.kinds.container import Container, ContainerObserved, seccomp_profile
+from resources.docker.parts import Healthcheck, Logging, MountType, State, Ulimit
+from resources.docker.values import OPEN_SYSTEM_PATHS
+from resources.kinds.container import Container, ContainerObserved, ContainerSpec, seccomp_profile
 from resources.notation import (
     Port,
     canonical_capability,
@@ -29,11 +31,6 @@ from resources.notation import (
     size_text,
 )
 
-T = TypeVar("T")
-
-# Names that the engine gives to volumes that nobody named.
-ANONYMOUS = re.compile("[0-9a-f]{64}")
-
 
 def observed_container(
     container: Container,
@@ -42,8 +39,12 @@ def observed_container(
     secrets: Secrets,
     leftovers: tuple[str, ...] = (),
     read_from: Callable[[str], str] = lambda path: path,
+    names: Mapping[str, str] = MappingProxyType({}),
 ) -> ContainerObserved:
-    """`live` is what the engine says of the container when it is inspected; `read_from` as in the agent's context."""
+    """`live` is what the engine says of the container when it is inspected; `read_from` as in the agent's context.
+
+    `names` are those of other containers that it shares something with, by id.
+    """
     spec, config, host = container.spec, live["Config"], live["HostConfig"]
     supplied, labels = image.config, config.get("Labels") or {}
     environment = seen_environment(container, config.get("Env"), supplied.get("Env"), labels, secrets)
@@ -62,11 +63,11 @@ def observed_container(
         secretEnv=environment.secretEnv,
         envFile=environment.envFile,
         ports=_ports(host.get("PortBindings") or {}),
-        volumes=_volumes(container, live),
+        volumes=observed_mounts(container, live),
         tmpfs=host.get("Tmpfs") or {},
-        networks=_networks(container, live),
-        hostname=told(spec.hostname, config.get("Hostname") or None, live["Id"][:12]),
-        extraHosts=dict(_host_entry(text) for text in host.get("ExtraHosts") or ()),
+        networks=observed_networks(container, live),
+        hostname=told(spec.hostname, _hostname(live), live["Id"][:12]),
+        extraHosts=_extra_hosts(host.get("ExtraHosts") or ()),
         dns=_texts(host.get("Dns")),
         restart=restart_text(host.get("RestartPolicy") or {}),
         healthcheck=told(
@@ -76,7 +77,7 @@ def observed_container(
         stopGracePeriod=None if config.get("StopTimeout") is None else duration_text(config["StopTimeout"]),
         memory=size_text(host["Memory"]) if host.get("Memory") else None,
         memorySwap=_swap(spec.memorySwap, host),
-        cpus=_cpus(host),
+        cpus=_cpus(spec, host),
         pidsLimit=host["PidsLimit"] if (host.get("PidsLimit") or 0) > 0 else None,
         shmSize=size_text(host.get("ShmSize") or 0),
         ulimits={limit["Name"]: _ulimit(limit) for limit in host.get("Ulimits") or ()},
@@ -93,6 +94,8 @@ def observed_container(
         capDrop=_capabilities(host.get("CapDrop")),
         securityOpt=_security_options(spec.securityOpt or (), host, read_from),
         leftovers=leftovers,
+        **observed_limits(spec, host),
+        **observed_surroundings(spec, live, image, names),
     )
 
 
@@ -100,11 +103,6 @@ def written(live: Json) -> str:
     """The first place, by path, where what the container writes outlives it; empty where there is none."""
     points = (point for point in live.get("Mounts") or () if point["RW"] and point["Type"] != MountType.TMPFS)
     return min((str(point["Destination"]) for point in points), default="")
-
-
-def told(declared: Any, live: T | None, default: T | None) -> T | None:
-    """The live value where the spec has something to say or it is not the default, else None."""
-    return live if declared is not None or live != default else None
 
 
 def _image(wanted: str, live: Json, current: bool) -> str:
@@ -132,76 +130,26 @@ def _ports(bindings: Mapping[str, list[Json] | None]) -> tuple[str, ...]:
     found = set()
     for inner, places in bindings.items():
         number, _, protocol = inner.partition("/")
-        for place in places or ():
-            found.add(Port(int(number), protocol or "tcp", int(place.get("HostPort") or 0), place.get("HostIp") or ""))
+        for place in places or ({},):
+            first, _, last = (place.get("HostPort") or "0").partition("-")
+            ip = place.get("HostIp") or ""
+            found.add(Port(int(number), protocol or "tcp", int(first), ip, int(last or 0) if last != first else 0))
     return tuple(str(port) for port in sorted(found))
 
 
-def _volumes(container: Container, live: Json) -> tuple[Mount, ...]:
-    declared = {mount.target: mount for mount in container.spec.volumes or ()}
-    asked = {mount["Target"]: mount for mount in live["HostConfig"].get("Mounts") or ()}
-    carried = ((live["Config"].get("Labels") or {}).get(CARRIED) or "").splitlines()
-    not_ours = {*(live["Config"].get("Volumes") or {}), *carried, *(live["HostConfig"].get("Tmpfs") or {})}
-    found = []
-    for point in live.get("Mounts") or ():
-        target = point["Destination"]
-        if target not in declared and target in not_ours:
-            continue
-        found.append(_volume(container, point, declared.get(target), asked.get(target, {})))
-    return tuple(sorted(found, key=lambda mount: mount.target))
+def _hostname(live: Json) -> str | None:
+    """What it was given: with the network of the machine, or of another container, it has theirs."""
+    mode = live["HostConfig"]["NetworkMode"]
+    if mode.startswith("container:") or live["HostConfig"].get("UTSMode"):
+        return None
+    return live["Config"].get("Hostname") or None
 
 
-def _volume(container: Container, point: Json, declared: Mount | None, asked: Json) -> Mount:
-    kind, tmpfs = MountType(point["Type"]), asked.get("TmpfsOptions") or {}
-    common = {"type": kind, "target": point["Destination"], "readOnly": not point["RW"]}
-    match kind:
-        case MountType.BIND:
-            propagation = told(declared and declared.propagation, point.get("Propagation") or "rprivate", "rprivate")
-            return Mount.model_construct(
-                **common,
-                source=point["Source"],
-                propagation=propagation,
-                onChange=declared.onChange if declared else None,
-                signal=declared.signal if declared else None,
-            )
-        case MountType.VOLUME if declared and container.volume_name(declared) == point["Name"]:
-            return Mount.model_construct(**common, source=declared.source, external=declared.external)
-        case MountType.VOLUME if ANONYMOUS.fullmatch(point["Name"]):
-            return Mount.model_construct(**common)
-        case MountType.VOLUME:
-            return Mount.model_construct(**common, source=point["Name"], external=True)
-        case MountType.TMPFS:
-            size, mode = tmpfs.get("SizeBytes"), tmpfs.get("Mode")
-            return Mount.model_construct(
-                **common, size=size_text(size) if size else None, mode=f"{mode:04o}" if mode else None
-            )
-
-
-def _networks(container: Container, live: Json) -> tuple[Attachment, ...] | None:
-    if live["HostConfig"]["NetworkMode"].startswith("container:"):
-        return None  # it shares those of another container
-    declared = {container.network_name(each): each for each in container.spec.networks or ()}
-    endpoints = live["NetworkSettings"].get("Networks") or {}
-    found = [_attachment(name, end or {}, declared.get(name), live["Id"]) for name, end in endpoints.items()]
-    return tuple(sorted(found, key=lambda each: each.name))
-
-
-def _attachment(name: str, endpoint: Json, declared: Attachment | None, container_id: str) -> Attachment:
-    addresses = endpoint.get("IPAMConfig") or {}
-    # Engines before API 1.44 add the short id of the container to its aliases.
-    aliases = tuple(sorted({*(endpoint.get("Aliases") or ())} - {container_id[:12]}))
-    return Attachment.model_construct(
-        name=declared.name if declared else name,
-        external=declared.external if declared else name not in BUILT_IN_NETWORKS,
-        aliases=told(declared and declared.aliases, aliases, ()),
-        ipv4Address=addresses.get("IPv4Address") or None,
-        ipv6Address=addresses.get("IPv6Address") or None,
-    )
-
-
-def _host_entry(text: str) -> tuple[str, str]:
-    name, _, address = text.partition(":")
-    return name, address
+def _extra_hosts(texts: Iterable[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, _, address in (text.partition(":") for text in texts):
+        found[name] = f"{found[name]},{address}" if name in found else address
+    return found
 
 
 def restart_text(policy: Json) -> str:
@@ -223,6 +171,7 @@ def _healthcheck(check: Json | None) -> Healthcheck | None:
         interval=span("Interval"),
         timeout=span("Timeout"),
         startPeriod=span("StartPeriod"),
+        startInterval=span("StartInterval"),
         retries=check.get("Retries") or None,
         disable=disabled,
     )
@@ -239,10 +188,13 @@ def _swap(declared: str | None, host: Json) -> str | None:
     return "unlimited" if swap < 0 else size_text(swap) if swap else None
 
 
-def _cpus(host: Json) -> float | None:
+def _cpus(spec: ContainerSpec, host: Json) -> float | None:
+    """A quota and a period say the same; they stand in fields of their own unless the spec has `cpus`."""
     if host.get("NanoCpus"):
         return float(host["NanoCpus"] / 1e9)
-    return round(host["CpuQuota"] / (host.get("CpuPeriod") or 100_000), 9) if host.get("CpuQuota") else None
+    if spec.cpus is None or (host.get("CpuQuota") or 0) <= 0:
+        return None
+    return float(round(host["CpuQuota"] / (host.get("CpuPeriod") or 100_000), 9))
 
 
 def _ulimit(limit: Json) -> Ulimit:
@@ -273,7 +225,10 @@ def _security_options(declared: tuple[str, ...], host: Json, read_from: Callable
             profiles[security_option(f"seccomp={read_from(seccomp_profile(option))}")] = option
         except Stalled:  # creating a container says so; looking at one must go on
             continue
+    opened = host.get("MaskedPaths") == [] and host.get("ReadonlyPaths") == []
     options = {_shortened(profiles.get(text) or canonical_security_option(text)) for text in host["SecurityOpt"] or ()}
+    if opened and not host.get("Privileged"):
+        options.add(OPEN_SYSTEM_PATHS)
     if host.get("Privileged"):  # the engine adds this by itself
         options -= {"label=disable"} - {*declared}
     return tuple(sorted(options))

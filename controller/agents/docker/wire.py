@@ -112,6 +112,15 @@ class Wire:
         finally:
             stream.close()
 
+    def pour(self, path: str, stop: Flag) -> Iterator[bytes]:
+        """The content of an answer as it comes, until it ends or `stop` is set. Raises RefusedStream."""
+        stream = self._address.connect(self._timeout)
+        try:
+            stream.sendall(_question(path))
+            yield from poured(stream, stop)
+        finally:
+            stream.close()
+
     def close(self) -> None:
         with self._lock:
             idle, self._idle = self._idle, []
@@ -209,6 +218,62 @@ def _stream(stream: socket.socket, path: str, stop: Flag) -> Iterator[bytes]:
             received += _received(stream)
         except TimeoutError:
             continue
+
+
+class RefusedStream(Exception):
+    """The engine refused to begin a stream; `answer` says why."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.message)
+        self.answer = answer
+
+
+def poured(stream: socket.socket, stop: Flag) -> Iterator[bytes]:
+    """The content of the answer that is about to come on `stream`, as it comes."""
+    status, headers, received = begun(stream)
+    if status != 200:
+        raise RefusedStream(Answer(status, rest(stream, headers, received)))
+    chunked = headers.get("transfer-encoding") == "chunked"
+    stream.settimeout(GLANCE)
+    while not stop.is_set():
+        content, received, ended = _dechunked(received) if chunked else (received, b"", False)
+        if content:
+            yield content
+        if ended:
+            return
+        try:
+            more = stream.recv(65536)
+        except TimeoutError:
+            continue
+        if not more:
+            return
+        received += more
+
+
+def begun(stream: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    """Status and headers of an answer, and what has come of its content with them."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += _received(stream)
+    head, _, received = received.partition(b"\r\n\r\n")
+    status_line, *lines = head.decode("latin-1").split("\r\n")
+    pairs = (line.partition(":") for line in lines)
+    return int(status_line.split(None, 2)[1]), {name.lower(): value.strip() for name, _, value in pairs}, received
+
+
+def rest(stream: socket.socket, headers: dict[str, str], received: bytes) -> bytes:
+    """The content of a short answer, such as an error's."""
+    if headers.get("transfer-encoding") == "chunked":
+        content = b""
+        while True:
+            part, received, ended = _dechunked(received)
+            content += part
+            if ended:
+                return content
+            received += _received(stream)
+    while len(received) < int(headers.get("content-length", 0)):
+        received += _received(stream)
+    return received
 
 
 def _received(stream: socket.socket) -> bytes:

@@ -25,6 +25,8 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "delete": ("delete:Delete", "Remove what is owned and no longer declared."),
         "suspend": ("suspend:Suspend", "Leave a resource alone until `p2 resume`."),
         "resume": ("suspend:Resume", "Take up a suspended resource again."),
+        "restart": ("restart:Restart", "Restart containers as they are."),
+        "exec": ("exec:Exec", "Run a program within a container."),
         "rollback": ("rollback:Rollback", "Put the files back as they were in a revision, then apply them."),
         "pause": ("pause:Pause", "Change nothing on this machine until `p2 unpause`."),
         "unpause": ("pause:Unpause", "Let changes be made again: ends p2 pause, safe mode, and p2 stop."),
@@ -34,6 +36,9 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "See how it is": {
         "get": ("get:Get", "List resources, and how they are."),
         "describe": ("describe:Describe", "Show all that is known of a resource."),
+        "images": ("images:Images", "Show the images on this machine, and who uses them."),
+        "logs": ("logs:Logs", "Show what containers have written."),
+        "top": ("top:Top", "Show what the machine and all containers use, live."),
         "events": ("events:Events", "Show what happened, oldest first."),
         "audit": ("audit:Audit", "Show who did what to the machine, oldest first."),
         "history": ("history:History", "Show every applied revision, newest first."),

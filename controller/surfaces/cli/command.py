@@ -74,6 +74,7 @@ class Command(ABC):
         False  # with the database: what it did is written down in the new one, when it is done
     )
     makes_home: ClassVar[bool] = False  # by itself, in a way of its own: nothing is to make one before it
+    passes_code: ClassVar[bool] = False  # its exit code is that of a program that it has run for somebody
     lasts: ClassVar[bool] = False  # until somebody ends it: the audit has its beginning, too
 
     def asks_for_change(self) -> bool:
@@ -81,8 +82,8 @@ class Command(ABC):
         return self.changes
 
     @abstractmethod
-    def run(self, app: App) -> Exit:
-        """Does it. Raises Refused, and HomeError from the home."""
+    def run(self, app: App) -> int:
+        """Does it. Returns an Exit, unless it `passes_code`. Raises Refused, and HomeError from the home."""
 
 
 def summary(command: type[Command]) -> str:

@@ -16,8 +16,10 @@ from controller.surfaces.cli.words import problem_line
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from controller.surfaces.cli.console import Console
     from controller.surfaces.cli.plan_file import Scope
     from controller.wiring.outcome import Preview
+    from controller.wiring.workspace import Workspace
     from resources.meta import Declared, Key, Problem
 
 
@@ -75,6 +77,8 @@ class Diff(Command):
             self._show(app, workspace.declared(), preview, scope, problems)
             note_braked(app, workspace.stores)
             refuse_unusable(workspace, preview)
+            if self == Diff(self.path):
+                keep_look(workspace, preview, app.console)
         return _exit(preview, problems)
 
     def _of_cluster(self, app: App) -> Exit:
@@ -118,6 +122,15 @@ class Diff(Command):
 
             detailed = self.verbose or self.output == "wide"
             app.console.print(preview_lines(preview, app.console.paint, declared if detailed else {}))
+
+
+def keep_look(workspace: Workspace, preview: Preview, console: Console) -> None:
+    """Keeps a look at a whole source that has found nothing: see `standing.py`."""
+    from controller.surfaces.cli.plan_view import summary_line
+    from controller.wiring.looked import keep
+
+    if not workspace.elsewhere() and not workspace.stores.brakes.all():
+        keep(workspace, preview, summary_line(preview, console.paint), console.paint.colour)
 
 
 def _exit(preview: Preview, problems: Collection[Problem]) -> Exit:

@@ -26,7 +26,7 @@ _IN_URL = r"(\w+:/+[^\s/:@]*:)[^\s/@]+(?=@)"
 _IN_OPTION = r"(?i)(--?[\w-]*(?:password|passwd|passphrase|secret|token|api-?key)[\w-]*(?:=|\s+))('[^']*'|\S+)"
 
 
-def carry_out(command: Command, app: App) -> Exit:
+def carry_out(command: Command, app: App) -> int:
     """Runs a command, and writes it down where it changes something. Raises what it raises."""
     if not command.asks_for_change():
         return command.run(app)
@@ -39,7 +39,7 @@ class _Recording:
     app: App
     name: str = field(default_factory=lambda: os.urandom(8).hex())
 
-    def run(self) -> Exit:
+    def run(self) -> int:
         from controller.engine.stores import NotKept
         from controller.store.errors import HomeError
 
@@ -57,7 +57,7 @@ class _Recording:
             raise
         seconds = round(time.monotonic() - begun, 4)
         try:
-            self._end(replace(entry, outcome=_ending(found), code=int(found), seconds=seconds))
+            self._end(replace(entry, outcome=_ending(self.command, found), code=int(found), seconds=seconds))
         except (HomeError, NotKept) as error:
             self.app.console.note(f"warning: this command is missing in the audit: {error}")
         return found
@@ -98,9 +98,11 @@ class _Recording:
             yield kept.stores.audit
 
 
-def _ending(code: Exit) -> Ending:
+def _ending(command: Command, code: int) -> Ending:
     from controller.engine.audit import Ending
 
+    if command.passes_code:
+        return Ending.DONE
     match code:
         case Exit.OK:
             return Ending.DONE

@@ -24,6 +24,24 @@ FIELDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "driver": ({"driver": "bridge"}, {}),  # the others need a kernel, or a swarm, that is not everywhere
     "subnet": ({"subnet": f"{BLOCK}.81.0/24"}, {"subnet": f"fd00:{os.getpid() % 10000}:81::/64"}),
     "gateway": ({"subnet": f"{BLOCK}.82.0/24", "gateway": f"{BLOCK}.82.7"}, {"subnet": f"{BLOCK}.82.0/24"}),
+    "ipam": (
+        {
+            "ipam": {
+                "driver": "default",
+                "config": [
+                    {
+                        "subnet": f"{BLOCK}.83.0/24",
+                        "gateway": f"{BLOCK}.83.7",
+                        "ipRange": f"{BLOCK}.83.128/25",
+                        "auxAddresses": {"printer": f"{BLOCK}.83.9"},
+                    },
+                    {"subnet": f"fd00:{os.getpid() % 10000}:83::/64"},
+                ],
+            }
+        },
+        {"ipam": {"config": [{"subnet": f"{BLOCK}.84.0/24"}]}},
+    ),
+    "enableIpv6": ({"enableIpv6": True, "subnet": f"fd00:{os.getpid() % 10000}:85::/64"}, {"enableIpv6": False}),
     "internal": ({"internal": True}, {"internal": False}),
     "attachable": ({"attachable": True}, {"attachable": False}),
     "options": ({"options": {"com.docker.network.driver.mtu": "1400"}}, {"options": {}}),
@@ -47,7 +65,7 @@ def keeper(networks: Networks) -> Keeper:
 
 
 def test_every_field_is_tested() -> None:
-    assert NetworkSpec.model_fields.keys() - COMMON_FIELDS == FIELDS.keys()
+    assert NetworkSpec.model_fields.keys() - COMMON_FIELDS == FIELDS.keys() | {"networkName"}
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -56,6 +74,34 @@ def test_field_is_created_changed_and_dropped(field: str, networks: Networks, ke
         keeper.make(resource := networks.resource("one", **spec))
         assert keeper.plan(resource).empty, keeper.plan(resource)
         assert keeper.agent.diff(resource, None, keeper.look(resource).value).empty
+
+
+def test_network_whose_declared_name_changes_is_made_anew_with_its_containers(
+    networks: Networks, keeper: Keeper
+) -> None:
+    keeper.make(resource := networks.resource("one"))
+    networks.engine.create_container(IMAGE, ["sleep", "9"], name=f"{networks.prefix}-user")
+    networks.engine.connect_container_to_network(f"{networks.prefix}-user", resource.network_name)
+    renamed = networks.resource("one", networkName=f"{networks.prefix}_default")
+    plan = keeper.plan(renamed)
+    assert (plan.action, [change.path for change in plan.changes]) == (Action.REPLACE, ["networkName"])
+    keeper.make(renamed)
+    assert keeper.plan(renamed).empty
+    assert [each["Name"] for each in networks.engine.networks(filters={"name": networks.prefix})] == [
+        renamed.network_name
+    ]
+    attached = networks.engine.inspect_container(f"{networks.prefix}-user")["NetworkSettings"]["Networks"]
+    assert renamed.network_name in attached
+    keeper.make(resource)
+    assert keeper.plan(resource).empty
+
+
+def test_subnet_is_the_same_one_where_ipam_says_it(networks: Networks, keeper: Keeper) -> None:
+    keeper.make(networks.resource("one", subnet=f"{BLOCK}.86.0/24"))
+    pool = networks.resource("one", ipam={"config": [{"subnet": f"{BLOCK}.86.0/24"}]})
+    assert keeper.plan(pool).empty, keeper.plan(pool)
+    keeper.last[pool.key] = pool
+    assert keeper.plan(networks.resource("one")).changes[0].path == "ipam"
 
 
 def test_network_that_begins_like_an_id_is_not_mistaken_for_it(networks: Networks, keeper: Keeper) -> None:

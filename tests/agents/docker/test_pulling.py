@@ -10,8 +10,8 @@ import pytest
 from controller.engine.agent import Done, Retry, Stalled
 from resources.kinds.container import Container
 from tests.agents.docker.engine import RealContainers, free_port
-from tests.agents.docker.registry import registry
 from tests.agents.keeper import Keeper
+from tests.registry import registry
 
 pytestmark = pytest.mark.registry
 
@@ -77,7 +77,7 @@ def test_registry_that_is_not_there_is_tried_again(world: RealContainers, keeper
     image = f"127.0.0.1:{free_port()}/{world.prefix}:1"
     failure = attempt(keeper, of_image(world, image))
     assert isinstance(failure, Retry)
-    assert failure.reason == "PullFailed"
+    assert failure.reason == "RegistryUnavailable"
     assert image in failure.message
 
 

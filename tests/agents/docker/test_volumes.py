@@ -37,7 +37,7 @@ def keeper(volumes: Volumes) -> Keeper:
 
 
 def test_every_field_is_tested() -> None:
-    assert VolumeSpec.model_fields.keys() - COMMON_FIELDS == FIELDS.keys()
+    assert VolumeSpec.model_fields.keys() - COMMON_FIELDS == FIELDS.keys() | {"volumeName"}
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -53,6 +53,18 @@ def test_any_change_says_that_it_loses_data(volumes: Volumes, keeper: Keeper) ->
     plan = keeper.plan(volumes.resource("one", labels={"a": "1"}))
     assert (plan.action, plan.loses_data) == (Action.REPLACE, True)
     assert plan.notes == (f"everything in the volume {volumes.prefix}-one is lost",)
+
+
+def test_another_name_means_another_volume(volumes: Volumes, keeper: Keeper) -> None:
+    keeper.make(volumes.resource("one"))
+    renamed = volumes.resource("one", volumeName=f"{volumes.prefix}_data")
+    plan = keeper.plan(renamed)
+    assert (plan.action, plan.loses_data) == (Action.REPLACE, True)
+    assert [change.path for change in plan.changes] == ["volumeName"]
+    keeper.make(renamed)
+    assert keeper.plan(renamed).empty
+    found = volumes.engine.volumes(filters={"name": volumes.prefix})["Volumes"]
+    assert [each["Name"] for each in found] == [renamed.volume_name]
 
 
 def test_volume_is_kept_when_its_resource_is_gone_unless_told_otherwise(volumes: Volumes) -> None:

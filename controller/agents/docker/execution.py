@@ -1,0 +1,104 @@
+"""Runs a program within a container, with a person's terminal or pipes at its streams. The agent does so for `p2 exec`."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from threading import Event as Flag
+from typing import Any
+
+from controller.agents.docker.client import EngineError, Json, WritableEngine
+from controller.agents.docker.failures import explained
+from controller.agents.docker.frames import frames
+from controller.engine.agent import Execution, Stalled, Streams
+
+_CHUNK = 32_768
+_GLANCE = 0.25  # seconds between looks at the size of the terminal
+
+
+def execute(engine: WritableEngine, name: str, live: Json, execution: Execution, streams: Streams) -> int:
+    """Returns its exit code. Raises Stalled and Retry."""
+    if not live["State"]["Running"]:
+        raise Stalled("NotRunning", f"cannot run anything in the container {name}: it does not run")
+    how: dict[str, Any] = {"user": execution.user, "workdir": execution.directory or None}
+    terminal = execution.terminal
+    with explained(f"run {execution.command[0]} in the container {name}"):
+        program = engine.create_exec(live["Id"], execution.command, stdin=streams.read is not None, tty=terminal, **how)
+        connection, received = engine.begin_exec(program, terminal=terminal)
+    with connection:
+        _talk(_Talk(connection, received, streams, _resizing(engine, program, streams)), terminal=terminal)
+    return _exit_code(engine, program)
+
+
+def _talk(talk: _Talk, *, terminal: bool) -> None:
+    for frame in frames(talk.pieces(), terminal=terminal):
+        (talk.streams.write_error if frame.error else talk.streams.write)(frame.content)
+
+
+def _resizing(engine: WritableEngine, program: str, streams: Streams) -> Callable[[], None]:
+    """Makes the program's terminal as large as the person's, whenever that has changed."""
+    known: list[tuple[int, int]] = []
+
+    def fit() -> None:
+        if streams.size and (size := streams.size()) not in known[-1:]:
+            known.append(size)
+            with suppress(EngineError):  # it has ended, or not begun: both show soon
+                engine.resize_exec(program, *size)
+
+    return fit
+
+
+def _exit_code(engine: WritableEngine, program: str) -> int:
+    """The engine closes the connection a moment before it knows the code."""
+    pause = Flag()
+    for _ in range(200):
+        code = engine.exec_ended(program)
+        if code is not None:
+            return code
+        pause.wait(0.02)
+    raise Stalled("NoExitCode", "cannot tell how the program ended: the engine has lost sight of it")
+
+
+class _Talk:
+    """The connection of one program: passes on what is typed while it hands out what comes."""
+
+    def __init__(self, connection: socket.socket, received: bytes, streams: Streams, fit: Callable[[], None]) -> None:
+        self.streams = streams
+        self._connection = connection
+        self._received = received
+        self._fit = fit
+        self._read = streams.read
+
+    def pieces(self) -> Iterator[bytes]:
+        """What comes, until the program has ended."""
+        if self._received:
+            yield self._received
+        while True:
+            self._fit()
+            wanted: list[Any] = [self._connection, *([self._read] if self._read is not None else [])]
+            ready, _, _ = select.select(wanted, [], [], _GLANCE if self.streams.size else None)
+            if self._read is not None and self._read in ready:
+                self._pass_on(self._read)
+            if self._connection in ready:
+                try:
+                    piece = self._connection.recv(_CHUNK)
+                except ConnectionResetError:
+                    return
+                if not piece:
+                    return
+                yield piece
+
+    def _pass_on(self, descriptor: int) -> None:
+        typed = os.read(descriptor, _CHUNK)
+        try:
+            if typed:
+                self._connection.sendall(typed)
+            else:
+                self._connection.shutdown(socket.SHUT_WR)
+        except OSError:  # the program reads no more, or has ended
+            typed = b""
+        if not typed:
+            self._read = None

@@ -1,0 +1,51 @@
+"""What the engine answered to a look, to be compared with what it answers now. `wiring/standing.py` asks, `client.py` tells it.
+
+Nothing heavy may be imported here: see `ahead.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from _blake2 import blake2b
+from typing import Any
+
+from controller.agents.docker.wire import Address, Answer, Wire
+
+TIMEOUT = 10.0  # seconds for a request
+
+
+def same(kept: dict[str, Any]) -> bool:
+    """Whether the engine gives the answers of which the digests were `kept`."""
+    address = Address.parse(kept["host"])
+    if address is None:
+        return False
+    reader, seen = Wire(address, TIMEOUT), kept["answers"]
+    try:
+        answers = reader.read_all(list(seen))
+    except OSError:
+        return False
+    finally:
+        reader.close()
+    return all(digest(answer) == before for answer, before in zip(answers, seen.values(), strict=True))
+
+
+def digest(answer: Answer) -> str:
+    """Of an answer without what changes by itself while nothing happens: ages, and what probes have found."""
+    if answer.status != 200:
+        return str(answer.status)
+    found = answer.json()
+    for each in found if isinstance(found, list) else [found]:
+        if isinstance(each, dict):
+            _forget_passing(each)
+    return blake2b(json.dumps(found, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _forget_passing(thing: dict[str, Any]) -> None:
+    if isinstance(thing.get("Status"), str):
+        del thing["Status"]  # "Up 3 minutes"
+    thing.pop("ExecIDs", None)  # a probe that runs just now
+    state, mounts = thing.get("State"), thing.get("Mounts")
+    if isinstance(state, dict) and isinstance(health := state.get("Health"), dict):
+        health.pop("Log", None)
+    if isinstance(mounts, list):
+        thing["Mounts"] = sorted(mounts, key=json.dumps)  # told in any order

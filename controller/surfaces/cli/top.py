@@ -1,0 +1,144 @@
+"""`p2 top`: what the machine and its containers use, again and again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from controller.surfaces.cli.app import App
+from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
+from controller.surfaces.cli.keys import complete_keys
+from controller.surfaces.cli.parameters import SourceOption, duration
+
+if TYPE_CHECKING:
+    from controller.engine.agent import Measures, Usage
+    from controller.surfaces.cli.machine import Machine
+    from controller.surfaces.cli.top_view import Using
+    from controller.wiring.workspace import Workspace
+    from resources.meta import Key
+
+_FIRST = 0.5  # seconds between the two looks that the first figures need
+_CLEAR, _HOME, _REST = "\033[2J", "\033[H", "\033[J"
+
+
+@dataclass(frozen=True)
+class Top(Command):
+    """Show what the machine and all containers use, live.
+
+    Containers that are nobody's resource are shown by their names. CPU is in percent of one processor; memory is
+    without what the kernel can take back; IN, OUT, READ and WRITTEN are bytes a second. Ctrl-C ends it. In a pipe, or
+    with -o json, it shows one look unless -n says more.
+
+    Examples:
+      p2 top
+      p2 top compose/shop                  only the containers of a project
+      p2 top -n 1 -o json                  once, for programs
+    """
+
+    name = "top"
+
+    what: Annotated[
+        tuple[str, ...], Argument(metavar="KIND/NAME", autocompletion=complete_keys, help="Only these (default: all).")
+    ] = ()
+    looks: Annotated[int | None, Option("-n", "--looks", metavar="N", min=1, help="End after N looks.")] = None
+    once: Annotated[bool, Option("--once", help="As -n 1.")] = False
+    interval: Annotated[
+        float, Option("-d", "--interval", metavar="TIME", parser=duration, help="Between two looks (default: 2s).")
+    ] = 2.0
+    output: Annotated[Literal["table", "json"], Option("-o", "--output", help="How to print it.")] = "table"
+    path: SourceOption = Path("state")
+
+    def run(self, app: App) -> Exit:
+        from controller.surfaces.cli.top_view import document, lines
+
+        moves = app.console.width is not None and self.output == "table" and not self.once and self.looks is None
+        left = None if moves else 1 if self.once else self.looks or 1
+        with app.open(self.path, read_only=True) as workspace, suppress(KeyboardInterrupt):
+            first = moves
+            for machine, using in _looks(workspace, self.what, self.interval, left):
+                if self.output == "json":
+                    app.console.print(document(machine, using, app.now()))
+                    continue
+                shown = lines(machine, using, app.console.paint, app.console.width)
+                if moves:
+                    shown = _fitting(shown)
+                    shown[0] = f"{_CLEAR if first else ''}{_HOME}{shown[0]}"
+                    shown = [f"{line}\033[K" for line in shown]
+                    shown[-1] += _REST
+                    first = False
+                app.console.print(shown)
+        return Exit.OK
+
+
+def _fitting(shown: Sequence[str]) -> list[str]:
+    """What a terminal can show without moving."""
+    import shutil
+
+    return list(shown[: max(1, shutil.get_terminal_size().lines - 1)])
+
+
+def _looks(
+    workspace: Workspace, what: Sequence[str], interval: float, left: int | None
+) -> Iterator[tuple[Machine, list[Using]]]:
+    from controller.surfaces.cli import machine
+    from controller.surfaces.cli.top_view import using
+
+    agents = _agents(workspace)
+    wanted = _wanted(workspace, what)
+    home = workspace.home.path
+    machine.look(home)
+    before = _measured(agents)
+    pause = min(_FIRST, interval)
+    while True:
+        time.sleep(pause)
+        pause = interval
+        now = _measured(agents)
+        yield machine.look(home), using(before, now, _keys(workspace, now), wanted)
+        before = now
+        if left is not None and (left := left - 1) == 0:
+            return
+
+
+def _agents(workspace: Workspace) -> list[Measures]:
+    """All that can measure; what they measure is there whether or not it is declared."""
+    from controller.engine.agent import Measures
+    from resources import kinds
+
+    found: list[Any] = [workspace.parts.agent_of(kind) for kind in kinds.names()]
+    return [agent for agent in found if isinstance(agent, Measures)]
+
+
+def _measured(agents: Sequence[Measures]) -> dict[str, Usage]:
+    """By handle. Raises Refused when a system can't be reached."""
+    from controller.engine.agent import Retry, Stalled
+
+    try:
+        return {usage.handle: usage for agent in agents for usage in agent.measure()}
+    except (Retry, Stalled) as failure:
+        raise Refused(failure.message) from None
+
+
+def _wanted(workspace: Workspace, what: Sequence[str]) -> frozenset[Key] | None:
+    if not what:
+        return None
+    from controller.engine.agent import Measures
+    from controller.surfaces.cli.aims import aimed
+
+    return frozenset(aim.key for aim in aimed(workspace, what, Measures, "measure"))
+
+
+def _keys(workspace: Workspace, now: Mapping[str, Usage]) -> dict[str, Key]:
+    """Whose each thing is: by the mark on it, or by the inventory where it carries none."""
+    inventory, installation = workspace.stores.inventory, workspace.home.installation
+    by_handle = {
+        record.handle: key for source in inventory.sources() for key, record in inventory.records(source).items()
+    }
+    found = {handle: by_handle[handle] for handle in now if handle in by_handle}
+    for handle, usage in now.items():
+        if usage.mark and usage.mark.installation == installation:
+            found.setdefault(handle, usage.mark.key)
+    return found

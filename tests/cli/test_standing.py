@@ -1,0 +1,188 @@
+"""A look that found nothing stands until anything that it looked at is another; then it is taken again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from docker import APIClient
+from docker.errors import NotFound
+
+from controller.surfaces.cli.main import main
+from controller.wiring import looked, standing
+from tests.agents.worlds.docker import IMAGE, need_image
+from tests.cli.story import Story
+
+pytestmark = pytest.mark.docker
+
+
+@dataclass
+class Desk:
+    """A container with a volume, a network and a file of its environment, as declared; and its engine."""
+
+    story: Story
+    home: Path
+    engine: APIClient
+    name: str
+
+    def write(self, zone: str = "UTC", **spec: str) -> None:
+        more = "".join(f", {field}: {value}" for field, value in spec.items())
+        head = "apiVersion: pegasus2.dev/v1\nkind: {}\nmetadata: {{name: " + self.name + "}}\nspec: {}"
+        made = (
+            f"{{image: '{IMAGE}', command: [sleep, '600'], env: {{TZ: {zone}}}, envFile: [more.env], stopSignal: SIGKILL, "
+            f"volumes: [{{type: volume, source: {self.name}, target: /data}}, {{type: tmpfs, target: /run}}], "
+            f"networks: [{{name: {self.name}}}]{more}}}"
+        )
+        self.story.write(
+            "all.yaml", *(head.format(kind, "{}") for kind in ("Volume", "Network")), head.format("Container", made)
+        )
+
+    @property
+    def stands(self) -> bool:
+        return standing.standing(["diff"], self.home, colour=False) is not None
+
+    def settle(self) -> None:
+        """As declared, and looked at."""
+        assert self.story.p2("apply", "--yes").code == 0
+        assert main(["diff"]) == 0
+
+
+@pytest.fixture
+def desk(story: Story, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    monkeypatch.setattr(looked, "RECENT", 0.0)
+    with closing(APIClient(timeout=30)) as engine:
+        need_image(engine)
+        made = Desk(story, home, engine, f"p2still-{uuid4().hex[:8]}")
+        made.write()
+        (story.root / "state" / "more.env").write_text("A=1\n")
+        made.settle()
+        yield made
+        for remove in (
+            lambda: engine.remove_container(made.name, force=True, v=True),
+            lambda: engine.remove_container(f"{made.name}-x", force=True, v=True),
+            lambda: engine.remove_network(made.name),
+            lambda: engine.remove_volume(made.name),
+        ):
+            with suppress(NotFound):
+                remove()
+
+
+def test_look_that_found_nothing_is_not_taken_again(desk: Desk, capfd: pytest.CaptureFixture[str]) -> None:
+    assert desk.stands
+    answer = desk.story.start("diff")
+    out, err = answer.communicate(timeout=60)
+    assert (answer.returncode, out, err) == (0, "Plan: 0 to create, 0 to update, 0 to delete; 3 unchanged\n", "")
+    assert standing.standing(["diff"], desk.home, colour=False) == out.strip()
+    for other in (["diff", "-o", "json"], ["diff", "--no-prune"], ["diff", "elsewhere"], ["apply"], []):
+        assert standing.standing(other, desk.home, colour=False) is None
+
+
+CHANGES: dict[str, Callable[[Desk], object]] = {
+    "an edit": lambda desk: desk.write("Europe/Berlin"),
+    "an edit that keeps size and mtime": lambda desk: _rewrite(desk.story.root / "state" / "all.yaml", "UTC", "CET"),
+    "a new file of the source": lambda desk: desk.story.write("more.yaml", desk.story.file("one")),
+    "another content of a file that the spec refers to": lambda desk: _rewrite(
+        desk.story.root / "state" / "more.env", "A=1", "A=2"
+    ),
+    "a file of the source that has gone": lambda desk: (desk.story.root / "state" / "all.yaml").unlink(),
+    "a container that has gone": lambda desk: desk.engine.remove_container(desk.name, force=True),
+    "a container that was stopped": lambda desk: desk.engine.kill(desk.name),
+    "a limit that was changed by hand": lambda desk: desk.engine.update_container(
+        desk.name, restart_policy={"Name": "always"}
+    ),
+    "a container that was renamed": lambda desk: desk.engine.rename(desk.name, f"{desk.name}-x"),
+    "a network that it was cut off from": lambda desk: desk.engine.disconnect_container_from_network(
+        desk.name, desk.name, force=True
+    ),
+    "a suspended resource": lambda desk: desk.story.p2("suspend", f"container/{desk.name}"),
+    "a pause": lambda desk: desk.story.p2("pause"),
+    "a setting of the agent": lambda desk: _written(
+        desk.home / "agents" / "docker.yaml", "host: unix:///nowhere.sock\n"
+    ),
+    "another engine": lambda desk: os.environ.__setitem__("DOCKER_HOST", "unix:///nowhere.sock"),
+    "another machine by name": lambda desk: os.environ.__setitem__("PEGASUS2_NODE", "another"),
+}
+
+
+def _written(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def _rewrite(path: Path, old: str, new: str) -> None:
+    """Puts `new` in the place of `old`, as long, and sets the times back."""
+    before = path.stat()
+    path.write_text(path.read_text().replace(old, new))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_look_is_taken_again_after(what: str, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DOCKER_HOST", "PEGASUS2_NODE"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))  # put back afterwards
+        if not os.environ[name]:
+            monkeypatch.delenv(name)
+    assert desk.stands
+    CHANGES[what](desk)
+    assert not desk.stands
+
+
+def test_look_is_taken_again_by_another_code(desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert desk.stands
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").touch()
+    monkeypatch.setattr(standing.resources, "__file__", str(tmp_path / "package" / "__init__.py"))
+    assert not desk.stands
+
+
+def test_probes_and_the_passing_of_time_do_not_count(desk: Desk) -> None:
+    desk.write(healthcheck="{test: [CMD-SHELL, date], interval: 1s, retries: 1}")
+    desk.settle()
+    probes = _probes(desk)
+    while _probes(desk) == probes:
+        pass
+    assert desk.stands
+
+
+def _probes(desk: Desk) -> list[str]:
+    return [each["End"] for each in desk.engine.inspect_container(desk.name)["State"]["Health"]["Log"]]
+
+
+def test_look_is_not_kept_where_a_secret_was_looked_up_or_something_differs(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORD", "tell nobody")
+    desk.write(secretEnv="{WORD: {env: WORD}}")
+    desk.settle()
+    assert not desk.stands
+    desk.write("Europe/Berlin")
+    assert main(["diff"]) == 1
+    assert not desk.stands
+
+
+def test_look_at_what_was_changed_just_now_is_not_kept(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looked, "RECENT", 600.0)
+    desk.write("Europe/Berlin")
+    desk.settle()
+    assert not desk.stands
+
+
+def test_damaged_look_is_none(desk: Desk) -> None:
+    for path in (desk.home / "cache").glob("*.look"):
+        path.write_text('{"around": 1}')
+    assert not desk.stands
+    assert main(["diff"]) == 0
+    assert desk.stands
+
+
+def test_look_at_a_part_of_a_source_is_not_taken_for_one_at_all_of_it(desk: Desk) -> None:
+    for path in (desk.home / "cache").glob("*.look"):
+        path.unlink()
+    assert main(["diff", "state/all.yaml"]) == 0
+    assert not desk.stands
+    assert standing.standing(["diff", "state/all.yaml"], desk.home, colour=False) is None
