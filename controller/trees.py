@@ -75,7 +75,7 @@ class Trees:
             trouble = str(error)
         total.update(trouble.encode(errors="surrogateescape"))
         self._known[root] = known
-        there = frozenset(each for each in directories if os.access(each, os.R_OK))
+        there = frozenset(each for each in directories if os.path.isdir(each) and os.access(each, os.R_OK))
         return Survey(total.hexdigest(), there, size, trouble)
 
     def forget(self, tree: Tree) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -34,6 +35,18 @@ class OnChange(StrEnum):
     RESTART = "restart"
     SIGNAL = "signal"
     NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """Observed: a mount whose content is another one than that which the container runs with, and what is to be done.
+
+    `before` and `now` are parts of keyed digests; `before` is empty where it is not known.
+    """
+
+    before: str
+    now: str
+    action: OnChange
 
 
 class PullPolicy(StrEnum):
@@ -71,6 +84,9 @@ def _given(name: str) -> str:
     return f"(has(self.{name}) && self.{name})" if name in _FLAGS else f"has(self.{name})"
 
 
+_ITS_OWN_EDITS = "cannot act on edits of what the container itself may write: give readOnly: true with onChange"
+
+
 class Mount(Model):
     """Something of the machine that the container sees at `target`."""
 
@@ -90,6 +106,7 @@ class Mount(Model):
             "!has(self.signal) || (has(self.onChange) && self.onChange == 'signal')",
             "cannot use signal without onChange: signal: give both",
         ),
+        Rule("!has(self.onChange) || (has(self.readOnly) && self.readOnly)", _ITS_OWN_EDITS),
         Rule(
             "self.type != 'bind' || !has(self.source) || self.source.matches('^(/|~/|~$)')",
             NOT_BESIDE_A_FILE,
@@ -140,8 +157,8 @@ class Mount(Model):
     )
     onChange: OnChange | None = Field(
         default=None,
-        description="bind, of a file: what an edit of its content does to the container. restart; signal: sends it the signal; "
-        "nothing: the edit is noted. Unset: its content is not looked at.",
+        description="bind, with readOnly: what an edit of the content of the file, or of what is in the directory, does to the "
+        "container. restart; signal: sends it the signal; nothing: the edit is noted. Unset: the content is not looked at.",
     )
     signal: Signal | None = Field(
         default=None, description="bind: the signal that onChange: signal sends. Unset: SIGHUP."
@@ -155,6 +172,8 @@ class Mount(Model):
             raise ValueError("cannot mount without source: say which path or volume")
         if self.signal and self.onChange is not OnChange.SIGNAL:
             raise ValueError("cannot use signal without onChange: signal: give both")
+        if self.onChange and not self.readOnly:
+            raise ValueError(_ITS_OWN_EDITS)
         return self
 
 

@@ -7,7 +7,7 @@ resource is loaded, so that what is written in two ways is one thing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -27,6 +27,7 @@ from resources.docker.parts import (
     Mount,
     Mounts,
     MountType,
+    Outdated,
     PullPolicy,
     State,
     Strategy,
@@ -62,6 +63,7 @@ from resources.meta import (
     Resource,
     SecretRef,
     Spec,
+    Tree,
     seconds,
     world_name,
 )
@@ -351,7 +353,7 @@ class ContainerObserved(SurroundingsObserved, LimitsObserved):
 
     In `secretEnv` a value that is as it should be is its reference, any other a digest. `leftovers` are the containers
     that an interrupted replacement left beside this one; `update` is the image that its tag has come to name; `tag` one that
-    was given up and that the tag names all the same.
+    was given up and that the tag names all the same; `contents` are the mounts whose content is another than it runs with.
     """
 
     image: str | None = None
@@ -399,6 +401,7 @@ class ContainerObserved(SurroundingsObserved, LimitsObserved):
     leftovers: tuple[str, ...] = ()
     update: str = ""
     tag: str = ""
+    contents: Mapping[str, Outdated] = field(default_factory=dict)
 
 
 class Container(Resource):
@@ -456,6 +459,8 @@ class Container(Resource):
         for mount in self.spec.volumes or ():
             if mount.external and mount.source:
                 yield Claim("volume name", mount.source)
+        for path in self._watched():
+            yield Claim("path", str(path))
         for name in sorted(self.spec.companions()):
             yield Claim("container name", name)
 
@@ -478,9 +483,19 @@ class Container(Resource):
         for option in self.spec.securityOpt or ():
             if profile := seccomp_profile(option):
                 yield Path(profile)
+        yield from self._watched()
+
+    def trees(self) -> Iterable[Tree]:
+        """Whether a path is that of a file or of a directory only its content tells; one that is a file is no tree."""
+        return (Tree(str(path)) for path in self._watched())
 
     def confidential(self) -> Iterable[Path]:
-        return map(Path, self.spec.envFile or ())
+        """A program's own file may hold its passwords."""
+        yield from map(Path, self.spec.envFile or ())
+        yield from self._watched()
+
+    def _watched(self) -> Iterator[Path]:
+        return (Path(mount.source) for mount in self.spec.volumes or () if mount.onChange and mount.source)
 
 
 def seccomp_profile(option: str) -> str:

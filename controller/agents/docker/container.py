@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from threading import Event as Flag
+from typing import Any
 
 from controller.agents.docker import paths
-from controller.agents.docker.adjustment import TAG, adjust, can_stay, field_of
+from controller.agents.docker.adjustment import CONTENTS, TAG, adjust, can_stay, field_of
 from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine, engine_health, writable
+from controller.agents.docker.contents import Contents, catch_up, told_of, watched
 from controller.agents.docker.events import attributes, hints
 from controller.agents.docker.execution import execute
 from controller.agents.docker.failures import TASK_LEFT_BEHIND, explained, failure, tolerated
@@ -55,7 +57,7 @@ from controller.engine.agent import (
 )
 from controller.engine.diff import changed_fields, plain, within
 from resources.docker.names import NEW_SUFFIX, OLD_SUFFIX
-from resources.docker.parts import Attachment, PullPolicy, State, Strategy
+from resources.docker.parts import Attachment, OnChange, PullPolicy, State, Strategy
 from resources.kinds.container import Container, ContainerObserved
 from resources.meta import Claim, Key, Resource
 from resources.notation import canonical_image
@@ -91,6 +93,7 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         self._now = now
         self._images = Images(client)
         self._updates = Updates(Refused(setup.home))
+        self._contents = Contents(setup.home)
         self._known = Known()
         self._measuring = Measuring(client)
 
@@ -99,10 +102,11 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
             sight = look(self._engine, resources, self._installation)
             self._images.learn(sight.images, sight.image_ids())
             others = names_of_companions(self._engine, sight)
-        return {resource.key: self._seen(resource, sight, others, ctx) for resource in resources}
+        noted = self._contents.read() if any(any(watched(resource)) for resource in resources) else {}
+        return {resource.key: self._seen(resource, sight, others, noted, ctx) for resource in resources}
 
     def _seen(
-        self, resource: Container, sight: Sight, others: Mapping[str, str], ctx: Context
+        self, resource: Container, sight: Sight, others: Mapping[str, str], noted: Mapping[str, Any], ctx: Context
     ) -> Seen[ContainerObserved] | Failure:
         found = sight.containers[resource.key]
         if isinstance(found, EngineError):
@@ -119,7 +123,9 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
             value = observed_container(resource, live, supplied, ctx.secrets, names, ctx.read_from, others)
         except (Retry, Stalled) as unknown:  # a secret; the other containers are none the worse for it
             return unknown
-        value = replace(value, update=update.to, tag=short(update.tag))
+        present = self._contents.present(resource, ctx)
+        contents = self._contents.outdated(resource, live, present, noted, self._now())
+        value = replace(value, update=update.to, tag=short(update.tag), contents=contents)
         health = health_of(resource.spec, live, self._now(), lambda: last_words(self._engine, live))
         if health == HEALTHY and update.given_up:
             health = replace(health, message=update.given_up)
@@ -136,7 +142,9 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
             updates = bool(observed.update) and all(change.why is Why.DRIFTED for change in changes)
             return Plan(desired.key, Action.REPLACE, changes, Disruption.RECREATE, updates=updates)
         stops = any(change.path == "state" and change.desired == State.STOPPED for change in changes)
-        return Plan(desired.key, Action.UPDATE, changes, Disruption.RESTART if stops else Disruption.NOTHING)
+        stops = stops or any(each.action is OnChange.RESTART for each in observed.contents.values())
+        disruption = Disruption.RESTART if stops else Disruption.NOTHING
+        return Plan(desired.key, Action.UPDATE, changes, disruption, notes=told_of(desired, observed.contents))
 
     def slow(self, plan: Plan, desired: Container | None) -> bool:
         """Pulling an image, waiting until a new one is Ready, or stopping what may take long to stop."""
@@ -154,7 +162,9 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
     def create(self, step: ContainerStep, ctx: Context) -> Done:
         container = _desired(step)
         bring = partial(self._updates.pulled, self._writable, container.spec.image)
+        present = self._contents.present(container, ctx)
         identity = make(self._writable, container, container.container_name, step.mark, ctx, bring=bring)
+        self._contents.note(step.key, identity, present)
         if container.spec.state is not State.STOPPED:
             start(self._writable, container, identity)
         return Done(identity)
@@ -169,13 +179,18 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         fields = {field_of(change) for change in step.plan.changes}
         if TAG in fields:
             take_back(self._writable, container.spec.image, live["Image"])
+        present = self._contents.present(container, ctx)
         try:
             adjust(self._writable, container, live, _networks(step), fields)
         except Retry as refused:
             if refused.reason != TASK_LEFT_BEHIND:
                 raise
             return self.replace(step, ctx)  # the engine will never start this one
-        return Done(live["Id"])
+        contents = step.seen.value.contents if step.seen.value else {}
+        started = catch_up(self._writable, container, live, contents) if "state" not in fields else True
+        if contents:
+            self._contents.note(step.key, live["Id"], present, started=started)
+        return Done(live["Id"], message="; ".join(told_of(container, contents)))
 
     def replace(self, step: ContainerStep, ctx: Context) -> Done:
         container = _desired(step)
@@ -184,6 +199,7 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         old = self._same(found, step)
         edited = step.last is None or step.last.spec != container.spec
         former = self._updates.follow(self._writable, reference, old, named, anew=edited or step.plan.updates)
+        present = self._contents.present(container, ctx)
         replacement = Replacement(
             self._writable,
             container,
@@ -194,7 +210,9 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
             former,
             bring=partial(self._updates.pulled, self._writable, reference),
         )
-        return Done(replacement.carry_out(step.mark, ctx))
+        identity = replacement.carry_out(step.mark, ctx)
+        self._contents.note(step.key, identity, present)
+        return Done(identity)
 
     def give_up_update(self, resource: Container, why: str) -> str:
         found, named = self._look_at_both(resource)
@@ -212,6 +230,7 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         """Anonymous volumes stay: they may hold what can't be made again."""
         assert step.last is not None
         found = self._look_again(step.last)
+        self._contents.forget(step.key)
         if found.live is None:
             return Done()
         live = self._same(found, step)
@@ -341,6 +360,9 @@ def _changes(desired: Container, last: Container | None, observed: ContainerObse
         changes.append(Change("networks", [], plain(unset), Why.DRIFTED))  # cut off from all: nobody wants that
     if observed.tag:
         changes.append(Change(TAG, observed.tag, "the former image", Why.DRIFTED))
+    for target, each in sorted(observed.contents.items()):
+        if not any(within(f"{CONTENTS}.{target}", path) for path in spec.ignore):
+            changes.append(Change(f"{CONTENTS}.{target}", each.before or None, each.now, Why.EDITED))
     if observed.leftovers:
         changes.append(Change("leftovers", list(observed.leftovers), None, Why.DRIFTED))
     return tuple(changes)

@@ -70,7 +70,7 @@ def running_for(live: Json, now: float) -> float:
 
     One that lies ahead was before somebody set the clock back: how long ago can't be known, nor need be waited for.
     """
-    passed = now - _epoch(live["State"]["StartedAt"])
+    passed = now - epoch(live["State"]["StartedAt"])
     return passed if passed > -SETTLED else math.inf
 
 
@@ -91,7 +91,7 @@ def _detail(state: Json) -> str:
     return f" ({state['Error']})" if state.get("Error") else ""
 
 
-def _epoch(stamp: str) -> float:
+def epoch(stamp: str) -> float:
     """Seconds since the epoch of an engine's time stamp, which has nanoseconds."""
     whole, _, rest = stamp.removesuffix("Z").partition(".")
     return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{rest or 0}")
