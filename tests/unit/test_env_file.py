@@ -36,5 +36,5 @@ def test_later_lines_win() -> None:
 
 @pytest.mark.parametrize("line", ["A", "=1", "just words"])
 def test_a_line_that_is_none_is_named_by_its_number_alone(line: str) -> None:
-    with pytest.raises(Unreadable, match="^cannot read line 2$"):
+    with pytest.raises(Unreadable, match=r"^cannot read line 2$"):
         variables_in(f"A=1\n{line}\n")
