@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from resources.docker.engines import EngineSpec
 from resources.docker.values import ENV_NAMES, EnvNames
-from resources.meta import About, LocalPath, Problem, Read, Resource, Spec, Unexpandable, inherited
+from resources.meta import About, LocalPath, Problem, Read, Resource, Unexpandable, inherited
 from resources.rules import MANY, WORD_MAX, Rule
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _NO_FILES = "cannot tell which files are meant: give files, or the directory tha
 ServiceName = Annotated[str, Field(min_length=1, max_length=WORD_MAX)]
 
 
-class ComposeSpec(Spec):
+class ComposeSpec(EngineSpec):
     """A project of Compose files. The common fields that are written here hold for all that it stands for."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
