@@ -46,6 +46,7 @@ fraction = Number(whole=False)
 duration = Text(then=short.time, keep=True)
 memory = Text(then=short.memory, numbers=True)
 local_path = Text(then=short.local_path)
+compose_file = Text(then=short.compose_file)
 scalar = Text(numbers=True)
 texts = Listed(text)
 one_or_more = Listed(text, whole=short.one)
@@ -300,7 +301,7 @@ service = Object(
         "env_file": env_files,
         "environment": environment,
         "expose": _once(scalar),
-        "extends": Object({"service": text, "file": local_path}, required=("service",), short=short.extended),
+        "extends": Object({"service": text, "file": compose_file}, required=("service",), short=short.extended),
         "external_links": _once(),
         "extra_hosts": hosts,
         "gpus": gpus,
@@ -410,7 +411,7 @@ secret = Object({**_file, "driver": text, "driver_opts": options}, check=short.e
 model = Object({"name": text, "model": text, "context_size": number, "runtime_flags": texts}, required=("model",))
 include = Object(
     {
-        "path": Listed(local_path, whole=short.one_path),
+        "path": Listed(compose_file, whole=short.one_compose_file),
         "env_file": Listed(local_path, whole=short.one_path),
         "project_directory": local_path,
     },

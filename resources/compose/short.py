@@ -217,7 +217,7 @@ def extended(text: str, at: Place, path: Path, filling: Filling) -> Fields:
 
 
 def included(text: str, at: Place, path: Path, filling: Filling) -> Fields:
-    return fields(at, path=one(filling.absolute(text), at, path, filling))
+    return fields(at, path=one(compose_file(text, at, path, filling), at, path, filling))
 
 
 def command(text: str, at: Place, path: Path, filling: Filling) -> Items | None:
@@ -310,6 +310,17 @@ def one(text: str, at: Place, path: Path, filling: Filling) -> Items:
 
 def one_or_none(text: str, at: Place, path: Path, filling: Filling) -> Items:
     return one(text, at, path, filling) if text else Items()
+
+
+def compose_file(text: str, at: Place, path: Path, filling: Filling) -> str:
+    """The path of another Compose file, made absolute."""
+    if "://" in text or text.startswith("git@"):
+        filling.fail(at, path, "cannot load this from elsewhere: copy the file to this machine, and name its path")
+    return filling.absolute(text)
+
+
+def one_compose_file(text: str, at: Place, path: Path, filling: Filling) -> Items:
+    return one(compose_file(text, at, path, filling), at, path, filling)
 
 
 def one_path(text: str, at: Place, path: Path, filling: Filling) -> Items:

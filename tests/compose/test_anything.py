@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from resources.compose import schema
 from resources.compose.dotenv import read_env
-from resources.compose.environment import environment_of
 from resources.compose.nodes import Report, Stop
 from resources.compose.parsing import parse
 from resources.compose.project import Unset, load_project
 from resources.meta import Unexpandable
 from tests.compose.cases import CASES
+from tests.compose.environments import environment_of
 
 WORDS = [
     "", "a", "a:b", "a=b", "/a:/b:ro", "80:80", "1-2:3-4/udp", "${A:-b}", "$$", "${", "1g", "10s", "true", "service:a",
