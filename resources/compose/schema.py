@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from resources.compose import short
-from resources.compose.nodes import Fields
-from resources.compose.shapes import Listed, Named, Number, Object, Shape, Text, Truth
+from resources.compose import mounts, short
+from resources.compose import ports as port_forms
+from resources.compose.nodes import NOWHERE, Fields, fields
+from resources.compose.shapes import Number, Shape, Text, Truth
+from resources.compose.structures import Listed, Named, Object
 
 NAMES = r"^[a-zA-Z0-9._-]+$"
 
@@ -23,7 +25,7 @@ def _logging(base: Fields, other: Fields) -> Fields | None:
 
 
 def _started() -> Fields:
-    return short.fields(("", 0, 0), condition="service_started", required=True)
+    return fields(NOWHERE, condition="service_started", required=True)
 
 
 def _mounted(base: str) -> Callable[[Any], Any]:
@@ -204,11 +206,11 @@ port = Object(
         "app_protocol": text,
     },
     required=("target",),
-    check=short.check_port,
+    check=port_forms.check_port,
 )
 ports = Listed(
     port,
-    many=short.ports,
+    many=port_forms.ports,
     key=lambda value: tuple(str(value.get(name)) for name in ("host_ip", "published", "target", "protocol")),
 )
 
@@ -232,8 +234,8 @@ volume_mount = Object(
         "image": Object({"subpath": text}),
     },
     required=("type", "target"),
-    short=short.volume,
-    check=short.check_volume,
+    short=mounts.volume,
+    check=mounts.check_volume,
 )
 
 service_network = Object(
@@ -263,7 +265,7 @@ env_files = Listed(
     key=lambda value: value.get("path"),
     whole=short.one_env_file,
 )
-device = Object({"source": text, "target": text, "permissions": text}, required=("source",), short=short.device)
+device = Object({"source": text, "target": text, "permissions": text}, required=("source",), short=mounts.device)
 
 service = Object(
     {
