@@ -85,7 +85,7 @@ class Files:
         try:
             found = read_env(path, read=self._read, variables=variables, report=self._report)
         except OSError as error:
-            if isinstance(error, FileNotFoundError) and not needed:
+            if not needed and isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError):
                 return {}
             reason = error.strerror or str(error)
             self._report.stop(*why, f"cannot read the env file {path}: {reason}; correct the path, or add it")

@@ -104,3 +104,12 @@ def each(items: Items | None) -> Iterator[tuple[int, Any, Place]]:
     """Index, value and place of the values of a list; None is an empty one."""
     if items is not None:
         yield from zip(range(len(items)), items, items.places, strict=True)
+
+
+def fields(at: Place, **values: Any) -> Fields:
+    """Fields that all stand where their short form does; those that are None are left out."""
+    made = Fields()
+    for name, value in values.items():
+        if value is not None:
+            made.put(name, value, at, at)
+    return made

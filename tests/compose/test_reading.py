@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from resources.compose.environment import environment_of
 from resources.compose.project import Project, Unset, find_files, load_project
 from resources.meta import Unexpandable
+from tests.compose.environments import environment_of
 
 HERE = Path("/srv/app")
 
