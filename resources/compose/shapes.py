@@ -21,6 +21,7 @@ class Shape:
     """Any value, as it is written."""
 
     keep = True  # whether the long form says it even when it is empty or false
+    parts = False  # whether there is anything to finish in it
 
     def form(self, value: Any, at: Place, path: Path, filling: Filling) -> Any:
         return filling.everything(value, at, path)

@@ -37,6 +37,7 @@ class Object(Shape):
         check: Callable[[Fields, Path, Filling], None] | None = None,
         merge: Callable[[Fields, Fields], Fields | None] | None = None,
     ) -> None:
+        self.parts = True
         self.fields = dict(fields)
         self.required = tuple(required)
         self.keep = keep
@@ -104,6 +105,7 @@ class Named(Shape):
         keep: bool = False,
     ) -> None:
         self.shape = shape
+        self.parts = shape.parts
         self.keep = keep
         self._names = re.compile(names) if names else None
         self._listed, self._split, self._alone = listed, split, alone
@@ -174,6 +176,7 @@ class Listed(Shape):
         mapping: str = "",
     ) -> None:
         self.shape = shape
+        self.parts = shape.parts
         self.keep = keep
         self._whole, self._optional, self._key, self._many = whole, optional, key, many
         self._merges, self._merges_items, self._mapping = merges, merges_items, mapping
@@ -269,7 +272,9 @@ def _finished(
     finished = Fields()
     for name, written_content in value.items():
         shape = shape_of(name)
-        content = shape.finish(written_content, value.place(name), (*path, name), report)
+        content = written_content
+        if shape.parts:
+            content = shape.finish(content, value.place(name), (*path, name), report)
         if all_kept or shape.keep or content not in _NOTHING:
             finished.put(name, content, value.names[name], value.values_at[name])
     return finished
