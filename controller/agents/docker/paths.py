@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlencode
 
 VERSION = "/version"
+INFO = "/info"
 
 
 def container(name: str) -> str:
