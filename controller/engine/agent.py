@@ -461,8 +461,8 @@ class Described:
 class Describes(Protocol):
     """Optional: describes things that are there, and that nobody has declared, as resources."""
 
-    def describe(self, names: Sequence[str], *, plain: bool) -> Described:
-        """Those of these names, or all that run. `plain`: with the values of variables that look secret.
+    def describe(self, names: Sequence[str], owned: Mapping[str, Key], *, plain: bool) -> Described:
+        """Those of these names, or all that run, less what is `owned`: whose it is, by its handle.
 
-        Raises Stalled("Absent") for a name of nothing, and Retry.
+        `plain`: with the values of variables that look secret. Raises Stalled("Absent") for a name of nothing, and Retry.
         """

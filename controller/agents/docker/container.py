@@ -232,10 +232,10 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         named.sort(key=lambda pair: (temporary(pair[0]), pair[0]))
         return owned_in(Container, ((each["Id"], each["Labels"], _finding(name, each)) for name, each in named))
 
-    def describe(self, names: Sequence[str], *, plain: bool) -> Described:
+    def describe(self, names: Sequence[str], owned: Mapping[str, Key], *, plain: bool) -> Described:
         from controller.agents.docker.describing import describe  # nothing else than p2 import asks for it
 
-        return describe(self._engine, names, plain=plain)
+        return describe(self._engine, names, owned, plain=plain)
 
     def health(self, ctx: Context) -> AgentHealth:
         return engine_health(self._engine)

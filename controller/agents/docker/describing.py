@@ -24,7 +24,7 @@ from controller.engine.agent import Described, Stalled
 from controller.engine.diff import changed_fields
 from resources.kinds.container import Container
 from resources.labels import label_of
-from resources.meta import API_VERSION
+from resources.meta import API_VERSION, Key
 
 # Words in the names of variables whose values are not shown, and ends of such words.
 _SECRET = {"pass", "pwd", "key", "keys", "credential", "credentials", "dsn"}
@@ -35,13 +35,13 @@ DEPENDS_ON = "com.docker.compose.depends_on"
 PROJECT, SERVICE = "com.docker.compose.project", "com.docker.compose.service"
 
 
-def describe(engine: Engine, names: Sequence[str], *, plain: bool) -> Described:
+def describe(engine: Engine, names: Sequence[str], owned: Mapping[str, Key], *, plain: bool) -> Described:
     """See `Describes.describe`."""
     with explained("look at the containers"):
         listed: list[Json] = engine.read(paths.containers())
-        chosen, notes = _chosen(listed, names)
+        chosen, notes = _chosen(listed, names, owned)
         lives = [live for live in engine.read_each([paths.container(each["Id"]) for each in chosen]) if live]
-        view = _view(engine, listed, lives)
+        view = _view(engine, listed, lives, owned)
     made, secrets = [], []
     for live in lives:
         one = _One(live, view, plain)
@@ -53,16 +53,17 @@ def describe(engine: Engine, names: Sequence[str], *, plain: bool) -> Described:
     return Described((*around, *made), (*notes, *more), tuple(secrets))
 
 
-def _chosen(listed: Sequence[Json], names: Sequence[str]) -> tuple[list[Json], list[str]]:
+def _chosen(listed: Sequence[Json], names: Sequence[str], owned: Mapping[str, Key]) -> tuple[list[Json], list[str]]:
     """Those of these names or ids, or all that run; and what is to be said of those that are not taken."""
     found = [each for each in listed if each["State"] in ("running", "paused", "restarting")] if not names else []
     for name in names:
         found.append(_of_name(listed, name))
     notes, free = [], []
     for each in {each["Id"]: each for each in found}.values():
-        if mark := mark_in(each["Labels"]):
+        mark = mark_in(each["Labels"])
+        if key := owned.get(each["Id"]) or (mark and mark.key):
             if names:
-                notes.append(f"{_name(each)} is {mark.key.short} already, and is left out")
+                notes.append(f"{_name(each)} is {key.short} already, and is left out")
         else:
             free.append(each)
     return sorted(free, key=_name), notes
@@ -96,7 +97,7 @@ class _View:
     around: Around
 
 
-def _view(engine: Engine, listed: Sequence[Json], lives: Sequence[Json]) -> _View:
+def _view(engine: Engine, listed: Sequence[Json], lives: Sequence[Json], owned: Mapping[str, Key]) -> _View:
     ids, called = sorted({live["Image"] for live in lives}), sorted({live["Config"]["Image"] for live in lives})
     info: Json = engine.read(paths.INFO)
     answers = engine.try_each([paths.image(each) for each in (*ids, *called)])
@@ -111,7 +112,7 @@ def _view(engine: Engine, listed: Sequence[Json], lives: Sequence[Json]) -> _Vie
         services.setdefault(place, []).append(resources[live["Name"][1:]])
     callers = {call: _name(each) for each in listed for call in (each["Id"], _name(each))}
     named = dict(zip(called, found[len(ids) :], strict=True))
-    return _View(info, images, named, callers, resources, services, Around.of(engine, lives, info))
+    return _View(info, images, named, callers, resources, services, Around.of(engine, lives, info, owned))
 
 
 class _One:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from controller.agents.docker.client import Json
@@ -21,6 +22,7 @@ _APART = COMMON_FIELDS | {
     *("image", "pullPolicy", "containerName", "state", "minReadySeconds", "readyTimeout", "rollback"),
     *("secretEnv", "envFile", "files", "platform"),
 }
+_SEEN = {field.name for field in fields(ContainerObserved)}
 _EMPTY: tuple[Any, ...] = (None, "", (), [], {}, False)
 # What docker compose remembers of how it made a container, and does not look for: untrue of the next one.
 _PASSING = {f"com.docker.compose.{name}" for name in ("image", "replace", "version")}
@@ -49,8 +51,8 @@ def container_spec(live: Json, supplied: Supplied, reference: str, callers: Mapp
     if draft.spec.entrypoint == ():
         found["entrypoint"] = []
     default = _defaults(live, info)
-    for name in ContainerSpec.model_fields:
-        value = None if name in _APART else _bare(plain(getattr(seen, name)))
+    for name in (each for each in ContainerSpec.model_fields if each in _SEEN - _APART):
+        value = _bare(plain(getattr(seen, name)))
         if value not in _EMPTY and value != default.get(name):
             found[name] = value
     return _adapted(found, live, supplied, seen)

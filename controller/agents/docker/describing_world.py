@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
@@ -17,7 +17,7 @@ from resources.kinds.container import Container
 from resources.kinds.network import Network, NetworkSpec
 from resources.kinds.volume import Volume
 from resources.labels import label_of
-from resources.meta import API_VERSION, Resource
+from resources.meta import API_VERSION, Key, Resource
 
 # Where the engine takes subnets from by itself, unless its settings say otherwise:
 # https://docs.docker.com/engine/network/#automatic-subnet-allocation
@@ -36,7 +36,7 @@ class Around:
     info: Json
 
     @classmethod
-    def of(cls, engine: Engine, lives: Sequence[Json], info: Json) -> Around:
+    def of(cls, engine: Engine, lives: Sequence[Json], info: Json, owned: Mapping[str, Key]) -> Around:
         ends = [
             (name, end or {}) for live in lives for name, end in (live["NetworkSettings"].get("Networks") or {}).items()
         ]
@@ -48,7 +48,9 @@ class Around:
         found = [(name, live) for name, live in named if isinstance(live, dict)]
         here = {name: live for name, live in found if "IPAM" in live}
         kept = {name: live for name, live in found if "IPAM" not in live}
-        return cls(here, kept, _named(here), _named(kept), frozenset(name for name, end in ends if _asked(end)), info)
+        free = {name for name, live in found if not (mark_in(live.get("Labels")) or live.get("Id", name) in owned)}
+        fixed = frozenset(name for name, end in ends if _asked(end))
+        return cls(here, kept, _named(free & here.keys()), _named(free & kept.keys()), fixed, info)
 
     def of_container(self, spec: Json, live: Json) -> Json:
         """The container's `networks` and `volumes`, with the names of resources where these have the engine's."""
@@ -81,9 +83,9 @@ class Around:
         return found, notes
 
 
-def _named(found: Mapping[str, Json]) -> dict[str, str]:
+def _named(names: Iterable[str]) -> dict[str, str]:
     taken: set[str] = set()
-    return {name: label_of(name, taken) for name, live in found.items() if not mark_in(live.get("Labels"))}
+    return {name: label_of(name, taken) for name in sorted(names)}
 
 
 def _asked(endpoint: Json) -> bool:

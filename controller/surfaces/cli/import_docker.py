@@ -18,11 +18,13 @@ def docker_resources(app: App, asked: Import) -> Iterable[Resource]:
     from controller.engine.agent import Describes, Retry, Stalled
     from controller.wiring.agents import by_hand
 
-    home = app.home(read_only=True)
+    with app.kept(read_only=True) as kept:
+        home, inventory = kept.home, kept.stores.inventory
+        records = [record for source in inventory.sources() for record in inventory.records(source).values()]
     agent = by_hand(home, settings(), read_only=True).find("Container")
     assert isinstance(agent, Describes)
     try:
-        found = agent.describe(asked.what, plain=asked.plain_env)
+        found = agent.describe(asked.what, {record.handle: record.key for record in records}, plain=asked.plain_env)
     except (Retry, Stalled) as failure:
         raise Refused(failure.message) from None
     for note in found.notes:

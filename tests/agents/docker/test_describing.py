@@ -145,7 +145,7 @@ def run(world: RealContainers, config: Mapping[str, Any], host: Mapping[str, Any
 
 def describe(world: RealContainers, *names: str, plain: bool = True) -> Described:
     assert isinstance(world.reader, Describes)
-    return world.reader.describe([f"{world.prefix}-{name}" for name in names], plain=plain)
+    return world.reader.describe([f"{world.prefix}-{name}" for name in names], {}, plain=plain)
 
 
 def only(described: Described) -> Container:
