@@ -48,6 +48,11 @@ def image(reference: str) -> str:
     return f"/images/{quote(reference, safe='/:@')}/json"
 
 
+def images(**filters: Sequence[str]) -> str:
+    """Without the layers in between that a classic build leaves."""
+    return f"/images/json?{_query(filters)}"
+
+
 def network(name: str) -> str:
     return f"/networks/{quote(name)}"
 
