@@ -177,6 +177,8 @@ class Context:
     secrets: Secrets
     progress: Callable[[Key, float | None, str], None] = lambda key, fraction, message: None
     cancelled: Flag = field(default_factory=Flag)
+    # Whether what is being changed is wanted otherwise by now: who only waits for something may as well stop.
+    overtaken: Callable[[Key], bool] = lambda key: False
     deadline: float | None = None  # of the injected monotonic clock
     read_from: Callable[[str], str] = lambda path: (
         path
@@ -323,6 +325,17 @@ class Tidies(Protocol):
         """Called before that change is forgotten. Does nothing where nothing was left. May raise Retry or Stalled.
 
         `gone`: nobody declares them any more, and nothing is there that is known as ours.
+        """
+
+
+@runtime_checkable
+class GoesBack(Protocol):
+    """Optional: for kinds whose plans `updates`. Knows what a thing was made of before it was updated."""
+
+    def give_up_update(self, resource: Any, why: str) -> str:
+        """Notes that what the thing was updated to does not work: from now on its plan leads back. Changes nothing else.
+
+        Returns why there is no way back, for people; nothing where there is one. May raise Retry or Stalled.
         """
 
 

@@ -16,6 +16,7 @@ from controller.engine.history import Kept, Text
 from controller.engine.revision import Revision
 from controller.sources.contents import MAX_SIZE
 from controller.sources.git import head_commit
+from controller.sources.tree import SUFFIXES
 from resources.meta import Declared
 
 
@@ -119,6 +120,8 @@ class FilesTexts:
 def _inputs(documents: Iterable[Declared]) -> Iterator[tuple[str, bool]]:
     for declared in documents:
         confidential = {str(path) for path in declared.resource.confidential()}
+        # What others are made from, and is no YAML, holds their variables.
+        confidential.update(path for path in declared.read if not path.endswith(SUFFIXES))
         for path in declared.inputs():
             yield path, path in confidential
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event as Flag
@@ -143,6 +143,13 @@ class Engine:
         ours, theirs = self.read(paths.INFO), other.read(paths.INFO)
         return all(ours.get(field) == theirs.get(field) for field in ("ID", "Name", "DockerRootDir"))
 
+    def content(self, path: str) -> bytes:
+        """What it says at `path`, where that is no JSON. Raises EngineError."""
+        answer = self._answers([path])[0]
+        if answer.status >= 400:
+            raise EngineError(answer.status, answer.message)
+        return answer.body
+
     def seen(self) -> Json | None:
         """What a cold look has seen, for `standing.same`; None where it can't be told."""
         noted = self._ahead.noted()
@@ -221,6 +228,11 @@ class WritableEngine(Engine):
         """Stops it within `grace` seconds, and starts it. Also starts one that does not run."""
         with self._sdk() as sdk:
             sdk.restart(container, grace)
+
+    def signal(self, container: str, name: str) -> None:
+        """Sends a signal to its first process. EngineError 409: it does not run."""
+        with self._sdk() as sdk:
+            sdk.kill(container, name)
 
     def create_exec(self, container: str, command: Sequence[str], **how: Any) -> str:
         """Prepares a program within a container; returns its id. `how`: see the SDK's method of that name."""
