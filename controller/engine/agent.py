@@ -479,3 +479,26 @@ class Measures(Protocol):
 
     def measure(self) -> Sequence[Usage]:
         """As of now; in well under a second however many there are. Raises Retry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Resources that take over what is there already, without changing it. `notes` say what they can't keep, and why.
+
+    `secrets` are the files that a person has still to write, each with the name of the variable whose value it is to hold.
+    """
+
+    resources: tuple[Resource, ...]
+    notes: tuple[str, ...] = ()
+    secrets: tuple[tuple[str, str, str], ...] = ()  # (thing, variable, path below the home)
+
+
+@runtime_checkable
+class Describes(Protocol):
+    """Optional: describes things that are there, and that nobody has declared, as resources."""
+
+    def describe(self, names: Sequence[str], owned: Mapping[str, Key], *, plain: bool) -> Described:
+        """Those of these names, or all that run, less what is `owned`: whose it is, by its handle.
+
+        `plain`: with the values of variables that look secret. Raises Stalled("Absent") for a name of nothing, and Retry.
+        """
