@@ -433,6 +433,11 @@ class Declared:
         yield from map(str, self.resource.inputs())
         yield from self.read
 
+    def contents(self) -> Iterator[str | Tree]:
+        """The same, and the trees."""
+        yield from self.inputs()
+        yield from self.resource.trees()
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

@@ -177,6 +177,8 @@ class Context:
     secrets: Secrets
     progress: Callable[[Key, float | None, str], None] = lambda key, fraction, message: None
     cancelled: Flag = field(default_factory=Flag)
+    # Whether what is being changed is wanted otherwise by now: who only waits for something may as well stop.
+    overtaken: Callable[[Key], bool] = lambda key: False
     deadline: float | None = None  # of the injected monotonic clock
     read_from: Callable[[str], str] = lambda path: (
         path
@@ -222,6 +224,7 @@ class Agent(ABC, Generic[R, O]):
     system: ClassVar[str]  # the folder it lives in; agents of one system share threads and circuit breaker
     batch: ClassVar[int] = 1  # steps one apply may take
     workers: ClassVar[int] = 4  # applies in flight
+    rolls_out: ClassVar[bool] = False  # whether what needs a thing is another one when that has changed
     marks: ClassVar[bool] = True  # whether the system can carry our mark; else the inventory alone knows what is ours
 
     @abstractmethod
@@ -326,10 +329,43 @@ class Tidies(Protocol):
 
 
 @runtime_checkable
+class GoesBack(Protocol):
+    """Optional: for kinds whose plans `updates`. Knows what a thing was made of before it was updated."""
+
+    def give_up_update(self, resource: Any, why: str) -> str:
+        """Notes that what the thing was updated to does not work: from now on its plan leads back. Changes nothing else.
+
+        Returns why there is no way back, for people; nothing where there is one. May raise Retry or Stalled.
+        """
+
+
+@runtime_checkable
 class ReportsHealth(Protocol):
     """Optional: says whether the system is there."""
 
     def health(self, ctx: Context) -> AgentHealth: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stocked:
+    """Something on this machine that things are made from (an image). `name` is empty where it has none (any more)."""
+
+    name: str
+    handle: str  # its id
+    digest: str  # what it is called where it came from; empty for what was made here
+    size: int  # bytes
+    created: float  # seconds since the epoch
+    users: tuple[tuple[str, str], ...]  # handles and names of the things that were made from it
+    ours: bool  # whether we have brought it
+    newer: str = ""  # what there is that is newer, for people
+
+
+@runtime_checkable
+class Stocks(Protocol):
+    """Optional: says what is on this machine of what its things stand for, also that which is not ours."""
+
+    def stock(self, resources: Sequence[Any]) -> Sequence[Stocked]:
+        """`resources`: the declared ones. Raises Retry."""
 
 
 @runtime_checkable

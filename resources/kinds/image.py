@@ -221,19 +221,22 @@ class ImageSpec(EngineSpec):
 
 @dataclass(frozen=True)
 class ImageObserved:
-    """An image as it is. `digest` is what the name stands for now, `wanted` what it is to stand for.
+    """An image as it is, and what it is to be: that is found out by looking, too, at a registry or at a context.
 
-    A digest is that of the registry where the image came from one, else the image's id. `build` holds digests of what the
-    image was built from, field by field, and `wanted_build` those of what is there to build from now.
+    `digest` is what the name stands for, `wanted` what it is to stand for: a digest of the registry where the image came from
+    one, else the image's id. `build` and `wantedBuild` are recipes: digests of what the image was built from, by field.
     """
 
     image: str | None = None
     digest: str = ""
     wanted: str = ""
-    tags: tuple[str, ...] = ()
+    platform: str | None = None
+    tags: tuple[str, ...] = ()  # of those that the spec names
     build: dict[str, str] | None = None
-    wanted_build: dict[str, str] | None = None
-    refused: str = ""  # the digest of a newer image that was given up, as long as nothing is edited
+    wantedBuild: dict[str, str] | None = None
+    refused: str = ""  # a newer image that was given up: its digest
+    former: int = 0  # how many former images there are that are kept no more, and that nothing uses
+    message: str = ""
 
 
 class Image(Resource):

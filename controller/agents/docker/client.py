@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event as Flag
@@ -143,6 +143,13 @@ class Engine:
         ours, theirs = self.read(paths.INFO), other.read(paths.INFO)
         return all(ours.get(field) == theirs.get(field) for field in ("ID", "Name", "DockerRootDir"))
 
+    def content(self, path: str) -> bytes:
+        """What it says at `path`, where that is no JSON. Raises EngineError."""
+        answer = self._answers([path])[0]
+        if answer.status >= 400:
+            raise EngineError(answer.status, answer.message)
+        return answer.body
+
     def seen(self) -> Json | None:
         """What a cold look has seen, for `standing.same`; None where it can't be told."""
         noted = self._ahead.noted()
@@ -222,6 +229,11 @@ class WritableEngine(Engine):
         with self._sdk() as sdk:
             sdk.restart(container, grace)
 
+    def signal(self, container: str, name: str) -> None:
+        """Sends a signal to its first process. EngineError 409: it does not run."""
+        with self._sdk() as sdk:
+            sdk.kill(container, name)
+
     def create_exec(self, container: str, command: Sequence[str], **how: Any) -> str:
         """Prepares a program within a container; returns its id. `how`: see the SDK's method of that name."""
         with self._sdk() as sdk:
@@ -291,7 +303,57 @@ class WritableEngine(Engine):
         with self._sdk() as sdk:
             sdk.remove_volume(name)
 
-    def pull(self, reference: str) -> Iterator[Json]:
+    def tag(self, image: str, name: str) -> None:
+        """Gives an image one more name; whatever had that name loses it."""
+        with self._sdk() as sdk:
+            from docker.utils import parse_repository_tag
+
+            repository, tag = parse_repository_tag(name)
+            sdk.tag(image, repository, tag or "latest")
+
+    def remove_image(self, image: str) -> None:
+        """By an id, or by one of its names. EngineError 409: a container uses it, or it has more names."""
+        with self._sdk() as sdk:
+            sdk.remove_image(image)
+
+    def build(self, parameters: Sequence[tuple[str, str]], context: Iterable[bytes], header: str) -> Iterator[Json]:
+        """Builds from a tar; yields the engine's messages. It waits as long as a step is silent: `cancel_build` ends that.
+
+        `parameters`: as in the API; `header`: from `Registries.build_header`.
+        """
+        with self._sdk() as sdk:
+            answer = sdk.post(
+                f"{sdk.base_url}/v{sdk.api_version}/build",
+                params=parameters,
+                data=context,
+                headers={"Content-Type": "application/x-tar", **({"X-Registry-Config": header} if header else {})},
+                stream=True,
+                timeout=(self._timeout, None),
+            )
+            yield from _messages(answer)
+
+    def cancel_build(self, identity: str) -> None:
+        """Ends the build that was given this `buildid`."""
+        with self._sdk() as sdk:
+            url = f"{sdk.base_url}/v{sdk.api_version}/build/cancel"
+            sdk.post(url, params={"id": identity}, timeout=self._timeout)
+
+    @contextmanager
+    def hijack(self, path: str, headers: Mapping[str, str], protocol: str) -> Iterator[Hijacked]:
+        """A connection that speaks `protocol` from here on. Raises EngineError where this transport can't carry it."""
+        with self._sdk() as sdk:
+            answer = sdk.post(
+                f"{sdk.base_url}/v{sdk.api_version}{path}",
+                headers={**headers, "Connection": "Upgrade", "Upgrade": protocol},
+                stream=True,
+                timeout=(self._timeout, None),
+            )
+            if answer.status_code != 101:
+                raise EngineError(answer.status_code, Answer(answer.status_code, answer.content).message)
+            with answer:
+                yield Hijacked(answer)
+
+    def pull(self, reference: str, platform: str | None = None) -> Iterator[Json]:
         """Pulls an image, by way of a mirror where one is configured; yields the engine's messages about it.
 
         Raises Retry RateLimited without asking while its registry is to be left alone.
@@ -299,9 +361,9 @@ class WritableEngine(Engine):
         from controller.agents.docker.mirrors import pull
 
         self.registries.respect(reference)
-        yield from pull(self, reference)
+        yield from pull(self, reference, platform)
 
-    def pull_from_registry(self, reference: str) -> Iterator[Json]:
+    def pull_from_registry(self, reference: str, platform: str | None = None) -> Iterator[Json]:
         """Pulls it from where its name says, with the credentials that `registries` knows.
 
         Unlike the SDK's `pull` it does not wait for ever: the time limit holds between two messages.
@@ -313,21 +375,16 @@ class WritableEngine(Engine):
             header = self.registries.header(reference)
             answer = sdk.post(
                 f"{sdk.base_url}/v{sdk.api_version}/images/create",
-                params={"fromImage": repository, "tag": tag or "latest"},
+                params={
+                    "fromImage": repository,
+                    "tag": tag or "latest",
+                    **({"platform": platform} if platform else {}),
+                },
                 headers={"X-Registry-Auth": header} if header else {},
                 stream=True,
                 timeout=self._timeout,
             )
-            with answer:
-                if answer.status_code >= 400:
-                    raise EngineError(answer.status_code, Answer(answer.status_code, answer.content).message)
-                for line in answer.iter_lines():
-                    yield json.loads(line)
-
-    def tag(self, image: str, repository: str, tag: str) -> None:
-        """Gives an image another name; one that had this name loses it."""
-        with self._sdk() as sdk:
-            sdk.tag(image, repository, tag)
+            yield from _messages(answer)
 
     @contextmanager
     def _sdk(self) -> Iterator[APIClient]:
@@ -358,6 +415,33 @@ class WritableEngine(Engine):
         if self._version is None:
             self.read(paths.VERSION)
         return client_over(self.address, self._version or "auto", self._timeout)
+
+
+def _messages(answer: Any) -> Iterator[Json]:
+    with answer:
+        if answer.status_code >= 400:
+            raise EngineError(answer.status_code, Answer(answer.status_code, answer.content).message)
+        for line in answer.iter_lines():
+            if line:
+                yield json.loads(line)
+
+
+class Hijacked:
+    """What is left of an HTTP connection that has changed its protocol."""
+
+    def __init__(self, answer: Any) -> None:
+        self._stream = answer.raw._fp.fp  # with what came right behind the answer
+        if not hasattr(self._stream, "raw"):
+            raise EngineError(
+                501, "builds with secrets need an engine that is reached by a socket or by TLS, not by ssh"
+            )
+
+    def send(self, content: bytes) -> None:
+        self._stream.raw._sock.sendall(content)
+
+    def receive(self) -> bytes:
+        """What has come, or nothing when the other side has ended it."""
+        return bytes(self._stream.read1(65536))
 
 
 def writable(engine: Engine) -> WritableEngine:

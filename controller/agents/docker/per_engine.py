@@ -202,6 +202,7 @@ def per_engine(agent: type[OneEngine], client: Engine, setup: Setup) -> OneEngin
         "system": agent.system,
         "batch": agent.batch,
         "workers": agent.workers,
+        "rolls_out": agent.rolls_out,
         "marks": agent.marks,
     }
     made: OneEngine = type(agent.__name__, (PerEngine,), able)(agent, client, setup)

@@ -55,6 +55,7 @@ def observed_container(
         pullPolicy=spec.pullPolicy,
         containerName=live["Name"].removeprefix("/"),
         state=_state(spec.state, live["State"]),
+        strategy=spec.strategy,
         minReadySeconds=spec.minReadySeconds,
         readyTimeout=spec.readyTimeout,
         rollback=spec.rollback,
