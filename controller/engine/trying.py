@@ -214,7 +214,7 @@ class Trials:
                 "set rollback: true, or edit it"
             )
         if record.digest == subject_of(each).digest and self._is_as_it_was(subject_of(each), good):
-            inputs = any(True for _ in resource.inputs())
+            inputs = any(True for _ in (*resource.inputs(), *resource.trees()))
             kept = " (the former content of files that it refers to is not kept)" if inputs else ""
             return f"not rolled back because going back would change nothing of it{kept}; edit it"
         return ""

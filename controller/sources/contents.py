@@ -202,7 +202,7 @@ class Contents:
         """
         before = {declared.key: declared for declared in known.documents}
         folded = together(self._inputs.fold(each, cache) for each in bare)
-        in_force = (path for declared in known.documents for path in declared.inputs()) if folded.problems else ()
+        in_force = (each for declared in known.documents for each in declared.contents()) if folded.problems else ()
         self._inputs.use(file, (*folded.inputs, *in_force))
         documents = tuple(old if (old := before.get(new.key)) == new else new for new in folded.documents)
         return documents, folded.problems

@@ -1,4 +1,4 @@
-"""Files that specs refer to (`File.source`, `Container.envFile`): their content is part of the desired state.
+"""Files that specs refer to (`File.source`, `Container.envFile`), and whole trees: their content is part of the desired state.
 
 `contents.py` folds its digest into that of the resource, so that an edit of such a file is an edit of the resource. What a
 resource stands for is worked out here, too, for that may be written in such files.
@@ -14,11 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from controller.sources.cache import Expansion, ParseCache
-from resources.meta import Declared, Problem, Unexpandable
+from controller.sources.tree_inputs import TreeInputs
+from resources.meta import Declared, Problem, Tree, Unexpandable
 from resources.parsed import digest_of
 
 _MISSING = b"missing"  # no digest looks like it; the agent is the one to complain
 
+Input = str | Tree  # the path of a file, or a directory with all that is in it
 Stamp = tuple[int, int, int]  # inode, mtime and size: another one means another content
 
 
@@ -32,7 +34,7 @@ class Folded:
 
     documents: tuple[Declared, ...]
     problems: tuple[Problem, ...] = ()
-    inputs: tuple[str, ...] = ()  # of all of them
+    inputs: tuple[Input, ...] = ()  # of all of them
 
 
 class Inputs:
@@ -45,13 +47,14 @@ class Inputs:
         self._used: dict[str, set[str]] = {}
         self._places: dict[str, frozenset[str]] = {}  # input -> where it is, and where a link to it is
         self._at: dict[str, set[str]] = {}  # the same the other way round
+        self._trees = TreeInputs()
         self._overtaken: set[str] = set()  # read for one user, and found to be other than what the others were told
 
     def fold(self, bare: Declared, cache: ParseCache | None = None) -> Folded:
         """`bare` with the content of its inputs in its digest, and all that it stands for: out of the `cache` if it is there."""
         if bare.resource.expands:
             return self._expanded(bare, cache)
-        inputs = tuple(bare.inputs())
+        inputs = tuple(bare.contents())
         return Folded((self._with_contents(bare, inputs),), inputs=inputs)
 
     def _expanded(self, bare: Declared, cache: ParseCache | None) -> Folded:
@@ -72,20 +75,23 @@ class Inputs:
             if cache:
                 cache.put_expansion(bare, found, known.read)
         owner = replace(bare, read=tuple(known.read))
-        inputs = tuple(owner.inputs())
+        inputs = tuple(owner.contents())
         own = (self.fold(child, cache) for child in known.children)
         return together((Folded((self._with_contents(owner, inputs),), inputs=inputs), *own))
 
-    def _with_contents(self, declared: Declared, inputs: Iterable[str]) -> Declared:
+    def _with_contents(self, declared: Declared, inputs: Iterable[Input]) -> Declared:
         digest = None
-        for path in inputs:
+        for each in inputs:
             digest = digest or hashlib.blake2b(declared.digest.encode(), digest_size=16)
-            digest.update(self._digest(path))
+            digest.update(self._trees.digest(each) if isinstance(each, Tree) else self._digest(each))
         return replace(declared, digest=digest.hexdigest()) if digest else declared
 
-    def use(self, file: str, inputs: Iterable[str]) -> None:
+    def use(self, file: str, inputs: Iterable[Input]) -> None:
         """Notes what the resources that `file` declares have as inputs, in place of what was noted before."""
-        used = set(inputs)
+        used, trees = set[str](), set[Tree]()
+        for each in inputs:
+            trees.add(each) if isinstance(each, Tree) else used.add(each)
+        self._trees.use(file, trees)
         for path in self._used.pop(file, set()) - used:
             self._users[path].discard(file)
             if not self._users[path]:
@@ -98,11 +104,13 @@ class Inputs:
     def changed(self) -> set[str]:
         """Files whose resources have an input with another content than before."""
         changed = {path for path in self._users if self._stamp(path) != _stamp(path)}
-        return self._users_of(changed | self._overtaken)
+        return self._users_of(changed | self._overtaken) | self._trees.changed()
 
     def changed_at(self, hints: Iterable[str]) -> set[str]:
         """The same among the inputs at these paths, whatever their stamps say."""
-        return self._users_of({path for hint in hints for path in self._at.get(hint, ())} | self._overtaken)
+        paths = set(hints)
+        found = {path for hint in paths for path in self._at.get(hint, ())}
+        return self._users_of(found | self._overtaken) | self._trees.changed_at(paths)
 
     def digests(self, file: str) -> dict[str, bytes]:
         """Of the contents that the resources of `file` refer to, as they were read last."""
@@ -118,7 +126,7 @@ class Inputs:
         for path in self._users.keys() - self._places.keys():
             self._place(path)
         found = {os.path.dirname(place) for place in self._at}
-        return {directory for directory in found if os.access(directory, os.R_OK)}
+        return {directory for directory in found if os.access(directory, os.R_OK)} | self._trees.directories()
 
     def _users_of(self, paths: Iterable[str]) -> set[str]:
         overtaken, self._overtaken = self._overtaken, set()
@@ -190,7 +198,7 @@ def together(folded: Iterable[Folded]) -> Folded:
     return Folded(
         tuple(declared for one in each for declared in one.documents),
         tuple(problem for one in each for problem in one.problems),
-        tuple(path for one in each for path in one.inputs),
+        tuple(found for one in each for found in one.inputs),
     )
 
 

@@ -196,7 +196,8 @@ class Guest(Workspace):
         pruning = self.decide(prune and whole)
         held = {key for hold in pruning.holds for key in hold.keys}
         wanted = {*keys, *pruning.deletes}
-        errand = Errand((wanted | held) - self._fine(), cancelled)
+        fine = self._fine()
+        errand = Errand((wanted | held) - fine, cancelled, wanted & fine)
         finished = self._attend(errand, wanted, timeout, prune=prune and whole)
         if errand.not_kept:
             raise errand.not_kept

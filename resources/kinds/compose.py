@@ -6,13 +6,15 @@ Read by `resources/compose/project.py`, mapped by `resources/compose/mapping/`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from os.path import normpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from resources.docker.engines import EngineSpec
 from resources.docker.values import ENV_NAMES, EnvNames
-from resources.meta import About, LocalPath, Problem, Read, Resource, Spec, Unexpandable, inherited
+from resources.meta import About, LocalPath, Problem, Read, Resource, Unexpandable, inherited
 from resources.rules import MANY, WORD_MAX, Rule
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ _NO_FILES = "cannot tell which files are meant: give files, or the directory tha
 ServiceName = Annotated[str, Field(min_length=1, max_length=WORD_MAX)]
 
 
-class ComposeSpec(Spec):
+class ComposeSpec(EngineSpec):
     """A project of Compose files. The common fields that are written here hold for all that it stands for."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
@@ -117,7 +119,7 @@ class Compose(Resource):
             variables=spec.variables or {},
             env_files=None if spec.envFiles is None else [Path(path) for path in spec.envFiles],
             profiles=spec.profiles or (),
-            directory=Path(spec.directory) if spec.directory else None,
+            directory=Path(normpath(spec.directory)) if spec.directory else None,
             name=spec.project,
         )
         return resources_of(
@@ -134,15 +136,15 @@ class Compose(Resource):
         if self.spec.envFiles is not None:
             return [Path(path) for path in self.spec.envFiles]
         directories = [self.spec.directory, *(str(Path(file).parent) for file in self.spec.files or ())]
-        return [Path(directory, ".env") for directory in directories if directory]
+        return [Path(normpath(directory), ".env") for directory in directories if directory]
 
 
 def _files(spec: ComposeSpec, read: Read) -> list[Path]:
     """Those that are named, or those that are found in the directory. Raises Unexpandable where there are none."""
     if spec.files:
-        return [Path(file) for file in spec.files]
+        return [Path(normpath(file)) for file in spec.files]
     assert spec.directory is not None
-    return found_files(Path(spec.directory), read)
+    return found_files(Path(normpath(spec.directory)), read)
 
 
 def found_files(directory: Path, read: Read) -> list[Path]:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from resources.docker.engines import EngineSpec, engine_of, engines_apart
 from resources.docker.limits import Limits, LimitsObserved, Surroundings, SurroundingsObserved
 from resources.docker.names import LONE_NETWORKS, NEW_SUFFIX, OLD_SUFFIX
 from resources.docker.parts import (
@@ -60,7 +61,6 @@ from resources.meta import (
     LocalPath,
     Resource,
     SecretRef,
-    Spec,
     seconds,
     world_name,
 )
@@ -107,7 +107,7 @@ spec:
 """
 
 
-class Basics(Spec):
+class Basics(EngineSpec):
     """What most containers say. The rest is in `resources/docker/limits.py`."""
 
     image: Image = Field(
@@ -422,13 +422,17 @@ class Container(Resource):
         return mount.source if mount.external else world_name(self.metadata.namespace, mount.source)
 
     def claims(self) -> Iterable[Claim]:
-        yield Claim("container name", self.container_name)
+        engine = engine_of(self)
+        yield Claim("container name", self.container_name, place=engine)
         published = {port for text in self.spec.ports or () for port in ports(text)}
         for port in sorted(published):
             if not port.fixed:
                 continue
             everywhere = port.ip in ("", "0.0.0.0", "::")
-            yield Claim("host port", f"{port.host}/{port.protocol}", "*" if everywhere else port.ip)
+            yield Claim("host port", f"{port.host}/{port.protocol}", "*" if everywhere else port.ip, engine)
+
+    def unfit(self, dependency: Resource) -> str:
+        return engines_apart(self, dependency)
 
     def references(self) -> Iterable[Key]:
         namespace = self.metadata.namespace
@@ -441,15 +445,16 @@ class Container(Resource):
 
     def within(self) -> Iterable[Claim]:
         """What is named as the engine names it, and may be a resource's: so it comes first."""
-        yield Claim("image", canonical_image(self.spec.image))
+        engine = engine_of(self)
+        yield Claim("image", canonical_image(self.spec.image), place=engine)
         for attachment in self.spec.networks or ():
             if attachment.external:
-                yield Claim("network name", attachment.name)
+                yield Claim("network name", attachment.name, place=engine)
         for mount in self.spec.volumes or ():
             if mount.external and mount.source:
-                yield Claim("volume name", mount.source)
+                yield Claim("volume name", mount.source, place=engine)
         for name in sorted(self.spec.companions()):
-            yield Claim("container name", name)
+            yield Claim("container name", name, place=engine)
 
     def ready_within(self) -> float | None:
         if self.spec.readyTimeout is not None:

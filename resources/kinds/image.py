@@ -15,11 +15,12 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
+from resources.docker.engines import EngineSpec, engine_of
 from resources.docker.parts import Ulimits
 from resources.docker.values import Image as ImageName
 from resources.docker.values import Labels, Size
 from resources.docker.versions import RANGE, RANGE_FORM, valid_range
-from resources.meta import About, Claim, Model, Resource, SecretRef, Spec, Tree, beside_the_manifest
+from resources.meta import About, Claim, Model, Resource, SecretRef, Tree, beside_the_manifest
 from resources.notation import canonical_image
 from resources.rules import ABSOLUTE, MANY, NOT_BESIDE_A_FILE, PATH_MAX, TEXT_MAX, WORD_MAX, Form, Rule
 
@@ -143,7 +144,7 @@ class Build(Model):
 _NAMES_A_DIGEST = "self.image.contains('@')"
 
 
-class ImageSpec(Spec):
+class ImageSpec(EngineSpec):
     """An image that is on this machine under a name. Containers that name it are made anew when it changes."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
@@ -220,19 +221,22 @@ class ImageSpec(Spec):
 
 @dataclass(frozen=True)
 class ImageObserved:
-    """An image as it is. `digest` is what the name stands for now, `wanted` what it is to stand for.
+    """An image as it is, and what it is to be: that is found out by looking, too, at a registry or at a context.
 
-    A digest is that of the registry where the image came from one, else the image's id. `build` holds digests of what the
-    image was built from, field by field, and `wanted_build` those of what is there to build from now.
+    `digest` is what the name stands for, `wanted` what it is to stand for: a digest of the registry where the image came from
+    one, else the image's id. `build` and `wantedBuild` are recipes: digests of what the image was built from, by field.
     """
 
     image: str | None = None
     digest: str = ""
     wanted: str = ""
-    tags: tuple[str, ...] = ()
+    platform: str | None = None
+    tags: tuple[str, ...] = ()  # of those that the spec names
     build: dict[str, str] | None = None
-    wanted_build: dict[str, str] | None = None
-    refused: str = ""  # the digest of a newer image that was given up, as long as nothing is edited
+    wantedBuild: dict[str, str] | None = None
+    refused: str = ""  # a newer image that was given up: its digest
+    former: int = 0  # how many former images there are that are kept no more, and that nothing uses
+    message: str = ""
 
 
 class Image(Resource):
@@ -254,7 +258,7 @@ class Image(Resource):
 
     def claims(self) -> Iterable[Claim]:
         for name in dict.fromkeys(map(canonical_image, (self.spec.image, *self.tags))):
-            yield Claim("image", name)
+            yield Claim("image", name, place=engine_of(self))
 
     def inputs(self) -> Iterable[Path]:
         if self.spec.build and (dockerfile := self.spec.build.dockerfile_path):

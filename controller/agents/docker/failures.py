@@ -40,6 +40,13 @@ def failure(doing: str, error: EngineError) -> Retry | Stalled:
     return Retry(Reason.APPLY_FAILED, message)
 
 
+def disk_full(doing: str, message: str) -> Retry | None:
+    """What the engine says of a full disk, as Retry; None where it is something else."""
+    if "no space left on device" not in message and "disk quota exceeded" not in message:
+        return None
+    return Retry("DiskFull", f"cannot {doing}: the engine's disk is full; make room: 'p2 images' shows what there is")
+
+
 def start_failure(name: str, error: EngineError) -> Retry | Stalled:
     """Why a container that exists does not start."""
     message = f"cannot start the container {name}: {error.message}"

@@ -20,29 +20,31 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def pull(engine: WritableEngine, reference: str) -> Iterator[dict[str, Any]]:
+def pull(engine: WritableEngine, reference: str, platform: str | None = None) -> Iterator[dict[str, Any]]:
     """The engine's messages; those of the registry itself where no mirror has the image.
 
     A digest is asked of the registry itself: the engine gives no image the name of another repository's digest.
     """
     wanted = Reference.parse(reference)
     for mirror in () if wanted.digest else engine.registries.mirrors(wanted.host):
-        if (yield from _through(engine, mirror, wanted)):
+        if (yield from _through(engine, mirror, wanted, platform)):
             return
-    yield from engine.pull_from_registry(reference)
+    yield from engine.pull_from_registry(reference, platform)
 
 
-def _through(engine: WritableEngine, mirror: Mirror, wanted: Reference) -> Generator[dict[str, Any], None, bool]:
+def _through(
+    engine: WritableEngine, mirror: Mirror, wanted: Reference, platform: str | None
+) -> Generator[dict[str, Any], None, bool]:
     from controller.agents.docker.client import EngineError
 
     try:
         digest = engine.registries.at_mirror(mirror, wanted)
         there = f"{mirror.host}/{mirror.path(wanted.repository.path)}@{digest}"
-        for message in engine.pull_from_registry(there):
+        for message in engine.pull_from_registry(there, platform):
             if problem := message.get("error"):
                 raise EngineError(500, str(problem))
             yield message
-        engine.tag(there, str(wanted.repository), wanted.tag)
+        engine.tag(there, f"{wanted.repository}:{wanted.tag}")
     except (Retry, Stalled, EngineError) as failure:
         log.info("a mirror has no such image", extra={"mirror": mirror.host, "cause": failure.message})
         return False

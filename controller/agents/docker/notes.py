@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from controller.engine.agent import Retry
+
 Content = dict[str, Any]
 
 
@@ -30,7 +32,14 @@ class Notes:
         return found if isinstance(found, dict) else {}
 
     def change(self, change: Callable[[Content], None]) -> None:
-        """Has `change` alter the content, and keeps it. Raises OSError, a full disk say."""
+        """Has `change` alter the content, and keeps it. Raises Retry where it can't be written."""
+        try:
+            self._replace(change)
+        except OSError as error:
+            message = f"cannot write {self._path}: {error.strerror}; make room, or make it writable"
+            raise Retry("NotKept", message) from None
+
+    def _replace(self, change: Callable[[Content], None]) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlencode
 
 VERSION = "/version"
+INFO = "/info"
 
 
 def container(name: str) -> str:
@@ -45,6 +46,11 @@ def archive(container: str, path: str) -> str:
 
 def image(reference: str) -> str:
     return f"/images/{quote(reference, safe='/:@')}/json"
+
+
+def images(**filters: Sequence[str]) -> str:
+    """Without the layers in between that a classic build leaves."""
+    return f"/images/json?{_query(filters)}"
 
 
 def network(name: str) -> str:

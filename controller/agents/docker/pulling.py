@@ -1,25 +1,30 @@
-"""Pulls images, with progress."""
+"""Pulls images, with progress layer by layer."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field
 
 from controller.agents.docker.client import EngineError, Json, WritableEngine
 from controller.agents.docker.pull_failures import pull_failure
 from controller.engine.agent import Context, Retry, Stalled
 from resources.meta import Key
 
+_DONE = frozenset({"Pull complete", "Already exists"})
+_UNDER_WAY = frozenset({"Downloading", "Extracting", "Verifying Checksum", "Download complete"})
 
-def pull(engine: WritableEngine, reference: str, key: Key, ctx: Context) -> None:
+
+def pull(engine: WritableEngine, reference: str, key: Key, ctx: Context, platform: str | None = None) -> None:
     """Returns when the image is here. Raises Stalled where there is none, Retry where it could not be brought."""
     ctx.progress(key, None, f"pulling {reference}")
-    layers: dict[str, tuple[int, int]] = {}
+    layers = Layers()
     try:
-        for message in engine.pull(reference):
+        for message in engine.pull(reference, platform):
             if ctx.cancelled.is_set():
                 raise Retry("Cancelled", f"cannot go on pulling {reference}: cancelled")
             if problem := message.get("error"):
                 raise pull_failure(engine.registries, reference, 500, str(problem))
-            if _counted(message, layers):
-                _report(reference, key, layers, ctx)
+            if layers.take(message):
+                ctx.progress(key, layers.fraction, f"pulling {reference}: {layers}")
     except EngineError as error:
         raise pull_failure(engine.registries, reference, error.status, error.message) from None
     ctx.progress(key, 1.0, f"pulled {reference}")
@@ -34,16 +39,52 @@ def absent(reference: str) -> Stalled:
     )
 
 
-def _counted(message: Json, layers: dict[str, tuple[int, int]]) -> bool:
-    """Takes note of how much of a layer has come; False when the message is not about that."""
-    detail = message.get("progressDetail") or {}
-    if message.get("status") != "Downloading" or "total" not in detail:
+@dataclass(slots=True)
+class _Layer:
+    status: str = ""
+    current: int = 0
+    total: int = 0
+
+
+@dataclass(slots=True)
+class Layers:
+    """How far each layer of an image is."""
+
+    known: dict[str, _Layer] = field(default_factory=dict)
+    latest: str = ""
+
+    def take(self, message: Json) -> bool:
+        """Takes in one message of the engine; False when it says nothing of how far a layer is."""
+        identity, status = str(message.get("id") or ""), str(message.get("status") or "")
+        detail = message.get("progressDetail")
+        if not identity or (detail is None and status not in _DONE):
+            return False
+        layer = self.known.setdefault(identity, _Layer())
+        layer.status = status
+        if status == "Downloading" and "total" in (detail or {}):
+            layer.current, layer.total = (
+                int(message["progressDetail"]["current"]),
+                int(message["progressDetail"]["total"]),
+            )
+        elif status in _DONE or status in ("Download complete", "Extracting"):
+            layer.current = layer.total
+        if status in _UNDER_WAY or status in _DONE:
+            self.latest = identity
+            return True
         return False
-    layers[message["id"]] = (detail["current"], detail["total"])
-    return True
 
+    @property
+    def fraction(self) -> float | None:
+        """Of the bytes; None before any of them is known to come."""
+        total = sum(layer.total for layer in self.known.values())
+        return sum(layer.current for layer in self.known.values()) / total if total else None
 
-def _report(reference: str, key: Key, layers: dict[str, tuple[int, int]], ctx: Context) -> None:
-    current, total = (sum(column) for column in zip(*layers.values(), strict=True))
-    megabytes = f"{current / 1e6:.1f} of {total / 1e6:.1f} MB"
-    ctx.progress(key, current / total if total else None, f"pulling {reference}: {megabytes}")
+    def __str__(self) -> str:
+        layers = self.known.values()
+        done, current = sum(layer.status in _DONE for layer in layers), sum(layer.current for layer in layers)
+        megabytes = f"{current / 1e6:.1f} of {sum(layer.total for layer in layers) / 1e6:.1f} MB"
+        layer = self.known[self.latest]
+        now = f"; {self.latest}: {layer.status.lower()}"
+        if layer.status == "Downloading":
+            now += f" {layer.current / 1e6:.1f} of {layer.total / 1e6:.1f} MB"
+        return f"{megabytes}, {done} of {len(layers)} layers{now}"

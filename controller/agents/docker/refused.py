@@ -20,7 +20,7 @@ class Refused:
         self._notes = Notes(home, "refused")
 
     def refuse(self, reference: str, identity: str, why: str) -> None:
-        """Notes that the image with this id is not to be brought under this name again. Raises OSError."""
+        """Notes that the image with this id is not to be brought under this name again. Raises Retry."""
         name = canonical_image(reference)
         self._notes.change(lambda content: _refuse(content, name, identity, why))
 
@@ -30,7 +30,7 @@ class Refused:
         return {str(identity): str(why) for identity, why in found.items()} if isinstance(found, dict) else {}
 
     def forget(self, reference: str) -> None:
-        """Of this name no image is given up any more. Raises OSError."""
+        """Of this name no image is given up any more. Raises Retry."""
         name = canonical_image(reference)
         if name in self._notes.read():
             self._notes.change(lambda content: _forget(content, name))

@@ -37,6 +37,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "See how it is": {
         "get": ("get:Get", "List resources, and how they are."),
         "describe": ("describe:Describe", "Show all that is known of a resource."),
+        "images": ("images:Images", "Show the images on this machine, and who uses them."),
         "logs": ("logs:Logs", "Show what containers have written."),
         "top": ("top:Top", "Show what the machine and all containers use, live."),
         "events": ("events:Events", "Show what happened, oldest first."),

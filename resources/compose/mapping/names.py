@@ -22,13 +22,16 @@ class Names:
         self.underscores = underscores
         self._separator = "_" if underscores else "-"
 
+    def joined(self, *parts: str | int) -> str:
+        return self._separator.join(map(str, parts))
+
     def container(self, service: str, number: int) -> str:
         """Its name in the engine, where the service gives none."""
-        return self._separator.join((self.project, service, str(number)))
+        return self.joined(self.project, service, number)
 
     def image(self, service: str) -> str:
         """What a service's built image is called, where the service gives no name."""
-        return f"{self.project}{self._separator}{service}".lower()
+        return self.joined(self.project, service).lower()
 
     def resource(self, *parts: str | int) -> str:
         """`shop-web-1`: what a resource can be called, of that many characters."""

@@ -87,8 +87,8 @@ def _links(scene: Scene, service: Json, instance: Instance) -> dict[str, str]:
     for link in service.get("links") or ():
         name, _, alias = link.partition(":")
         for other in scene.instances.get(name, ()):
-            number = instance.number
-            for each in (alias or name, f"{name}-{number}", f"{scene.project.name}-{name}-{number}"):
+            short = scene.names.joined(name, other.number if scene.names.underscores else instance.number)
+            for each in (alias or name, short, scene.names.joined(scene.project.name, short)):
                 found.setdefault(each, other.container)
     for link in service.get("external_links") or ():
         name, _, alias = link.partition(":")
