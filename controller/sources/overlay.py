@@ -13,7 +13,7 @@ from pathlib import Path
 from controller.engine.revision import Condition, Revision
 from controller.sources.cache import ParseCache
 from controller.sources.contents import MAX_SIZE, Documents, Look
-from controller.sources.inputs import Inputs, together
+from controller.sources.inputs import Input, Inputs, together
 from resources.kustomize.kustomization import NAMES
 from resources.kustomize.loading import Loaded, load
 from resources.kustomize.resolving import resolve
@@ -97,7 +97,7 @@ class Overlay:
             resolved = resolve(Path(self._root), reading, known=self._scripts)
             loaded = load(resolved, reading, known=self._loaded)
         except Unresolvable as error:
-            in_force = (path for each in self._documents.values() for declared in each for path in declared.inputs())
+            in_force = (one for each in self._documents.values() for declared in each for one in declared.contents())
             self._inputs.use(_US, (*reading.tried, *in_force))
             self._texts |= reading.found.keys()
             return self._failed(error.problems)
@@ -120,7 +120,7 @@ class Overlay:
     def _taken(self, loaded: list[Loaded], reading: _Reading) -> Look:
         documents: dict[str, Documents] = dict.fromkeys(reading.found, ())
         problems: dict[str, tuple[Problem, ...]] = {}
-        inputs = [*reading.tried]
+        inputs: list[Input] = [*reading.tried]
         for file, each in _by_file(loaded):
             folded = together(self._inputs.fold(one.declared) for one in each if one.declared)
             inputs += folded.inputs
@@ -128,7 +128,7 @@ class Overlay:
             if wrong := (*(problem for one in each for problem in one.problems), *folded.problems):
                 problems[file] = wrong
         if problems:
-            inputs += (path for each in self._documents.values() for declared in each for path in declared.inputs())
+            inputs += (one for each in self._documents.values() for declared in each for one in declared.contents())
         self._inputs.use(_US, inputs)
         return self._compared(documents, problems)
 

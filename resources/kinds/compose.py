@@ -107,6 +107,9 @@ class Compose(Resource):
             raise Unexpandable(mapped.problems)
         return mapped.resources
 
+    def warnings(self, read: Read) -> Iterable[Problem]:
+        return self.mapped(read).warnings
+
     def mapped(self, read: Read) -> Mapped:
         """What the files come to, with what can't be kept of them, and what is left out. Raises Unexpandable."""
         from resources.compose.mapping.mapping import resources_of

@@ -36,6 +36,8 @@ def test_a_plain_directory_leaves_the_overlays_below_it_alone(story: Story) -> N
         in nothing.err
     )
     story.write("three.yaml", story.file("three"))
+    checked = story.p2("validate")
+    assert (checked.code, f"sources of their own: state/base, {PRODUCTION}, {STAGING}" in checked.err) == (0, True)
     assert story.p2("apply", STAGING).code == 0
     assert story.p2("apply", "--yes").code == 0
     assert contents(story) == {"three": "hello", "st-one": "hello", "st-two": "staging"}

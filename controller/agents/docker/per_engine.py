@@ -13,7 +13,7 @@ from threading import Event as Flag
 from typing import Any
 
 from controller.agents.docker.client import Engine
-from controller.agents.docker.moves import Move, move_of
+from controller.agents.docker.moves import Move, Moving, move_of
 from controller.agents.docker.watches import watch_all
 from controller.engine.agent import (
     Agent,
@@ -105,11 +105,13 @@ class PerEngine(Agent[Any, Any]):
     def _carry_out(self, move: Move, step: Step[Any, Any], ctx: Context) -> Outcome:
         try:
             there, here = self._on(move.there), self._known(move.here) if self._knows(move.here) else None
-            return move.carry_out(step, there, here, lambda: self._same(move), self._installation, ctx)
+            return Moving(move, step, there, here, lambda: self._same(move), self._installation, ctx).carry_out()
         except (Retry, Stalled) as failure:
             return failure
 
     def _same(self, move: Move) -> bool:
+        if not self._knows(move.here):
+            return False
         return self._clients[move.here].is_same_as(self._clients[move.there])
 
     # -- which engine ------------------------------------------------------------------------------------------
