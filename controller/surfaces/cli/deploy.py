@@ -104,7 +104,8 @@ def _alone(app: App, environment: Environment) -> Iterator[None]:
         if (other := holder(lock)) is None:
             raise
         raise Refused(
-            f"cannot deploy to {environment.name}: another deployment is under way ({other}); try again when it has ended"
+            f"cannot deploy to {environment.name}: another deployment is under way (process {other.pid}); "
+            "try again when it has ended"
         ) from error
 
 
@@ -126,7 +127,8 @@ class _Deployment:
     pins: Mapping[str, Pinned] = field(default_factory=dict)
     before: Mapping[str, Pinned] = field(default_factory=dict)  # what ran, where the kustomization did not say
     tests: str = ""
-    committed: str = ""
+    committed: str = ""  # the newest commit of ours
+    deployed: str = ""  # the one that rolls out
 
     def run(self) -> Exit:
         from controller.engine.history import Ending
@@ -143,6 +145,7 @@ class _Deployment:
             if isinstance(failure, Refused) and not self.committed:
                 raise
             self._complain(str(failure))
+            self.deployed = self.committed
             self._record(began, Ending.FAILED, f"{failure}; {self._taken_back()}")
             return Exit.DIFFERENT
         except _Interrupted:
@@ -166,7 +169,7 @@ class _Deployment:
             resources = [entry.resource for entry in entries.values()]
             refuse_uncommitted(
                 [self.environment.root, *rollout.contexts(resources)],
-                {entry.declared.origin.file for entry in entries.values()},
+                {str(self.environment.kustomization), *(entry.declared.origin.file for entry in entries.values())},
             )
             smoke.checks(resources)
             images = rollout.wanted(entries, self.former, self.order.image)
@@ -208,25 +211,26 @@ class _Deployment:
     def _check(self) -> None:
         """Asks what says that it answers."""
         from controller.surfaces.cli import smoke
+        from controller.surfaces.cli.recording import without_secrets
         from controller.surfaces.cli.settling import tell_logs
 
         with self.app.open(self.environment.overlay, read_only=True) as workspace:
             workspace.load()
             resources = {key: entry.resource for key, entry in workspace.entries().items()}
             for key, address in smoke.checks(resources.values()):
-                self._step(f"asking {address}")
-                wrong = smoke.answers(address, self.stop)
+                shown = without_secrets(address)
+                self._step(f"asking {shown}")
+                wrong = smoke.answers(address, self.stop, min(smoke.PATIENCE, self.order.timeout))
                 self._go_on()
                 if wrong:
                     tell_logs(self.app, workspace, [resources[key]])
-                    raise _Failed(f"the smoke check {address} of {key.short} failed: {wrong}")
+                    raise _Failed(f"the smoke check {shown} of {key.short} failed: {wrong}")
 
     def _taken_back(self) -> str:
         """Puts the kustomization back, and makes the machine so. Returns what became of that, for people."""
         from controller.engine.requests import Cause
 
-        deployed = self.committed
-        if not deployed:
+        if not self.deployed:
             return "nothing was committed"
         old = with_images(self.former, self.before)
         if old == self.environment.text:
@@ -236,7 +240,7 @@ class _Deployment:
         self.stop.clear()
         subject = self.order.message or f"Deploy to {self.environment.name}"
         try:
-            self._apply(old, f'Take back "{subject}"\n\nThis takes back commit {deployed}.', Cause.ROLLBACK)
+            self._apply(old, f'Take back "{subject}"\n\nThis takes back commit {self.deployed}.', Cause.ROLLBACK)
         except (_Failed, _Interrupted, Refused) as error:
             self._complain(f"going back did not succeed, too: {str(error) or 'somebody broke it off'}")
             self._tell_how_to_go_on()
@@ -263,8 +267,8 @@ class _Deployment:
             if not summary.converged or undecided(summary.holds):
                 tell_logs_of_failed(self.app, workspace, summary)
                 raise _Failed(f"not all of {environment.name} became Ready")
-            if cause is None:
-                self._asked(lambda: rollout.unpin(workspace, self.pins, with_images(self.former, self.before), text))
+            # Of what was rolled out before, and is rolled out now, the names stay.
+            self._asked(lambda: rollout.unpin(workspace, self.pins, with_images(self.former, self.before), text))
 
     # -- parts of them -----------------------------------------------------------------------------------------------
 
@@ -334,7 +338,7 @@ class _Deployment:
             Cause.DEPLOY,
             app.user,
             without_secrets(app.typed),
-            commit=self.committed,
+            commit=self.deployed or self.committed,
             ending=ending,
             message=message,
             seconds=round(seconds, 3),

@@ -8,6 +8,7 @@ A resource says it in an annotation, with one address or several:
 from __future__ import annotations
 
 import http.client
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
@@ -42,8 +43,6 @@ def checks(resources: Iterable[Resource]) -> list[tuple[Key, str]]:
 
 def answers(address: str, stop: Flag, patience: float = PATIENCE) -> str:
     """Empty once it answers with a status of 200 to 299; else what was wrong in the end."""
-    import time
-
     give_up = time.monotonic() + patience
     while True:
         wrong = _asked(address)
