@@ -384,6 +384,10 @@ class Resource(Model):
         """
         return ()
 
+    def warnings(self, read: Read) -> Iterable[Problem]:
+        """What of the files that `expand` reads is left out, or doubtful, and changes nothing. Raises Unexpandable."""
+        return ()
+
     def ready_within(self) -> float | None:
         """Seconds in which an edit must have made it Ready. None: this kind, or this resource, knows no such deadline."""
         return None

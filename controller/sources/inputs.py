@@ -119,7 +119,8 @@ class Inputs:
     def looked_at(self) -> set[str]:
         """Where inputs are, and where they are looked for."""
         found = set(self._users)
-        return found | {os.path.realpath(path) for path in found} | {os.path.dirname(path) for path in found}
+        found |= {os.path.realpath(path) for path in found} | {os.path.dirname(path) for path in found}
+        return found | self._trees.looked_at()
 
     def directories(self) -> set[str]:
         """Where changes of inputs are seen."""

@@ -17,7 +17,7 @@ from controller.engine.history import Kept, Text
 from controller.engine.revision import Revision
 from controller.sources.contents import MAX_SIZE
 from controller.sources.git import head_commit
-from controller.sources.tree import KUSTOMIZATIONS, is_overlay
+from controller.sources.tree import KUSTOMIZATIONS, SUFFIXES, is_overlay
 from resources.meta import Declared
 
 
@@ -139,6 +139,8 @@ class FilesTexts:
 def _inputs(documents: Iterable[Declared]) -> Iterator[tuple[str, bool]]:
     for declared in documents:
         confidential = {str(path) for path in declared.resource.confidential()}
+        # What others are made from, and is no YAML, holds their variables.
+        confidential.update(path for path in declared.read if not path.endswith(SUFFIXES))
         for path in declared.inputs():
             yield path, path in confidential
 

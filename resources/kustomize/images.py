@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator
 from resources.kustomize.items import Item, Place
 from resources.kustomize.kustomization import ImageEntry
 
-# Where kinds name images.
+# Where kinds name images. An Image does so, too, and is left alone: it says what is built or pulled under which name, and what is
+# rolled out of that is another matter. `p2 deploy` writes that here.
 FIELDS = {
     "Container": (("spec", "image"),),
     "ContainerSet": (("spec", "template", "image"),),
-    "Image": (("spec", "image"),),
 }
 _VERSION = r"(:[a-zA-Z0-9_.{}-]*)?(@sha256:[a-zA-Z0-9_.{}-]*)?"
 
