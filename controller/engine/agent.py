@@ -7,7 +7,7 @@ Write an agent by subclassing `SingleAgent` (one thing at a time) or `Agent` (ba
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event as Flag
@@ -502,3 +502,29 @@ class Describes(Protocol):
 
         `plain`: with the values of variables that look secret. Raises Stalled("Absent") for a name of nothing, and Retry.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A name that means one image for ever: `name` (a repository) with a digest, or with a tag of its own."""
+
+    name: str
+    identity: str  # its id in the engine
+    tag: str = ""
+    digest: str = ""
+
+    @property
+    def reference(self) -> str:
+        return f"{self.name}@{self.digest}" if self.digest else f"{self.name}:{self.tag}"
+
+
+@runtime_checkable
+class Pins(Protocol):
+    """Optional: names for good what a name stands for now. `p2 deploy` writes that down."""
+
+    def pin(self, key: Key, reference: str, ctx: Context, *, bring: bool) -> Pinned | None:
+        """By its digest, if it has one; else by a tag that nothing else gets. `bring`: one that is not here is brought.
+        None where it is not here, and is not brought. `key`: whose progress it is. Raises Retry and Stalled."""
+
+    def unpin(self, name: str, kept: Collection[str]) -> None:
+        """Takes away the tags that `pin` has made in a repository, but `kept` ones and those that something uses."""

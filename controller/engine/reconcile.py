@@ -77,6 +77,10 @@ class Reconciler:
         """Forgets what the user has confirmed of keys that turn out to be as declared at a periodic look."""
         self._ledger.lapse(passes)
 
+    def forgive(self, key: Key) -> None:
+        """What was refused is to be tried again at the next look."""
+        self._patience.forgive(key)
+
     # -- looking -----------------------------------------------------------------------------------------------
 
     def look(self, keys: Iterable[Key], ctx: Context, *, preview: bool = False) -> list[Pass]:

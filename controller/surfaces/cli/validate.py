@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from controller.surfaces.cli.app import App, tell
 from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
-from controller.surfaces.cli.words import counted, problem_line
+from controller.surfaces.cli.words import counted, place, problem_line
 
 if TYPE_CHECKING:
     from controller.wiring.workspace import Workspace
@@ -54,9 +54,17 @@ class Validate(Command):
         if problems:
             app.console.note(f"{counted(len(problems), 'problem')} in {self.path}")
             return Exit.REFUSED
+        self._tell_left_out(app)
         others = f" ({elsewhere} for other machines)" if elsewhere else ""
         app.console.note(f"{counted(resources + elsewhere, 'resource')} in {self.path}{others}, nothing wrong")
         return Exit.OK
+
+    def _tell_left_out(self, app: App) -> None:
+        """Directories with a kustomization of their own are none of a plain source's."""
+        from controller.sources.tree import is_overlay, walk
+
+        if not is_overlay(str(self.path)) and (there := sorted(walk(str(self.path.resolve())).overlays)):
+            tell(app, f"not checked, for they are sources of their own: {', '.join(map(place, there))}")
 
 
 def _warnings(workspace: Workspace) -> list[Problem]:
