@@ -57,6 +57,9 @@ class Plan:
     disruption: Disruption = Disruption.NOTHING
     notes: tuple[str, ...] = field(default=())
     loses_data: bool = False  # a delete or replace that destroys what can't be made again
+    updates: bool = (
+        False  # it follows what no spec names, a tag that has come to name a newer image: on trial as an edit is
+    )
 
     @property
     def empty(self) -> bool:

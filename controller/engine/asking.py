@@ -14,6 +14,7 @@ from controller.engine.agent import (
     Agent,
     Context,
     Failure,
+    GoesBack,
     Lists,
     Outcome,
     Owned,
@@ -78,6 +79,19 @@ def tidy(agent: Agent[Any, Any], resources: Sequence[Resource], *, gone: bool) -
         log.warning("what an interrupted change has left could not be removed", extra={"cause": failure.message})
     except Exception:  # as above
         log.exception("agent failed to tidy up", extra={"kind": resources[0].kind})
+
+
+def give_up_update(agent: Agent[Any, Any], resource: Resource, why: str) -> str:
+    """`agent.give_up_update`: why there is no way back, or nothing."""
+    if not isinstance(agent, GoesBack):
+        return "its agent knows no way back"
+    try:
+        return agent.give_up_update(resource, why)
+    except (Retry, Stalled) as failure:
+        return failure.message
+    except Exception as error:  # as above
+        log.exception("agent failed to give an update up", extra={"kind": resource.kind})
+        return _mistake(error).message
 
 
 def listed(agent: Lists, ctx: Context) -> Sequence[Owned] | Failure:

@@ -14,7 +14,7 @@ from controller.engine.parts import Parts
 from controller.engine.passes import Pass, Subject, Verdict, subject_of
 from controller.engine.revision import Condition
 from controller.engine.stores import Record
-from controller.engine.trial import begun, taken_up
+from controller.engine.trial import begun, is_update, taken_up, updating
 from controller.engine.witness import Witness
 from resources.kinds import model_of
 from resources.meta import DeletionPolicy, Key, Resource
@@ -77,6 +77,8 @@ class Ledger:
             # By the handle that an interrupted creation or replacement was recognised by.
             handle = subject.record.handle if subject.record else record.handle
             intent = replace(record, intent=action, intended=intended, handle=handle)
+            if each.plan.updates and not is_update(record):
+                return updating(intent, self._clock.wall())
             return begun(intent, subject, self._clock.wall())
         assert subject.entry is not None
         is_adoption = action is Action.ADOPT
@@ -96,6 +98,8 @@ class Ledger:
                 gone.append(each.key)
                 continue
             record = self._record(subject, outcome.handle, subject.record)
+            if each.plan.updates:
+                record = updating(record, self._clock.wall())
             adopted = each.plan.action is Action.ADOPT or (record.adopted and each.plan.action is not Action.REPLACE)
             kept = record.kept if outcome.kept is None else outcome.kept
             confirmed.append(replace(record, adopted=adopted, kept=kept))

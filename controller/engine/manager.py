@@ -27,7 +27,7 @@ from controller.engine.lane import Lane
 from controller.engine.latencies import Latencies
 from controller.engine.ledger import recorded
 from controller.engine.parts import Parts
-from controller.engine.passes import Pass, Verdict, ended, subject_of
+from controller.engine.passes import Pass, Subject, Verdict, ended, subject_of
 from controller.engine.pruner import Pruner
 from controller.engine.queue import Priority, Queue
 from controller.engine.reconcile import Reconciler
@@ -130,6 +130,7 @@ class Manager:
         give_up = self._clock.monotonic() + timeout
         for key in errand.everything:
             self._queue.reset(key)
+            self.reconciler.forgive(key)
         self._add(errand.begun(), Priority.EDIT)
         with self._lock:
             while self._unsettled(errand) and not (
@@ -486,10 +487,17 @@ class Manager:
     def _roll_out(self, passes: Sequence[Pass]) -> None:
         """Has everything looked at again that is made from what was changed, by whoever waits for it, too."""
         changed = (each for each in passes if each.carried_out not in (Action.NONE, Action.DELETE) and each.subject)
-        made = {key for each in changed if subject_of(each).agent.rolls_out for key in self._index.dependents(each.key)}
+        made = {key for each in changed for key in self._made_from(subject_of(each))}
         for errand in self._errands if made else ():
             errand.reopen(made & errand.everything)
         self._add(made, Priority.DRIFT)
+
+    def _made_from(self, subject: Subject) -> Iterator[Key]:
+        """What needs it, and is another one when it has changed; files that are read may have been written just now."""
+        for key in self._index.dependents(subject.key):
+            entry = self._index.find(key)
+            if subject.agent.rolls_out or (entry and any(True for _ in entry.declared.inputs())):
+                yield key
 
     def _owners(self, keys: Iterable[Key]) -> set[Key]:
         """What stands for any of `keys`: how they are is how it is."""

@@ -77,6 +77,10 @@ class Reconciler:
         """Forgets what the user has confirmed of keys that turn out to be as declared at a periodic look."""
         self._ledger.lapse(passes)
 
+    def forgive(self, key: Key) -> None:
+        """What was refused is to be tried again at the next look."""
+        self._patience.forgive(key)
+
     # -- looking -----------------------------------------------------------------------------------------------
 
     def look(self, keys: Iterable[Key], ctx: Context, *, preview: bool = False) -> list[Pass]:
@@ -244,9 +248,13 @@ class Reconciler:
             return self._vain(subject, plan, seen, view) or _withheld(
                 subject, Verdict.SUSPENDED, plan, view.brake, seen
             )
-        if subject.edited and not subject.going_back and (waiting_for := self.waits_for(key)):
+        gated = plan.updates or (subject.edited and not subject.going_back)
+        if gated and (waiting_for := self.waits_for(key)):
             why = f"waits for {waiting_for.short} to be Ready"
             return concluded(subject, Verdict.BLOCKED, plan, Reason.DEPENDENCY_NOT_READY, why, seen)
+        if plan.updates and (first := self._updated_first(subject, view)):
+            why = f"waits until {first.short} is updated"
+            return concluded(subject, Verdict.BLOCKED, plan, Reason.DEPENDENCY_NOT_READY, why, seen, SOON)
         if around := self._changing_around(key):
             return _waiting(concluded(subject, Verdict.WORK, plan, seen=seen), around)
         if vain := self._vain(subject, plan, seen, view):
@@ -295,6 +303,20 @@ class Reconciler:
             theirs = self._index.find(dependency)
             if theirs is None or not self._board.ready(dependency, theirs.generation):
                 return dependency
+        return None
+
+    def _updated_first(self, subject: Subject, view: _View) -> Key | None:
+        """A dependency that the same update concerns, and that nobody has begun to update: an edit would show in its status."""
+        agent, others = subject.agent, []
+        for key in sorted(self._index.dependencies(subject.key)):
+            entry = self._index.find(key) if key.kind == subject.key.kind else None
+            if entry and key not in view.suspended and entry.resource.spec.driftPolicy is DriftPolicy.CORRECT:
+                others.append(entry.resource)
+        found = observe(agent, others, self._context) if others else {}
+        for other in others:
+            seen, record = found[other.key], self._stores.inventory.find(other.key)
+            if isinstance(seen, Seen) and agent.diff(other, applied(record), seen.value).updates:
+                return other.key
         return None
 
     def deletion_waits_for(self, key: Key) -> Key | None:
@@ -377,8 +399,11 @@ class Reconciler:
         agent = subject_of(passes[0]).agent
         for each in passes:
             self._give_up_half_moved(subject_of(each))
+        self._trials.updating(passes)
         self._chronicle.starting(passes)
         self._ledger.intend(passes)
+        subjects = {each.key: subject_of(each) for each in passes}
+        ctx = replace(ctx, overtaken=lambda key: self._overtaken(subjects[key]))
         outcomes = apply(agent, [each.step for each in passes if each.step], ctx)
         self._ledger.confirm(passes, outcomes)
         again = [each for each in passes if isinstance(outcomes[each.key], Done) and subject_of(each).entry]

@@ -2,6 +2,7 @@
 
 An edit is on trial from its first attempt until the thing has been Ready for a while: then it is what is good. One that
 does not become Ready within the kind's deadline is given up, and what was good before is in force until the next edit.
+What no edit brings (a newer image under the same tag) is on trial as well; its agent knows what there was before.
 """
 
 from __future__ import annotations
@@ -31,6 +32,19 @@ def begun(record: Record, subject: Subject, now: float) -> Record:
     if subject.edit is not None or not subject.edited or subject.resource.ready_within() is None:
         return record
     return _tried(replace(record, given_up="", given_up_why=""), subject.digest, now, again=False)
+
+
+def updating(record: Record, now: float) -> Record:
+    """`record` where what is good already is made anew of something newer: on trial it is once more.
+
+    So of what is on trial and good at a time it is not the spec that can be taken back, but what it was made of.
+    """
+    return replace(record, tried=record.digest, tried_at=now) if record.digest == record.good_digest else record
+
+
+def is_update(record: Record) -> bool:
+    """Whether what is on trial is no edit."""
+    return bool(record.tried) and record.tried == record.good_digest
 
 
 def taken_up(record: Record, before: Record | None, subject: Subject, now: float) -> Record:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from controller.engine.agent import Agent, Context, Seen
-from controller.engine.asking import observe
+from controller.engine.asking import give_up_update, observe
 from controller.engine.ledger import recorded
 from controller.engine.parts import Parts
 from controller.engine.passes import Pass, Subject, Verdict, subject_of
-from controller.engine.stores import Record
-from controller.engine.trial import NAMED, given_up, proven, settling, stand_in
+from controller.engine.stores import Level, Record
+from controller.engine.trial import NAMED, given_up, is_update, proven, settling, stand_in
 from resources.conditions import Reason, Type
 from resources.meta import Key, Resource
 from resources.notation import duration_text
@@ -102,6 +102,20 @@ class Trials:
         began = record.tried_at if record.tried == record.digest else 0.0
         return max(0.0, self._clock.wall() - max(ready.since if ready else 0.0, began))
 
+    def updating(self, passes: Sequence[Pass]) -> None:
+        """Of what is about to be updated, what is Ready now is what there is to go back to; so where no controller runs."""
+        good = []
+        for each in passes:
+            record = self._inventory.find(each.key) if each.plan.updates else None
+            within = subject_of(each).resource.ready_within()
+            if record is None or within is None or record.good_digest == record.digest:
+                continue
+            ready_for = self._ready_for(record)
+            if ready_for is not None and ready_for >= settling(within):
+                good.append(proven(record))
+        if good:
+            self._inventory.confirm(good)
+
     # -- after a pass ------------------------------------------------------------------------------------------
 
     def judge(self, passes: Sequence[Pass], *, looked: bool) -> list[Pass]:
@@ -128,7 +142,9 @@ class Trials:
         if within is None or record is None:
             return each, None
         match each.verdict:
-            case Verdict.READY if record.digest == subject.digest != record.good_digest:
+            case Verdict.READY if record.digest == subject.digest and (
+                record.digest != record.good_digest or is_update(record)
+            ):
                 return self._after_ready(each, record, within)
             case Verdict.WORK | Verdict.WAITING | Verdict.RETRY | Verdict.STALLED if record.tried == subject.digest:
                 return self._after_not_ready(each, record, within, looked)
@@ -158,8 +174,13 @@ class Trials:
         left = 0.0 if hopeless else within - watch.spent - (now - watch.since)
         if left > 0:
             return replace(each, by=left), None
-        what = "would not become Ready" if hopeless else f"not Ready within {duration_text(within)}"
-        why = f"{what} ({self._trouble(each)})"
+        if each.reason == Reason.NOT_READY_IN_TIME:
+            why = each.message.partition("; ")[0]  # its agent has waited for it, and says so
+        else:
+            what = "would not become Ready" if hopeless else f"not Ready within {duration_text(within)}"
+            why = f"{what} ({self._trouble(each)})"
+        if is_update(record):
+            return self._update_failed(each, record, watch, why, looked)
         obstacle = self._obstacle(each, record, watch)
         if obstacle:
             return _left_as_it_is(each, why, obstacle, new=not record.good_digest), None
@@ -168,6 +189,22 @@ class Trials:
         entry = subject_of(each).entry
         assert entry is not None
         return replace(each, verdict=Verdict.AGAIN, step=None), given_up(record, entry, why)
+
+    def _update_failed(
+        self, each: Pass, record: Record, watch: _Watch, why: str, looked: bool
+    ) -> tuple[Pass, Record | None]:
+        """What it was made of before is taken again. That it was not even made leaves nothing that could do harm."""
+        resource = subject_of(each).resource
+        obstacle = _unwanted(resource) or ("" if each.plan.updates else _may_harm(resource, watch))
+        if not obstacle and not looked:
+            return replace(each, verdict=Verdict.RETRY, after=0.0), None
+        if not obstacle and (lost := give_up_update(subject_of(each).agent, resource, why)):
+            obstacle = f"not rolled back because {lost}; edit it"
+        if obstacle:
+            return _left_as_it_is(each, why, obstacle, new=False), None
+        self._board.record(each.key, Level.WARNING, Reason.ROLLED_BACK, f"gave up its update: {why}")
+        self._listener.rolled_back(each.key)
+        return replace(each, verdict=Verdict.AGAIN, step=None), replace(record, tried="", tried_at=0.0)
 
     def _watch(self, record: Record, digest: str, within: float) -> _Watch:
         """Of a trial that an earlier process began some of the time has passed, but there is always enough for a look."""
@@ -205,14 +242,10 @@ class Trials:
             return "not rolled back because what was recorded of it can't be read any more; edit it"
         if lost := self._lost(good):
             return f"not rolled back because {lost}; edit it"
-        if resource.rolls_back() is False:
-            return "not rolled back, for that has to be asked for: set rollback: true, or edit it"
-        if resource.rolls_back() is None and record.digest == subject_of(each).digest and watch.writes != "":
-            what = watch.writes or "what it mounts"
-            return (
-                f"not rolled back because {what} may hold data that the newer program has changed: "
-                "set rollback: true, or edit it"
-            )
+        if unwanted := _unwanted(resource):
+            return unwanted
+        if record.digest == subject_of(each).digest and (harm := _may_harm(resource, watch)):
+            return harm
         if record.digest == subject_of(each).digest and self._is_as_it_was(subject_of(each), good):
             inputs = any(True for _ in (*resource.inputs(), *resource.trees()))
             kept = " (the former content of files that it refers to is not kept)" if inputs else ""
@@ -232,6 +265,20 @@ class Trials:
                 return f"{holder.short} has {claim} now, which it had then"
         missing = sorted(each for each in good.dependencies() if self._index.find(each) is None)
         return f"{missing[0].short}, which it needed then, is not declared any more" if missing else ""
+
+
+def _unwanted(resource: Resource) -> str:
+    if resource.rolls_back() is not False:
+        return ""
+    return "not rolled back, for that has to be asked for: set rollback: true, or edit it"
+
+
+def _may_harm(resource: Resource, watch: _Watch) -> str:
+    """Whether a former program could meet data that a newer one has changed."""
+    if resource.rolls_back() is not None or watch.writes == "":
+        return ""
+    what = watch.writes or "what it mounts"
+    return f"not rolled back because {what} may hold data that the newer program has changed: set rollback: true, or edit it"
 
 
 def good_of(record: Record) -> Resource | None:
@@ -260,7 +307,8 @@ def _hopeless(each: Pass) -> bool:
     """Whether nothing more will be tried, and waiting would not help."""
     as_declared = each.plan.empty or each.carried_out is not Action.NONE
     ill = as_declared and each.seen is not None and each.seen.health.stalled and not each.seen.health.ready
-    return each.verdict is Verdict.STALLED and (ill or each.reason == Reason.DIFF_PERSISTS)
+    said = each.reason in (Reason.DIFF_PERSISTS, Reason.NOT_READY_IN_TIME)
+    return each.verdict is Verdict.STALLED and (ill or said)
 
 
 def _left_as_it_is(each: Pass, why: str, obstacle: str, *, new: bool) -> Pass:

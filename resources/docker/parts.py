@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -9,7 +10,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from resources.docker.names import BUILT_IN_NETWORKS
 from resources.docker.sharing import Mac
-from resources.docker.values import Addresses, InnerPath, IPv4, IPv6, Names, Size, Span, sorted_set
+from resources.docker.values import Addresses, InnerPath, IPv4, IPv6, Names, Signal, Size, Span, sorted_set
 from resources.meta import Model, beside_the_manifest
 from resources.rules import MANY, NOT_BESIDE_A_FILE, PATH_MAX, TEXT_MAX, Rule, keyed_by
 
@@ -23,6 +24,29 @@ class State(StrEnum):
     RUNNING = "running"
     STOPPED = "stopped"
     COMPLETED = "completed"
+
+
+class Strategy(StrEnum):
+    RECREATE = "recreate"
+    START_FIRST = "startFirst"
+
+
+class OnChange(StrEnum):
+    RESTART = "restart"
+    SIGNAL = "signal"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """Observed: a mount whose content is another one than that which the container runs with, and what is to be done.
+
+    `before` and `now` are parts of keyed digests; `before` is empty where it is not known.
+    """
+
+    before: str
+    now: str
+    action: OnChange
 
 
 class PullPolicy(StrEnum):
@@ -44,7 +68,7 @@ def _mount_source(source: str | None, info: ValidationInfo) -> str | None:
 
 # Fields of a mount that have a meaning for one type only.
 _FITTING = {
-    MountType.BIND: ("source", "propagation", "recursive", "createHostPath", "selinux"),
+    MountType.BIND: ("source", "propagation", "recursive", "createHostPath", "selinux", "onChange", "signal"),
     MountType.VOLUME: ("source", "external", "nocopy", "subpath"),
     MountType.TMPFS: ("size", "mode"),
 }
@@ -58,6 +82,9 @@ def _unfitting(kind: MountType) -> tuple[str, ...]:
 
 def _given(name: str) -> str:
     return f"(has(self.{name}) && self.{name})" if name in _FLAGS else f"has(self.{name})"
+
+
+_ITS_OWN_EDITS = "cannot act on edits of what the container itself may write: give readOnly: true with onChange"
 
 
 class Mount(Model):
@@ -75,6 +102,11 @@ class Mount(Model):
             f"has(self.source) || !(self.type == 'bind' || {_given('external')})",
             "cannot mount without source: say which path or volume",
         ),
+        Rule(
+            "!has(self.signal) || (has(self.onChange) && self.onChange == 'signal')",
+            "cannot use signal without onChange: signal: give both",
+        ),
+        Rule("!has(self.onChange) || (has(self.readOnly) && self.readOnly)", _ITS_OWN_EDITS),
         Rule(
             "self.type != 'bind' || !has(self.source) || self.source.matches('^(/|~/|~$)')",
             NOT_BESIDE_A_FILE,
@@ -123,6 +155,14 @@ class Mount(Model):
     mode: Annotated[str, Field(pattern="^[0-7]{3,4}$")] | None = Field(
         default=None, description='tmpfs: permissions of its root in octal, in quotes: "1777".'
     )
+    onChange: OnChange | None = Field(
+        default=None,
+        description="bind, with readOnly: what an edit of the content of the file, or of what is in the directory, does to the "
+        "container. restart; signal: sends it the signal; nothing: the edit is noted. Unset: the content is not looked at.",
+    )
+    signal: Signal | None = Field(
+        default=None, description="bind: the signal that onChange: signal sends. Unset: SIGHUP."
+    )
 
     @model_validator(mode="after")
     def _fits_the_type(self) -> Self:
@@ -130,6 +170,10 @@ class Mount(Model):
             raise ValueError(f"cannot use {', '.join(wrong)} with type: {self.type}")
         if not self.source and (self.type is MountType.BIND or self.external):
             raise ValueError("cannot mount without source: say which path or volume")
+        if self.signal and self.onChange is not OnChange.SIGNAL:
+            raise ValueError("cannot use signal without onChange: signal: give both")
+        if self.onChange and not self.readOnly:
+            raise ValueError(_ITS_OWN_EDITS)
         return self
 
 

@@ -7,13 +7,14 @@ resource is loaded, so that what is written in two ways is one thing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from resources.docker import beside
 from resources.docker.engines import EngineSpec, engine_of, engines_apart
 from resources.docker.limits import Limits, LimitsObserved, Surroundings, SurroundingsObserved
 from resources.docker.names import LONE_NETWORKS, NEW_SUFFIX, OLD_SUFFIX
@@ -27,8 +28,10 @@ from resources.docker.parts import (
     Mount,
     Mounts,
     MountType,
+    Outdated,
     PullPolicy,
     State,
+    Strategy,
     Ulimits,
 )
 from resources.docker.placing import InnerFile, InnerFiles
@@ -61,6 +64,7 @@ from resources.meta import (
     LocalPath,
     Resource,
     SecretRef,
+    Tree,
     seconds,
     world_name,
 )
@@ -127,6 +131,12 @@ class Basics(EngineSpec):
         description="running, stopped, or completed: it runs once, is Ready when it has ended with exit code 0, and runs "
         "again when its spec changes or the container is removed.",
     )
+    strategy: Strategy | None = Field(
+        default=None,
+        description="How a new container takes the place of the old one. recreate: the old one stops, then the new one starts. "
+        "startFirst: the new one is started beside it, and the old one stops when that is Ready; until then both run. "
+        "Unset: recreate.",
+    )
     minReadySeconds: Annotated[int, Field(ge=0, le=MANY_TIMES)] | None = Field(
         default=None, description="Seconds that it must have been running before it counts as Ready."
     )
@@ -153,8 +163,8 @@ class Basics(EngineSpec):
     )
     envFile: Annotated[tuple[LocalPath, ...], Field(max_length=MANY)] | None = Field(
         default=None,
-        description="Files with NAME=value lines, the value plain or in quotes; later files win. Changing one replaces the "
-        "container. Relative paths start at the directory of the manifest.",
+        description="Files with NAME=value lines, the value plain or in quotes, with a comment after a space and #; later files "
+        "win. Changing one replaces the container. Relative paths start at the directory of the manifest.",
     )
     ports: Ports | None = Field(
         default=None,
@@ -272,6 +282,7 @@ class ContainerSpec(Surroundings, Limits, Basics):
             "!has(self.macAddress) || !has(self.networks) || !self.networks.exists(each, has(each.macAddress))",
             "cannot set macAddress both of the container and in networks: write it in networks",
         ),
+        *beside.RULES,
         # That no two entries have the very same target or name is in the type of these lists.
         Rule(
             "!has(self.volumes) || [self.volumes.map(each, each.target)]"
@@ -316,6 +327,7 @@ def _contradictions(spec: ContainerSpec) -> Iterator[str]:
         yield f'cannot complete with restart: {spec.restart}: use on-failure or "no"'
     if spec.containerName and spec.containerName.endswith((NEW_SUFFIX, OLD_SUFFIX)):
         yield f"cannot use the name {spec.containerName}: Pegasus2 names containers so while it replaces them"
+    yield from beside.contradictions(spec)
     targets = [mount.target for mount in spec.volumes or ()] + [*(spec.tmpfs or ())]
     if twice := {target for target in targets if targets.count(target) > 1}:
         yield f"cannot mount two things at {min(twice)}"
@@ -345,13 +357,15 @@ class ContainerObserved(SurroundingsObserved, LimitsObserved):
     """A container as it is, in the words of its spec: see there. What the image or the engine supplied is None, unless declared.
 
     In `secretEnv` a value that is as it should be is its reference, any other a digest. `leftovers` are the containers
-    that an interrupted replacement left beside this one.
+    that an interrupted replacement left beside this one; `update` is the image that its tag has come to name; `tag` one that
+    was given up and that the tag names all the same; `contents` are the mounts whose content is another than it runs with.
     """
 
     image: str | None = None
     pullPolicy: str | None = None
     containerName: str | None = None
     state: str | None = None
+    strategy: str | None = None
     minReadySeconds: int | None = None
     readyTimeout: str | None = None
     rollback: bool | None = None
@@ -391,6 +405,9 @@ class ContainerObserved(SurroundingsObserved, LimitsObserved):
     capDrop: tuple[str, ...] | None = None
     securityOpt: tuple[str, ...] | None = None
     leftovers: tuple[str, ...] = ()
+    update: str = ""
+    tag: str = ""
+    contents: Mapping[str, Outdated] = field(default_factory=dict)
 
 
 class Container(Resource):
@@ -453,6 +470,8 @@ class Container(Resource):
         for mount in self.spec.volumes or ():
             if mount.external and mount.source:
                 yield Claim("volume name", mount.source, place=engine)
+        for path in self._watched():
+            yield Claim("path", str(path))
         for name in sorted(self.spec.companions()):
             yield Claim("container name", name, place=engine)
 
@@ -475,9 +494,19 @@ class Container(Resource):
         for option in self.spec.securityOpt or ():
             if profile := seccomp_profile(option):
                 yield Path(profile)
+        yield from self._watched()
+
+    def trees(self) -> Iterable[Tree]:
+        """Whether a path is that of a file or of a directory only its content tells; one that is a file is no tree."""
+        return (Tree(str(path)) for path in self._watched())
 
     def confidential(self) -> Iterable[Path]:
-        return map(Path, self.spec.envFile or ())
+        """A program's own file may hold its passwords."""
+        yield from map(Path, self.spec.envFile or ())
+        yield from self._watched()
+
+    def _watched(self) -> Iterator[Path]:
+        return (Path(mount.source) for mount in self.spec.volumes or () if mount.onChange and mount.source)
 
 
 def seccomp_profile(option: str) -> str:

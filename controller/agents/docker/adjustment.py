@@ -33,9 +33,11 @@ LIMITS = {
     "cpuset": ("CpusetCpus",),
     "pidsLimit": ("PidsLimit",),
 }
-LIVE = frozenset({*LIMITS, "restart", "networks", "state", "containerName", "leftovers"})
+CONTENTS = "contents"  # of mounted files, with which it was not started
+TAG = "tag"  # what its tag names: an image that was given up
+LIVE = frozenset({*LIMITS, "restart", "networks", "state", "containerName", "leftovers", TAG, CONTENTS})
 # What can change about a container that has done its work without making it do it again.
-SETTLED = frozenset({"containerName", "leftovers", "state"})
+SETTLED = frozenset({"containerName", "leftovers", "state", TAG, CONTENTS})
 
 
 def field_of(change: Change) -> str:

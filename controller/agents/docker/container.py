@@ -8,28 +8,37 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from threading import Event as Flag
+from typing import Any
 
 from controller.agents.docker import paths
-from controller.agents.docker.adjustment import adjust, can_stay, field_of
+from controller.agents.docker.adjustment import CONTENTS, TAG, adjust, can_stay, field_of
 from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine, engine_health, writable
+from controller.agents.docker.contents import Contents, catch_up, told_of, watched
 from controller.agents.docker.events import attributes, hints
 from controller.agents.docker.execution import execute
 from controller.agents.docker.failures import TASK_LEFT_BEHIND, explained, failure, tolerated
 from controller.agents.docker.health import health_of
 from controller.agents.docker.images import Images
+from controller.agents.docker.last_words import last_words
 from controller.agents.docker.logs import Reading, absent
 from controller.agents.docker.lookup import Found, Sight, look, names_of_companions
 from controller.agents.docker.making import make, restart, start
 from controller.agents.docker.marks import mark_in, marked_by, owned_in, temporary
 from controller.agents.docker.measuring import Measuring
+from controller.agents.docker.proving import Times
+from controller.agents.docker.refused import Refused
 from controller.agents.docker.replacement import Replacement, clear
 from controller.agents.docker.stopping import grace, halt, restore_policy
 from controller.agents.docker.translation import observed_container, restart_text, written
+from controller.agents.docker.updates import Updates, short, take_back
 from controller.engine.agent import (
+    HEALTHY,
     AgentHealth,
     Context,
+    Described,
     Done,
     Execution,
     Failure,
@@ -49,7 +58,7 @@ from controller.engine.agent import (
 )
 from controller.engine.diff import changed_fields, plain, within
 from resources.docker.names import NEW_SUFFIX, OLD_SUFFIX
-from resources.docker.parts import Attachment, PullPolicy, State
+from resources.docker.parts import Attachment, OnChange, PullPolicy, State, Strategy
 from resources.kinds.container import Container, ContainerObserved
 from resources.meta import Claim, Key, Resource
 from resources.notation import canonical_image
@@ -84,6 +93,8 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         self._installation = setup.installation
         self._now = now
         self._images = Images(client)
+        self._updates = Updates(Refused(setup.home))
+        self._contents = Contents(setup.home)
         self._known = Known()
         self._measuring = Measuring(client)
 
@@ -92,10 +103,11 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
             sight = look(self._engine, resources, self._installation)
             self._images.learn(sight.images, sight.image_ids())
             others = names_of_companions(self._engine, sight)
-        return {resource.key: self._seen(resource, sight, others, ctx) for resource in resources}
+        noted = self._contents.read() if any(any(watched(resource)) for resource in resources) else {}
+        return {resource.key: self._seen(resource, sight, others, noted, ctx) for resource in resources}
 
     def _seen(
-        self, resource: Container, sight: Sight, others: Mapping[str, str], ctx: Context
+        self, resource: Container, sight: Sight, others: Mapping[str, str], noted: Mapping[str, Any], ctx: Context
     ) -> Seen[ContainerObserved] | Failure:
         found = sight.containers[resource.key]
         if isinstance(found, EngineError):
@@ -104,14 +116,21 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         if live is None:
             return Seen(None)
         self._known.learn(resource.key, live["Id"], grace(live))
-        supplied = self._images.supplied(live, sight.images[resource.spec.image])
+        named = sight.images[resource.spec.image]
+        update = self._updates.of(resource.spec.image, live, named)
+        supplied = replace(self._images.supplied(live, named), current=update.current)
         names = tuple(sorted(each["Name"].removeprefix("/") for each in found.leftovers))
         try:
             inside = partial(self._engine.file, live["Id"])
             value = observed_container(resource, live, supplied, ctx.secrets, names, ctx.read_from, others, inside)
         except (Retry, Stalled) as unknown:  # a secret; the other containers are none the worse for it
             return unknown
-        health = health_of(resource.spec, live, self._now())
+        present = self._contents.present(resource, ctx)
+        contents = self._contents.outdated(resource, live, present, noted, self._now())
+        value = replace(value, update=update.to, tag=short(update.tag), contents=contents)
+        health = health_of(resource.spec, live, self._now(), lambda: last_words(self._engine, live))
+        if health == HEALTHY and update.given_up:
+            health = replace(health, message=update.given_up)
         mark = mark_in(live["Config"]["Labels"])
         return Seen(value, live["Id"], mark, health, writes=written(live))
 
@@ -122,12 +141,18 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         if not changes:
             return Plan(desired.key, Action.NONE)
         if not can_stay(desired, observed.networks or (), changes):
-            return Plan(desired.key, Action.REPLACE, changes, Disruption.RECREATE)
+            updates = bool(observed.update) and all(change.why is Why.DRIFTED for change in changes)
+            return Plan(desired.key, Action.REPLACE, changes, Disruption.RECREATE, updates=updates)
         stops = any(change.path == "state" and change.desired == State.STOPPED for change in changes)
-        return Plan(desired.key, Action.UPDATE, changes, Disruption.RESTART if stops else Disruption.NOTHING)
+        stops = stops or any(each.action is OnChange.RESTART for each in observed.contents.values())
+        disruption = Disruption.RESTART if stops else Disruption.NOTHING
+        return Plan(desired.key, Action.UPDATE, changes, disruption, notes=told_of(desired, observed.contents))
 
     def slow(self, plan: Plan, desired: Container | None) -> bool:
-        """Pulling an image, or stopping what may take long to stop."""
+        """Pulling an image, waiting until a new one is Ready, or stopping what may take long to stop."""
+        replaces = plan.action in (Action.REPLACE, Action.ADOPT) and plan.disruption is Disruption.RECREATE
+        if replaces and desired and desired.spec.strategy is Strategy.START_FIRST:
+            return True
         creates = plan.action in (Action.CREATE, Action.REPLACE, Action.ADOPT)
         if creates and desired:
             always = desired.spec.pullPolicy is PullPolicy.ALWAYS
@@ -138,7 +163,10 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
 
     def create(self, step: ContainerStep, ctx: Context) -> Done:
         container = _desired(step)
-        identity = make(self._writable, container, container.container_name, step.mark, ctx)
+        bring = partial(self._updates.pulled, self._writable, container.spec.image)
+        present = self._contents.present(container, ctx)
+        identity = make(self._writable, container, container.container_name, step.mark, ctx, bring=bring)
+        self._contents.note(step.key, identity, present)
         if container.spec.state is not State.STOPPED:
             start(self._writable, container, identity)
         return Done(identity)
@@ -151,19 +179,48 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         if policy and container.spec.restart is None and policy != restart_text(live["HostConfig"]["RestartPolicy"]):
             restore_policy(self._writable, live["Id"], policy)
         fields = {field_of(change) for change in step.plan.changes}
+        if TAG in fields:
+            take_back(self._writable, container.spec.image, live["Image"])
+        present = self._contents.present(container, ctx)
         try:
             adjust(self._writable, container, live, _networks(step), fields)
         except Retry as refused:
             if refused.reason != TASK_LEFT_BEHIND:
                 raise
             return self.replace(step, ctx)  # the engine will never start this one
-        return Done(live["Id"])
+        contents = step.seen.value.contents if step.seen.value else {}
+        started = catch_up(self._writable, container, live, contents) if "state" not in fields else True
+        if contents:
+            self._contents.note(step.key, live["Id"], present, started=started)
+        return Done(live["Id"], message="; ".join(told_of(container, contents)))
 
     def replace(self, step: ContainerStep, ctx: Context) -> Done:
         container = _desired(step)
-        found = self._look_again(container)
-        replacement = Replacement(self._writable, container, step.last, self._same(found, step), found.leftovers)
-        return Done(replacement.carry_out(step.mark, ctx))
+        reference = container.spec.image
+        found, named = self._look_at_both(container)
+        old = self._same(found, step)
+        edited = step.last is None or step.last.spec != container.spec
+        former = self._updates.follow(self._writable, reference, old, named, anew=edited or step.plan.updates)
+        present = self._contents.present(container, ctx)
+        replacement = Replacement(
+            self._writable,
+            container,
+            step.last,
+            old,
+            found.leftovers,
+            Times(self._now),
+            former,
+            bring=partial(self._updates.pulled, self._writable, reference),
+        )
+        identity = replacement.carry_out(step.mark, ctx)
+        self._contents.note(step.key, identity, present)
+        return Done(identity)
+
+    def give_up_update(self, resource: Container, why: str) -> str:
+        found, named = self._look_at_both(resource)
+        if found.live is None:
+            return "it is not there"
+        return self._updates.give_up(self._engine, resource.spec.image, found.live, named, why)
 
     def adopt(self, step: ContainerStep, ctx: Context) -> Done:
         if not step.plan.changes:
@@ -175,6 +232,7 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         """Anonymous volumes stay: they may hold what can't be made again."""
         assert step.last is not None
         found = self._look_again(step.last)
+        self._contents.forget(step.key)
         if found.live is None:
             return Done()
         live = self._same(found, step)
@@ -185,11 +243,16 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         return Done()
 
     def _look_again(self, container: Container) -> Found:
+        return self._look_at_both(container)[0]
+
+    def _look_at_both(self, container: Container) -> tuple[Found, Json | None]:
+        """The container, and the image that its spec names now."""
         with explained(f"look at the container {container.container_name}"):
-            found = look(self._engine, [container], self._installation).containers[container.key]
+            sight = look(self._engine, [container], self._installation)
+            found = sight.containers[container.key]
             if isinstance(found, EngineError):
                 raise found
-            return found
+            return found, sight.images[container.spec.image]
 
     def _same(self, found: Found, step: ContainerStep) -> Json:
         """The container, live. Raises Retry when it is not the one that the step was planned for."""
@@ -230,6 +293,11 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         named = [((each["Names"] or [""])[0].removeprefix("/"), each) for each in listed]
         named.sort(key=lambda pair: (temporary(pair[0]), pair[0]))
         return owned_in(Container, ((each["Id"], each["Labels"], _finding(name, each)) for name, each in named))
+
+    def describe(self, names: Sequence[str], owned: Mapping[str, Key], *, plain: bool) -> Described:
+        from controller.agents.docker.describing import describe  # nothing else than p2 import asks for it
+
+        return describe(self._engine, names, owned, plain=plain)
 
     def health(self, ctx: Context) -> AgentHealth:
         return engine_health(self._engine)
@@ -297,6 +365,11 @@ def _changes(desired: Container, last: Container | None, observed: ContainerObse
     unset = spec.unset["networks"]
     if spec.networks is None and observed.networks == () and not any(within("networks", path) for path in spec.ignore):
         changes.append(Change("networks", [], plain(unset), Why.DRIFTED))  # cut off from all: nobody wants that
+    if observed.tag:
+        changes.append(Change(TAG, observed.tag, "the former image", Why.DRIFTED))
+    for target, each in sorted(observed.contents.items()):
+        if not any(within(f"{CONTENTS}.{target}", path) for path in spec.ignore):
+            changes.append(Change(f"{CONTENTS}.{target}", each.before or None, each.now, Why.EDITED))
     if observed.leftovers:
         changes.append(Change("leftovers", list(observed.leftovers), None, Why.DRIFTED))
     return tuple(changes)

@@ -11,7 +11,7 @@ from typing import Any
 from controller.agents.docker.client import Json
 from controller.agents.docker.environment import wanted_environment
 from controller.agents.docker.joining import default_links, network_mode, networking
-from controller.agents.docker.marks import CARRIED, PREDECESSOR, PREDECESSOR_RESTART, labels_of
+from controller.agents.docker.marks import CARRIED, FORMER_IMAGE, PREDECESSOR, PREDECESSOR_RESTART, labels_of
 from controller.agents.docker.mounting import mounts
 from controller.engine.agent import Mark, Secrets, Stalled
 from resources.docker.parts import BlkioConfig, DeviceRequest, Healthcheck
@@ -28,10 +28,16 @@ class Legacy:
     predecessor: str = ""  # its id
     restart: str = ""  # its restart policy
     volumes: Mapping[str, str] = field(default_factory=dict)  # its anonymous volumes, by where they are mounted
+    image: str = ""  # the id of its image, where that was another one
 
     def labels(self) -> dict[str, str]:
         carried = "\n".join(sorted(self.volumes))
-        labels = {PREDECESSOR: self.predecessor, PREDECESSOR_RESTART: self.restart, CARRIED: carried}
+        labels = {
+            PREDECESSOR: self.predecessor,
+            PREDECESSOR_RESTART: self.restart,
+            CARRIED: carried,
+            FORMER_IMAGE: self.image,
+        }
         return {name: value for name, value in labels.items() if value}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from datetime import datetime
 
 from controller.agents.docker.client import Json
@@ -17,8 +18,11 @@ GONE_SOON = 0.2  # seconds between looks at a container that is being removed
 PROBE = 1.0  # seconds between looks at a health check that has not decided yet
 
 
-def health_of(spec: ContainerSpec, live: Json, now: float) -> Health:
-    """`now`: seconds since the epoch. Differences are not its business: a container that should run and doesn't is drift."""
+def health_of(spec: ContainerSpec, live: Json, now: float, last_words: Callable[[], str] = str) -> Health:
+    """`now`: seconds since the epoch; `last_words`: what it has logged last, asked for where it has failed.
+
+    Differences are not its business: a container that should run and doesn't is drift.
+    """
     state = live["State"]
     if state["Status"] == "removing":
         return Health(False, "Removing", "the engine is removing it", again=GONE_SOON)
@@ -26,21 +30,22 @@ def health_of(spec: ContainerSpec, live: Json, now: float) -> Health:
         case State.STOPPED:
             return HEALTHY
         case State.COMPLETED:
-            return _completed(state)
+            return _completed(state, last_words)
         case State.RUNNING:
-            return _running(spec, live, now)
+            return _running(spec, live, now, last_words)
 
 
-def _completed(state: Json) -> Health:
+def _completed(state: Json, last_words: Callable[[], str]) -> Health:
     if state["Running"] or state["Status"] == "created":
         return Health(False, "Progressing", "running; Ready when it has ended with exit code 0")
     if state["ExitCode"] == 0:
         return Health(message="completed")
-    message = f"failed with exit code {state['ExitCode']}{_detail(state)}; it runs again when its spec changes or it is removed"
+    said = f"failed with exit code {state['ExitCode']}{_detail(state)}{last_words()}"
+    message = f"{said}; it runs again when its spec changes or it is removed"
     return Health(False, "Failed", message, stalled=not state.get("Restarting"))
 
 
-def _running(spec: ContainerSpec, live: Json, now: float) -> Health:
+def _running(spec: ContainerSpec, live: Json, now: float, last_words: Callable[[], str]) -> Health:
     state, restarts = live["State"], live.get("RestartCount", 0)
     if state.get("Restarting"):
         return Health(
@@ -48,8 +53,9 @@ def _running(spec: ContainerSpec, live: Json, now: float) -> Health:
         )
     if not state["Running"]:
         name = live.get("Name", "").removeprefix("/")
-        return Health(message=f"it has exited with code {state['ExitCode']}{_detail(state)}; see docker logs {name}")
-    since = _passed(now - _epoch(state["StartedAt"]))
+        said = f"it has exited with code {state['ExitCode']}{_detail(state)}{last_words()}"
+        return Health(message=f"{said}; see docker logs {name}")
+    since = running_for(live, now)
     if restarts and since < SETTLED:
         message = f"restarted {restarts} times, last {max(since, 0):.0f} s ago"
         return Health(False, "CrashLoop", message, again=SETTLED - since)
@@ -59,9 +65,13 @@ def _running(spec: ContainerSpec, live: Json, now: float) -> Health:
     return _probed(state.get("Health") or {})
 
 
-def _passed(seconds: float) -> float:
-    """A start that lies ahead was before somebody set the clock back: how long ago can't be known, nor need be waited for."""
-    return seconds if seconds > -SETTLED else math.inf
+def running_for(live: Json, now: float) -> float:
+    """Seconds since its last start.
+
+    One that lies ahead was before somebody set the clock back: how long ago can't be known, nor need be waited for.
+    """
+    passed = now - epoch(live["State"]["StartedAt"])
+    return passed if passed > -SETTLED else math.inf
 
 
 def _probed(check: Json) -> Health:
@@ -81,7 +91,7 @@ def _detail(state: Json) -> str:
     return f" ({state['Error']})" if state.get("Error") else ""
 
 
-def _epoch(stamp: str) -> float:
+def epoch(stamp: str) -> float:
     """Seconds since the epoch of an engine's time stamp, which has nanoseconds."""
     whole, _, rest = stamp.removesuffix("Z").partition(".")
     return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{rest or 0}")

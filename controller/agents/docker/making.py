@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from controller.agents.docker import paths
 from controller.agents.docker.abilities import refuse_unsupported
 from controller.agents.docker.client import EngineError, Json, WritableEngine
@@ -15,9 +18,18 @@ from controller.engine.agent import Context, Mark, Retry, Stalled
 from resources.docker.parts import MountType, PullPolicy, State
 from resources.kinds.container import Container
 
+# Pulls an image that is here already; given what pulls.
+Bring = Callable[[Callable[[], None]], None]
+
 
 def make(
-    engine: WritableEngine, container: Container, name: str, mark: Mark, ctx: Context, legacy: Legacy = NO_LEGACY
+    engine: WritableEngine,
+    container: Container,
+    name: str,
+    mark: Mark,
+    ctx: Context,
+    legacy: Legacy = NO_LEGACY,
+    bring: Bring | None = None,
 ) -> str:
     """Creates the container, not started, with its networks; pulls the image if need be. Returns the id."""
     _require_volumes(engine, container)
@@ -26,7 +38,8 @@ def make(
     placed = wanted_files(container, ctx.secrets)
     config["Labels"] |= placed.labels
     if container.spec.pullPolicy is PullPolicy.ALWAYS:
-        pull(engine, container.spec.image, container.key, ctx)
+        pulls = partial(pull, engine, container.spec.image, container.key, ctx)
+        bring(pulls) if bring else pulls()
     identity = _create(engine, container, name, config, ctx)
     for attachment in wanted_networks(container.spec)[1:]:
         network = container.network_name(attachment)

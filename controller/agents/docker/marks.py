@@ -22,6 +22,9 @@ CARRIED = f"{OWN_LABELS}carried-volumes"
 PREDECESSOR = f"{OWN_LABELS}predecessor"
 PREDECESSOR_RESTART = f"{OWN_LABELS}predecessor-restart"
 
+# The id of the image that the predecessor was made of, where the tag had come to name another one.
+FORMER_IMAGE = f"{OWN_LABELS}former-image"
+
 
 def labels_of(mark: Mark) -> dict[str, str]:
     return {

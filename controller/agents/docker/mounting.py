@@ -107,6 +107,8 @@ def _observed(container: Container, point: Json, declared: Mount | None, asked: 
                 "propagation": propagation if known.propagation or propagation != "rprivate" else None,
                 "recursive": recursive if known.recursive or recursive != "enabled" else None,
                 "createHostPath": known.createHostPath,  # has had its effect when the container was made
+                "onChange": known.onChange,  # as it is looked after is nothing of the container's
+                "signal": known.signal,
                 "selinux": next((option for option in options if option in ("z", "Z")), None),
             }
         case MountType.VOLUME:

@@ -17,6 +17,10 @@ def container(name: str) -> str:
     return f"/containers/{quote(name)}/json"
 
 
+def last_of_log(identity: str, lines: int) -> str:
+    return f"/containers/{quote(identity)}/logs?stdout=1&stderr=1&tail={lines}"
+
+
 def logs(identity: str, *, follow: bool, tail: int | None, since: float) -> str:
     """With the time of each line. `since` in seconds since the epoch."""
     lines = "all" if tail is None else str(tail)
