@@ -119,6 +119,8 @@ def test_controller_builds_what_is_saved_and_heals_what_is_taken_away(shop: Shop
     eventually(lambda: all_ready(story, both), "both are Ready", 60.0)
     shop.write("page", "saved")
     eventually(lambda: shop.serves() == "saved", "what was saved is served", 60.0)
+    eventually(lambda: all_ready(story, both), "both are Ready again", 60.0)
+    started = shop.yard.started("web")
     built = shop.yard.engine.inspect_image(shop.reference)["Id"]  # type: ignore[no-untyped-call]
     repository, _, tag = shop.reference.rpartition(":")
     shop.yard.engine.tag(IMAGE, repository, tag)
@@ -126,7 +128,8 @@ def test_controller_builds_what_is_saved_and_heals_what_is_taken_away(shop: Shop
         lambda: shop.yard.engine.inspect_image(shop.reference)["Id"] == built,  # type: ignore[no-untyped-call]
         "the name stands for what was built",
     )
-    eventually(lambda: all_ready(story, both) and shop.serves() == "saved", "all is as it was", 60.0)
+    eventually(lambda: all_ready(story, both), "all is as it was", 60.0)
+    assert (shop.yard.started("web"), shop.serves()) == (started, "saved")
     eventually(lambda: at_rest_soon(controller, shop), "nothing moves any more", 60.0)
 
 
@@ -188,3 +191,15 @@ def test_build_ends_with_who_has_asked_for_it(shop: Shop) -> None:
     eventually(lambda: not runs(step), "the step has ended")
     assert shop.yard.engine.images(name=shop.reference) == []
     assert told(shop.story, "Created") == []
+
+
+def test_name_that_was_given_to_another_image_disturbs_no_container(shop: Shop) -> None:
+    story = shop.story
+    assert story.p2("apply").code == 0
+    before = shop.yard.started("web")
+    repository, _, tag = shop.reference.rpartition(":")
+    shop.yard.engine.tag(IMAGE, repository, tag)
+    assert story.p2("diff").code == 1
+    assert story.p2("apply").code == 0
+    assert (shop.yard.started("web"), shop.serves()) == (before, "hello")
+    assert story.p2("diff").code == 0
