@@ -277,6 +277,10 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
                 return _some(self._known.key(about.get("container", "")))
             case "image":
                 name = canonical_image(about.get("name", ""))
+                if declared := scope.find(
+                    Claim("image", name)
+                ):  # it may be drift, and gone before anything is made of it
+                    return [declared]
                 return [each.key for each in scope.resources() if _image_of(each) == name]
         if temporary(about.get("name", "")):
             return []  # a replacement under way
