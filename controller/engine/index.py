@@ -332,7 +332,7 @@ class Index:
 
     def problems(self) -> list[Problem]:
         """All that is wrong with the source: in files, and across resources; in the order of files."""
-        found = [problem for problems in self._broken.values() for problem in problems]
+        found = list(dict.fromkeys(problem for problems in self._broken.values() for problem in problems))
         for key, conflict in self._conflicts.items():
             origin = self._entries[key].declared.origin
             found.append(Problem(origin.file, conflict.message, field=key.short, key=key, document=origin.document))

@@ -54,6 +54,10 @@ class TreeInputs:
             self._survey(tree)
         return set(self._at)
 
+    def looked_at(self) -> set[str]:
+        """All paths that have a say in any of them."""
+        return {path for tree in self._users for path in self._survey(tree).paths}
+
     def _survey(self, tree: Tree) -> Survey:
         if tree not in self._surveys:
             self._surveys[tree] = survey = self._trees.survey(tree)

@@ -21,7 +21,7 @@ from pydantic_core import from_json
 
 from controller.agents.docker import paths
 from controller.agents.docker.ahead import DEFAULT_HOST, Ahead
-from controller.agents.docker.attaching import attached
+from controller.agents.docker.attaching import attached, upgraded
 from controller.agents.docker.standing import digest
 from controller.agents.docker.wire import Address, Answer, RefusedStream, Unreached, Wire
 from controller.engine.agent import Agent, AgentHealth, Retry, Setup, unavailable
@@ -366,20 +366,13 @@ class WritableEngine(Engine):
             url = f"{sdk.base_url}/v{sdk.api_version}/build/cancel"
             sdk.post(url, params={"id": identity}, timeout=self._timeout)
 
-    @contextmanager
-    def hijack(self, path: str, headers: Mapping[str, str], protocol: str) -> Iterator[Hijacked]:
-        """A connection that speaks `protocol` from here on. Raises EngineError where this transport can't carry it."""
-        with self._sdk() as sdk:
-            answer = sdk.post(
-                f"{sdk.base_url}/v{sdk.api_version}{path}",
-                headers={**headers, "Connection": "Upgrade", "Upgrade": protocol},
-                stream=True,
-                timeout=(self._timeout, None),
-            )
-            if answer.status_code != 101:
-                raise EngineError(answer.status_code, Answer(answer.status_code, answer.content).message)
-            with answer:
-                yield Hijacked(answer)
+    def open_session(self, headers: Mapping[str, str]) -> tuple[socket.socket, bytes]:
+        """A connection on which the engine asks us: see `session.py`. Returns it, and what has come on it already."""
+        with self._reached():
+            try:
+                return upgraded(self.address, self._timeout, "/session", {**headers, "Upgrade": "h2c"})
+            except RefusedStream as refused:
+                raise EngineError(refused.answer.status, refused.answer.message) from None
 
     def pull(self, reference: str, platform: str | None = None) -> Iterator[Json]:
         """Pulls an image, by way of a mirror where one is configured; yields the engine's messages about it.
@@ -452,24 +445,6 @@ def _messages(answer: Any) -> Iterator[Json]:
         for line in answer.iter_lines():
             if line:
                 yield json.loads(line)
-
-
-class Hijacked:
-    """What is left of an HTTP connection that has changed its protocol."""
-
-    def __init__(self, answer: Any) -> None:
-        self._stream = answer.raw._fp.fp  # with what came right behind the answer
-        if not hasattr(self._stream, "raw"):
-            raise EngineError(
-                501, "builds with secrets need an engine that is reached by a socket or by TLS, not by ssh"
-            )
-
-    def send(self, content: bytes) -> None:
-        self._stream.raw._sock.sendall(content)
-
-    def receive(self) -> bytes:
-        """What has come, or nothing when the other side has ended it."""
-        return bytes(self._stream.read1(65536))
 
 
 def writable(engine: Engine) -> WritableEngine:

@@ -38,6 +38,7 @@ from controller.engine.agent import (
     HEALTHY,
     AgentHealth,
     Context,
+    Described,
     Done,
     Execution,
     Failure,
@@ -292,6 +293,11 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         named = [((each["Names"] or [""])[0].removeprefix("/"), each) for each in listed]
         named.sort(key=lambda pair: (temporary(pair[0]), pair[0]))
         return owned_in(Container, ((each["Id"], each["Labels"], _finding(name, each)) for name, each in named))
+
+    def describe(self, names: Sequence[str], owned: Mapping[str, Key], *, plain: bool) -> Described:
+        from controller.agents.docker.describing import describe  # nothing else than p2 import asks for it
+
+        return describe(self._engine, names, owned, plain=plain)
 
     def health(self, ctx: Context) -> AgentHealth:
         return engine_health(self._engine)

@@ -9,7 +9,7 @@ the name with the digest behind it, so that the name is still ours when somebody
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from threading import Event as Flag
 from typing import ClassVar
 
@@ -22,6 +22,7 @@ from controller.agents.docker.failures import explained, failure, tolerated
 from controller.agents.docker.former import Former, surplus, users
 from controller.agents.docker.image_difference import Known, observed_image, plan_image
 from controller.agents.docker.newest import SOON, Outlook
+from controller.agents.docker.pinning import pin, unpin
 from controller.agents.docker.recipe import Dockerfile, dockerfile_of, recipe
 from controller.agents.docker.refused import Refused
 from controller.agents.docker.stock import stock
@@ -31,6 +32,7 @@ from controller.engine.agent import (
     Done,
     Failure,
     Health,
+    Pinned,
     Relist,
     Scope,
     Seen,
@@ -209,6 +211,12 @@ class ImageAgent(SingleAgent[Image, ImageObserved]):
     def stock(self, resources: Sequence[Image]) -> Sequence[Stocked]:
         with explained("list the images"):
             return stock(self._engine, self._shelf, self._outlook, resources)
+
+    def pin(self, key: Key, reference: str, ctx: Context, *, bring: bool) -> Pinned | None:
+        return pin(self._engine, key, reference, ctx, bring=bring)
+
+    def unpin(self, name: str, kept: Collection[str]) -> None:
+        unpin(self._engine, name, kept)
 
     def health(self, ctx: Context) -> AgentHealth:
         return engine_health(self._engine)

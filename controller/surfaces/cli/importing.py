@@ -1,6 +1,7 @@
 """`p2 import`: resources for what was made or written for other programs, as YAML to look through and keep.
 
-Each source of them is a module of its own, which gives resources and says what it could not take over: `import_compose.py`.
+Each source of them is a module of its own, which gives resources and says what it could not take over: `import_compose.py`,
+`import_docker.py`.
 What is printed is what `resources/writing.py` makes of them.
 """
 
@@ -18,7 +19,7 @@ from controller.surfaces.cli.words import counted, place
 if TYPE_CHECKING:
     from resources.meta import Resource
 
-_SOURCES = ("compose",)
+_SOURCES = ("compose", "docker")
 # Of these each resource gets a file of its own; all others of a kind share one.
 _OWN_FILE = frozenset({"Container", "ContainerSet"})
 
@@ -36,15 +37,24 @@ class Import(Command):
     with --skip-refused it is left out and named in a warning. Without FILE, or with a directory, the usual names are
     looked for. A resource of kind Compose keeps to the files instead: see docs/compose.md.
 
+    p2 import docker [NAME…] describes containers that run, or those of these names, with the networks and volumes that
+    they use, less what their images and the engine supply. Taking over what it prints (adopt: true) changes nothing.
+    Values of variables that look secret are not printed: it says which files they have to be written into.
+
     Examples:
+      p2 import docker web db -o state
       p2 import compose compose.yaml > state/shop.yaml
       p2 import compose compose.yaml compose.prod.yaml --profile metrics -o state
     """
 
     name = "import"
 
-    source: Annotated[str, Argument(metavar="compose", help="What to make resources from.", autocompletion=_complete)]
-    what: Annotated[tuple[str, ...], Argument(metavar="FILE…", help="The files to read, in this order.")] = ()
+    source: Annotated[
+        str, Argument(metavar="compose|docker", help="What to make resources from.", autocompletion=_complete)
+    ]
+    what: Annotated[
+        tuple[str, ...], Argument(metavar="FILE|NAME…", help="The files to read, in this order; or containers.")
+    ] = ()
     output: Annotated[
         Path | None,
         Option("-o", "--output", metavar="DIR", help="Write files there, none over another (default: print)."),
@@ -63,12 +73,20 @@ class Import(Command):
         bool, Option("--skip-refused", help="Leave out what can't be kept, with a warning for each field.")
     ] = False
 
+    plain_env: Annotated[
+        bool, Option("--plain-env", help="docker: print the values of variables that look secret, too.")
+    ] = False
+
     def run(self, app: App) -> Exit:
         match self.source:
             case "compose":
                 from controller.surfaces.cli.import_compose import compose_resources
 
                 resources = compose_resources(app, self)
+            case "docker":
+                from controller.surfaces.cli.import_docker import docker_resources
+
+                resources = docker_resources(app, self)
             case _:
                 raise Refused(f'cannot import from "{self.source}": say {" or ".join(_SOURCES)}')
         return hand_over(app, resources, self.output)
