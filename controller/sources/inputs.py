@@ -118,7 +118,7 @@ class Inputs:
 
     def looked_at(self) -> set[str]:
         """Where inputs are, and where they are looked for."""
-        found = set(self._users)
+        found = set(self._users) | self._trees.looked_at()
         return found | {os.path.realpath(path) for path in found} | {os.path.dirname(path) for path in found}
 
     def directories(self) -> set[str]:
