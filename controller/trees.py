@@ -75,11 +75,18 @@ class Trees:
             trouble = str(error)
         total.update(trouble.encode(errors="surrogateescape"))
         self._known[root] = known
-        there = frozenset(each for each in directories if os.path.isdir(each) and os.access(each, os.R_OK))
-        return Survey(total.hexdigest(), there, size, trouble)
+        there = {each for each in directories if os.access(each, os.R_OK)} or {_above(root)}
+        return Survey(total.hexdigest(), frozenset(there), size, trouble)
 
     def forget(self, tree: Tree) -> None:
         self._known.pop(os.path.realpath(tree.root), None)
+
+
+def _above(directory: str) -> str:
+    """The nearest directory that is there, in which the one that is not may appear."""
+    while not os.path.isdir(directory):
+        directory = os.path.dirname(directory)
+    return directory
 
 
 def walk(tree: Tree) -> Iterator[Item]:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
 from resources import kinds
@@ -41,7 +41,7 @@ def definition(model: type[Resource]) -> Schema:
     about = model.about
     schema = structural(model)
     spec, rules = schema["properties"]["spec"], schema.get(KEYWORD, [])
-    if not spec.get("required"):  # else a second `kubectl apply --server-side` of `spec: {}` fails: it becomes null
+    if _can_be_empty(model):  # else a second `kubectl apply --server-side` of `spec: {}` fails: it becomes null
         spec["default"] = {}
     first = [
         _column(heading, f".{path}", priority=0 if at < 2 else 1) for at, (heading, path) in enumerate(about.columns)
@@ -49,6 +49,16 @@ def definition(model: type[Resource]) -> Schema:
     columns = [*_READY, *first, *_NODE, _AGE]
     root = _root(model.__doc__ or "", spec, _status(ObjectStatus), [_LABEL_RULE, *rules])
     return _crd(model.__name__, about.plural, about.short, "Namespaced", root, columns)
+
+
+def _can_be_empty(model: type[Resource]) -> bool:
+    spec = model.model_fields["spec"].annotation
+    assert spec is not None
+    try:
+        spec()
+    except ValidationError:
+        return False
+    return True
 
 
 def machines() -> Schema:

@@ -218,6 +218,8 @@ class Spec(Model):
 
     # What a field is in the world when nobody sets it; a field dropped from a spec goes back to this (absent: empty).
     unset: ClassVar[dict[str, Any]] = {}
+    # Fields of the kind that say where the thing is and not what it is like: no comparison concerns them.
+    apart: ClassVar[frozenset[str]] = frozenset()
 
     dependsOn: tuple[Reference, ...] = Field(
         default=(),
@@ -252,8 +254,8 @@ COMMON_FIELDS = frozenset(Spec.model_fields)
 
 
 def inherited(spec: Spec) -> dict[str, Any]:
-    """The common fields that are written in the spec of a resource that stands for others, for theirs."""
-    return {name: getattr(spec, name) for name in sorted(COMMON_FIELDS & spec.model_fields_set)}
+    """The common fields, and those that say where, as written in the spec of a resource that stands for others, for theirs."""
+    return {name: getattr(spec, name) for name in sorted((COMMON_FIELDS | spec.apart) & spec.model_fields_set)}
 
 
 class Metadata(Model):
@@ -272,32 +274,25 @@ class Metadata(Model):
 class Claim(NamedTuple):
     """One thing in the world that only one resource can have.
 
-    Two claims collide when `what` and `value` are equal and their scopes are equal or either is "*".
+    Two claims collide when `what`, `value` and `place` are equal and their scopes are equal or either is "*".
     """
 
     what: str
     value: str
     scope: str = "*"
+    place: str = ""  # where each of several systems has such things for itself: which one
 
     def collides(self, other: Claim) -> bool:
         return (
             self.what == other.what
             and self.value == other.value
+            and self.place == other.place
             and (self.scope == other.scope or "*" in (self.scope, other.scope))
         )
 
     def __str__(self) -> str:
-        return f"{self.what} {self.value}" if self.scope == "*" else f"{self.what} {self.scope}:{self.value}"
-
-
-class Tree(NamedTuple):
-    """A directory whose content, all the way down, is part of the desired state.
-
-    `ignore`: files with patterns, in the format of `.dockerignore`, of what does not count; the first that is there is it.
-    """
-
-    root: str
-    ignore: tuple[str, ...] = ()
+        where = f" on {self.place}" if self.place else ""
+        return f"{self.what} {self.value if self.scope == '*' else f'{self.scope}:{self.value}'}{where}"
 
 
 # The content of a file that an expansion needs. Raises OSError.
@@ -310,6 +305,16 @@ class Unexpandable(Exception):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("; ".join(map(str, problems)))
         self.problems = problems
+
+
+class Tree(NamedTuple):
+    """A directory whose content, all the way down, is part of the desired state.
+
+    `ignore`: files with patterns, in the format of `.dockerignore`, of what does not count; the first that is there is it.
+    """
+
+    root: str
+    ignore: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,6 +358,10 @@ class Resource(Model):
     def references(self) -> Iterable[Key]:
         """Resources that the spec names without `dependsOn`; they are dependencies all the same."""
         return ()
+
+    def unfit(self, dependency: Resource) -> str:
+        """Why it can't refer to `dependency` although that is declared, for people; empty where it can."""
+        return ""
 
     def inputs(self) -> Iterable[Path]:
         """Files whose content is part of the desired state: an edit of one is an edit of this resource."""

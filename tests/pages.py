@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from controller.sources.tree import is_wanted
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FILES_MODE_ONLY = "files mode only"
@@ -36,7 +38,8 @@ def documents() -> Iterator[Document]:
     """All of them, marked or not."""
     for directory in ("state", "docs/examples"):
         for path in sorted((ROOT / directory).rglob("*.yaml")):
-            yield Document(str(path.relative_to(ROOT)), path.read_text())
+            if is_wanted(path.name):  # no Compose file, and none of Kustomize's
+                yield Document(str(path.relative_to(ROOT)), path.read_text())
     for page in PAGES:
         yield from _blocks(page)
 

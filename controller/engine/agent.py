@@ -130,7 +130,9 @@ Outcome = Done | Started | Retry | Stalled
 
 @dataclass(frozen=True, slots=True)
 class Relist:
-    """A watch lost continuity: everything of this agent must be looked at again."""
+    """A watch lost continuity: everything of this agent must be looked at again, or of these keys."""
+
+    keys: tuple[Key, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +216,9 @@ class Agent(ABC, Generic[R, O]):
     """Observes and changes resources of one kind. Methods block; the manager runs them in threads.
 
     Constructed by wiring as `AgentClass(client, setup)`, where `client` is what `connect(setup)` of the system's
-    `client.py` returned, one for all agents of the system. Neither may touch the system before the first call. Fields of
-    agents/<system>.yaml are those that `client.SETTINGS` names; `connect` raises ValueError (field: what to do) for those it
-    can't use.
+    `client.py` returned, one for all agents of the system; or by its `assemble(AgentClass, client, setup)`, if it has that.
+    Neither may touch the system before the first call. Fields of agents/<system>.yaml are those that `client.SETTINGS`
+    names; `connect` raises ValueError (field: what to do) for those it can't use.
     """
 
     model: ClassVar[type[Resource]]
@@ -240,6 +242,10 @@ class Agent(ABC, Generic[R, O]):
     @abstractmethod
     def apply(self, steps: Sequence[Step[R, O]], ctx: Context) -> Mapping[Key, Outcome]:
         """Carries out at most `batch` steps, deletes among them. May raise Retry or Stalled for all of them."""
+
+    def place(self, resource: R) -> str:
+        """Which of several systems a resource is on: each has threads and a circuit breaker of its own. Empty: the usual one."""
+        return ""
 
     def slow(self, plan: Plan, desired: R | None) -> bool:
         """Whether carrying out `plan` may take minutes: it then runs in the pool for long work."""
@@ -361,6 +367,28 @@ class Stocks(Protocol):
 
     def stock(self, resources: Sequence[Any]) -> Sequence[Stocked]:
         """`resources`: the declared ones. Raises Retry."""
+
+
+@runtime_checkable
+class ReportsHealths(Protocol):
+    """Optional: says so of each of several systems."""
+
+    def healths(self, ctx: Context) -> Mapping[str, AgentHealth]:
+        """By `place`."""
+
+
+def lane_of(agent: Agent[Any, Any], resource: Resource | None) -> str:
+    """What threads and circuit breaker of a resource are called: `docker`, or `docker/nas`."""
+    place = agent.place(resource) if resource is not None else ""
+    return f"{agent.system}/{place}" if place else agent.system
+
+
+def healths(agent: Agent[Any, Any], ctx: Context) -> Mapping[str, AgentHealth]:
+    """Of all systems behind an agent, by what their lanes are called. Empty where it can't tell."""
+    if isinstance(agent, ReportsHealths):
+        found = agent.healths(ctx)
+        return {f"{agent.system}/{place}" if place else agent.system: health for place, health in found.items()}
+    return {agent.system: agent.health(ctx)} if isinstance(agent, ReportsHealth) else {}
 
 
 # -- what people do by hand: the command line asks for these, the loop does not ---------------------------------------

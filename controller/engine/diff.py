@@ -54,7 +54,7 @@ def _spec_changes(desired: Spec, last: Spec | None, observed: Any) -> Iterator[C
 
 @cache
 def _own_fields(spec: type[Spec]) -> tuple[str, ...]:
-    return tuple(name for name in spec.model_fields if name not in COMMON_FIELDS)
+    return tuple(name for name in spec.model_fields if name not in COMMON_FIELDS and name not in spec.apart)
 
 
 def _differences(path: str, want: Any, had: Any, have: Any, unset: Any, applied: bool) -> Iterator[Change]:

@@ -302,6 +302,9 @@ class Index:
         entry = self._entries[key]
         if missing := [dependency for dependency in sorted(entry.dependencies) if dependency not in self._entries]:
             return Conflict(Reason.DEPENDENCY_MISSING, self._missing(key, missing))
+        for dependency in sorted(entry.dependencies):
+            if unfit := entry.resource.unfit(self._entries[dependency].resource):
+                return Conflict(Reason.DEPENDENCY_MISSING, unfit)
         if self.dependencies(key) and (cycle := cycle_through(key, self.dependencies)):
             path = " -> ".join(step.short for step in cycle)
             return Conflict(

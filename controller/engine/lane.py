@@ -57,10 +57,12 @@ class Desk(Protocol):
 
 
 class Lane:
-    """`agent` is any agent of the system: those of one system agree on the number of workers."""
+    """`agent` is any agent of the system: those of one system agree on the number of workers. `name`: see `lane_of`."""
 
-    def __init__(self, agent: Agent[Any, Any], queue: Queue, reconciler: Reconciler, desk: Desk, parts: Parts) -> None:
-        self.name = agent.system
+    def __init__(
+        self, name: str, agent: Agent[Any, Any], queue: Queue, reconciler: Reconciler, desk: Desk, parts: Parts
+    ) -> None:
+        self.name = name
         self.breaker = Breaker(parts.clock.monotonic)
         self._queue = queue
         self._reconciler = reconciler

@@ -16,7 +16,7 @@ from threading import Condition, Lock, Thread
 from threading import Event as Flag
 from typing import Any
 
-from controller.engine.agent import Done, Failure, Retry, Seen, Watches
+from controller.engine.agent import Agent, Done, Failure, Retry, Seen, Watches, lane_of
 from controller.engine.asking import observe
 from controller.engine.brakes import put_on, released
 from controller.engine.chronicle import Chronicle
@@ -25,6 +25,7 @@ from controller.engine.history import Ending
 from controller.engine.index import Edits
 from controller.engine.lane import Lane
 from controller.engine.latencies import Latencies
+from controller.engine.ledger import recorded
 from controller.engine.parts import Parts
 from controller.engine.passes import Pass, Subject, Verdict, ended, subject_of
 from controller.engine.pruner import Pruner
@@ -321,13 +322,28 @@ class Manager:
             message = f"cannot find an agent for the kind {key.kind}: install the package that brings it"
             self.settle("", [ended(key, Verdict.STALLED, Reason.UNKNOWN_KIND, message)])
             return None
+        name = self._lane_name(agent, key)
         with self._lock:
-            lane = self._lanes.get(agent.system)
+            lane = self._lanes.get(name)
             if lane is None:
-                lane = Lane(agent, self._queue, self.reconciler, self, self._parts)
-                self._lanes[agent.system] = lane
+                lane = Lane(name, agent, self._queue, self.reconciler, self, self._parts)
+                self._lanes[name] = lane
                 lane.start()
         return lane
+
+    def _lane_name(self, agent: Agent[Any, Any], key: Key) -> str:
+        """By what is desired; of what is declared no more, by what was applied last."""
+        if type(agent).place is Agent.place:
+            return agent.system
+        if entry := self._index.find(key):
+            return lane_of(agent, entry.resource)
+        record = self._parts.stores.inventory.find(key)
+        return lane_of(agent, recorded(record) if record else None)
+
+    def _lane_for(self, key: Key) -> str:
+        """Where a key belongs by now: its resource may have moved to another of its agent's systems."""
+        agent = self._agent_of(key.kind)
+        return self._lane_name(agent, key) if agent else ""
 
     def stop(self) -> None:
         """Finishes what is in flight, begins nothing new."""
@@ -408,8 +424,10 @@ class Manager:
 
     def _keys_of(self, lane: str) -> list[Key]:
         kinds = {key.kind for key in list(self._index.entries())}
-        own = {kind for kind in kinds if (agent := self._agent_of(kind)) and agent.system == lane}
-        return [key for key in list(self._index.entries()) if key.kind in own]
+        system = lane.partition("/")[0]
+        own = {kind: agent for kind in kinds if (agent := self._agent_of(kind)) and agent.system == system}
+        entries = list(self._index.entries().items())
+        return [key for key, entry in entries if key.kind in own and lane_of(own[key.kind], entry.resource) == lane]
 
     def settle(self, lane: str, passes: Sequence[Pass]) -> None:
         """Keeps the statuses, says when each key comes next, and wakes those that waited for it."""
@@ -421,7 +439,7 @@ class Manager:
         for each in passes:
             self._latencies.settled(each, self._clock.monotonic())
             if lane:
-                self._schedule.settle(lane, each)
+                self._schedule.settle(lane, each, self._lane_for(each.key) or lane)
         with self._lock:
             for each in passes:
                 for errand in self._errands:

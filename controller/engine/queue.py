@@ -1,7 +1,7 @@
 """The queue: keys only, each once, by priority and due time, in one lane for each system of agents.
 
-A key handed out is not handed out again before `done`; added meanwhile, it comes again after. Backoff is counted here, a
-key at a time. The manager's lanes take from it; sources, watches and settled passes add to it. Thread-safe.
+A key handed out is not handed out again before `done`, in whatever lane; added meanwhile, it comes again after. Backoff is
+counted here, a key at a time. The manager's lanes take from it; sources, watches and settled passes add to it. Thread-safe.
 """
 
 from __future__ import annotations
@@ -161,6 +161,14 @@ class Queue:
     def _add(self, lane: _Lane, key: Key, priority: Priority, due: float) -> None:
         if priority in (Priority.DRIFT, Priority.RESYNC):
             due = max(due, self._not_before.get(key, due))
+        for other in self._lanes.values():
+            if other is lane:
+                continue
+            if key in other.working:  # it changes lanes when that is done and it is added again
+                lane = other
+                break
+            if moved := other.waiting.pop(key, None):
+                priority, due = min(moved.priority, priority), min(moved.due, due)
         if key in lane.working:
             before = lane.again.get(key, (priority, due))
             lane.again[key] = (min(before[0], priority), min(before[1], due))

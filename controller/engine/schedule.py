@@ -20,9 +20,10 @@ class Schedule:
         self._index = index
         self.resyncs = True  # whether what is settled is looked at again: not in a one-off run
 
-    def settle(self, lane: str, each: Pass) -> None:
-        """The pass has ended: its key may be handed out again, when it is due."""
-        self._queue.done(lane, each.key)
+    def settle(self, worked: str, each: Pass, lane: str = "") -> None:
+        """The pass has ended: its key may be handed out again, when it is due. `lane`: where, if not where it was `worked`."""
+        lane = lane or worked
+        self._queue.done(worked, each.key)
         entry = self._index.find(each.key)
         match each.verdict:
             case Verdict.GONE:

@@ -31,7 +31,7 @@ def watch(kind: str, agent: Watches, scope: Scope, stop: Flag, hint: Hinted, rel
             for found in agent.watch(scope, stop):
                 if isinstance(found, Relist):
                     connected = True
-                    relist(everything())
+                    relist(everything() if found.keys is None else found.keys)
                 else:
                     hint([found])
         except Retry as lost:

@@ -50,7 +50,12 @@ class Agents:
                 self._clients[system] = client.connect(setup)
             except ValueError as error:
                 raise HomeError(f"cannot use {self._home.agents / f'{system}.yaml'}: {error}") from None
-        return agent(self._clients[system], setup)  # type: ignore[call-arg]  # the contract of `Agent`, in its docstring
+        made: Agent[Any, Any] = getattr(client, "assemble", _assembled)(agent, self._clients[system], setup)
+        return made
+
+
+def _assembled(agent: type[Agent[Any, Any]], client: Any, setup: Setup) -> Agent[Any, Any]:
+    return agent(client, setup)  # type: ignore[call-arg]  # the contract of `Agent`, in its docstring
 
 
 def by_hand(home: Home, settings: Settings) -> Agents:

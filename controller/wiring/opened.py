@@ -11,7 +11,7 @@ from threading import Event as Flag
 from types import TracebackType
 from typing import Self
 
-from controller.engine.agent import AgentHealth, Done, Failure, ReportsHealth
+from controller.engine.agent import AgentHealth, Done, Failure, healths
 from controller.engine.index import Entry
 from controller.engine.manager import Manager
 from controller.engine.parts import Parts
@@ -108,12 +108,12 @@ class Opened:
         self.parts.board.record(None, level, reason, message)
 
     def agents(self) -> Mapping[str, AgentHealth]:
-        """Health of the system behind every declared kind, by the system's name (docker, environment)."""
+        """Health of the systems behind every declared kind, by name (docker, docker/nas, environment)."""
         health: dict[str, AgentHealth] = {}
         for kind in sorted({key.kind for key in self.entries()}):
             agent = self.parts.agent_of(kind)
-            if agent and agent.system not in health and isinstance(agent, ReportsHealth):
-                health[agent.system] = agent.health(self.parts.context)
+            if agent and agent.system not in health:
+                health |= healths(agent, self.parts.context)
         return health
 
     def queue_depth(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from controller.engine.agent import AgentHealth, ReportsHealth
+from controller.engine.agent import AgentHealth, healths
 from controller.engine.brakes import withheld
 from controller.engine.parts import Parts
 from controller.engine.stores import Stores
@@ -13,12 +13,12 @@ from resources.conditions import Truth
 
 
 def health(parts: Parts) -> Mapping[str, AgentHealth]:
-    """Of the system behind every kind, by the system's name. Blocks."""
+    """Of the systems behind every kind, by name. Blocks."""
     found: dict[str, AgentHealth] = {}
     for kind in kinds.names():
         agent = parts.agent_of(kind)
-        if agent and agent.system not in found and isinstance(agent, ReportsHealth):
-            found[agent.system] = agent.health(parts.context)
+        if agent and agent.system not in found:
+            found |= healths(agent, parts.context)
     return found
 
 

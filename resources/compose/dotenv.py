@@ -90,9 +90,7 @@ class _Reader:
                 self._found[name] = self._variables[name]
             return
         if sign not in "=:":
-            self._stop(
-                start, f'cannot read the name that begins with "{name}": write NAME=value, the name without spaces'
-            )
+            self._stop(start, "cannot read the name in this line: write NAME=value, the name without spaces")
         self._at += 1
         self._skip_space()
         value = self._value(start)
@@ -132,8 +130,8 @@ class _Reader:
     def _expanded(self, value: str, start: int) -> str:
         try:
             return substituted(value, {**self._found, **self._variables}, lambda name: None)
-        except Unfit as error:
-            self._stop(start, str(error))
+        except Unfit:  # what it says quotes the value, which may be secret
+            self._stop(start, "cannot fill in the variables of this value: close its braces, or write $$ for a $")
 
     def _skip_space(self) -> None:
         while self._at < len(self._text) and self._text[self._at] in _SPACE:

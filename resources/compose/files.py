@@ -20,6 +20,9 @@ from resources.compose.standing import settle
 from resources.meta import Read
 from resources.wording import nearest
 
+Why = tuple[Place, FieldPath]  # where another file names this one
+_UNNAMED: Why = (NOWHERE, ())
+
 SECTIONS = ("services", "networks", "volumes", "configs", "secrets", "models")
 
 
@@ -47,7 +50,7 @@ class Files:
         settle(merged, filling)
         return merged
 
-    def documents(self, file: Path, filling: Filling, why: Place = NOWHERE) -> list[Fields]:
+    def documents(self, file: Path, filling: Filling, why: Why = _UNNAMED) -> list[Fields]:
         """The documents of a file in long form. `why`: where another file names this one. Raises Stop."""
         before = len(self._report.problems)
         formed = []
@@ -65,7 +68,7 @@ class Files:
             raise Stop
         return formed
 
-    def parsed(self, file: Path, why: Place = NOWHERE) -> list[Any]:
+    def parsed(self, file: Path, why: Why = _UNNAMED) -> list[Any]:
         """The documents of a file as they are written. Raises Stop."""
         if file not in self._texts:
             self.read_files.append(file)
@@ -73,13 +76,11 @@ class Files:
                 text = self._read(file)
             except OSError as error:
                 reason = error.strerror or str(error)
-                self._report.stop(
-                    why, (), f"cannot read the Compose file {file}: {reason}; correct the path, or add it"
-                )
+                self._report.stop(*why, f"cannot read the Compose file {file}: {reason}; correct the path, or add it")
             self._texts[file] = parse(text, str(file), self._report)
         return self._texts[file]
 
-    def environment(self, path: Path, variables: Mapping[str, str], why: Place, *, needed: bool) -> dict[str, str]:
+    def environment(self, path: Path, variables: Mapping[str, str], why: Why, *, needed: bool) -> dict[str, str]:
         """The variables of one env file. Raises Stop."""
         try:
             found = read_env(path, read=self._read, variables=variables, report=self._report)
@@ -87,7 +88,7 @@ class Files:
             if isinstance(error, FileNotFoundError) and not needed:
                 return {}
             reason = error.strerror or str(error)
-            self._report.stop(why, (), f"cannot read the env file {path}: {reason}; correct the path, or add it")
+            self._report.stop(*why, f"cannot read the env file {path}: {reason}; correct the path, or add it")
         if path not in self.read_files:
             self.read_files.append(path)
         return found
@@ -119,10 +120,10 @@ class Files:
         given = entry.get("env_file")
         for path in [directory / ".env"] if given is None else [Path(each) for each in given]:
             if str(path) != "/dev/null":
-                found = self.environment(path, variables, at, needed=given is not None)
+                found = self.environment(path, variables, (entry.place("env_file"), field), needed=given is not None)
                 variables = {**variables, **found, **filling.variables}
         for path in paths:
-            self.parsed(path, at)  # a file that is missing is reported where it is named
+            self.parsed(path, (at, field))  # a file that is missing is reported where it is named
         return self.model(paths, directory, variables, within)
 
     def _take_in(self, document: Fields, section: str, contents: Fields) -> None:
@@ -171,7 +172,7 @@ class Files:
         if extends.get("file"):
             base_file = Path(extends["file"])
             base_filling = filling.moved(str(base_file.parent))
-            source = self._services_of(base_file, base_filling, extends.place("file"))
+            source = self._services_of(base_file, base_filling, (extends.place("file"), (*field, "file")))
         if base_name not in source:
             hint = nearest(base_name, source)
             place = extends.place("service")
@@ -181,7 +182,7 @@ class Files:
         merged.pop("extends", None)
         return merged
 
-    def _services_of(self, file: Path, filling: Filling, why: Place) -> Fields:
+    def _services_of(self, file: Path, filling: Filling, why: Why) -> Fields:
         merged = Fields()
         for document in self.documents(file, filling, why):
             merged = schema.FILE.merge(merged, document)

@@ -17,12 +17,14 @@ class Filling:
         self.variables = variables
         self.directory = directory
         self._refuse_unset = refuse_unset
+        self._written: dict[Place, str] = {}  # texts with variables, as they are written
         self._broken: set[Place] = set()  # texts that could not be filled in: what is empty there is no further mistake
 
     def text(self, value: str, at: Place, path: Path) -> str:
         """`value` with its variables filled in."""
         if "$" not in value:
             return value
+        self._written[at] = value
 
         def unset(name: str) -> None:
             if self._refuse_unset:
@@ -84,6 +86,10 @@ class Filling:
         if isinstance(value, str):
             return f'"{value}"' if len(value) <= 60 else f'"{value[:57]}..."'
         return "a list" if isinstance(value, list) else "a mapping"
+
+    def quoted(self, text: str, at: Place) -> str:
+        """A text in a message, as it was written before variables went into it."""
+        return self.named(self._written.get(at, text))
 
     def absolute(self, path: str) -> str:
         """A path on this machine, relative ones and those below `~` made absolute."""

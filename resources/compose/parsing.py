@@ -68,6 +68,10 @@ def parse(text: bytes, file: str, report: Report) -> list[Any]:
         loader.dispose()
 
 
+def _is_merge(event: Event) -> bool:
+    return bool(event.tag == _CORE + "merge")
+
+
 class _Builder:
     def __init__(self, file: str, report: Report, next_event: Callable[[], Event]) -> None:
         self._file = file
@@ -152,7 +156,7 @@ class _Builder:
         seen: dict[str, Place] = {}
         while not isinstance(event := self._next(), MappingEndEvent):
             at = self._place(event)
-            merges = isinstance(event, ScalarEvent) and event.value == "<<" and event.implicit[0]
+            merges = isinstance(event, ScalarEvent) and event.value == "<<" and (event.implicit[0] or _is_merge(event))
             key = "<<" if merges else self._key(event, self._value(event, depth))
             follows = self._next()
             value_at = self._place(follows)

@@ -156,8 +156,7 @@ class _Loading:
         """Those handed in, before those of the env files, of which later ones win."""
         known = dict(variables)
         for path in [self._directory / ".env"] if env_files is None else env_files:
-            at = (str(path), 1, 1)
-            found = self._files.environment(path.absolute(), known, at, needed=env_files is not None)
+            found = self._files.environment(path.absolute(), known, (NOWHERE, ()), needed=env_files is not None)
             known = {**known, **found, **variables}
         return known
 

@@ -68,7 +68,7 @@ build = Object(
         "dockerfile": text,
         "dockerfile_inline": text,
         "args": _pairs(alone=None),
-        "ssh": Listed(text, key=lambda value: value.partition("=")[0], mapping="="),
+        "ssh": Listed(Text(then=short.ssh), key=lambda value: value.partition("=")[0], mapping="="),
         "labels": labels,
         "cache_from": texts,
         "cache_to": texts,
@@ -202,6 +202,7 @@ port = Object(
         "protocol": text,
         "app_protocol": text,
     },
+    required=("target",),
     check=short.check_port,
 )
 ports = Listed(
@@ -291,7 +292,7 @@ service = Object(
         "develop": Object({"watch": Listed(watch)}, optional=True),
         "device_cgroup_rules": _once(),
         "devices": Listed(device, key=lambda value: value.get("target") or value.get("source")),
-        "dns": _once(Text(then=short.anything), whole=short.one),
+        "dns": _once(Text(then=short.anything), whole=short.one_or_none),
         "dns_opt": _once(),
         "dns_search": _once(whole=short.one),
         "domainname": text,
@@ -317,7 +318,7 @@ service = Object(
         "mac_address": text,
         "mem_limit": memory,
         "mem_reservation": memory,
-        "mem_swappiness": memory,
+        "mem_swappiness": Text(numbers=True, then=short.swappiness),
         "memswap_limit": memory,
         "models": Named(
             Object({"endpoint_var": text, "model_var": text}, optional=True), names=NAMES, listed=lambda: None
@@ -337,7 +338,8 @@ service = Object(
         "profiles": _once(),
         "provider": Object({"type": text, "options": Named(Shape())}, required=("type",)),
         "pull_policy": Text(
-            pattern=r"^(always|never|build|if_not_present|missing|refresh|daily|weekly|every_([0-9]+[wdhms])+)$"
+            pattern=r"^(always|never|build|if_not_present|missing|refresh|daily|weekly|every_([0-9]+[wdhms])+)$",
+            like="write always, missing, never, build, daily, weekly, or every_12h with a time of yours",
         ),
         "pull_refresh_after": duration,
         "read_only": truth,
@@ -373,7 +375,11 @@ network = Object(
         "driver": text,
         "driver_opts": options,
         "ipam": Object(
-            {"driver": text, "config": Listed(_pool, key=lambda value: value.get("subnet")), "options": options},
+            {
+                "driver": text,
+                "config": Listed(_pool, key=lambda value: value.get("subnet"), merges_items=True),
+                "options": options,
+            },
             keep=False,
         ),
         "external": _external,

@@ -44,6 +44,7 @@ class Text(Shape):
         keep: bool = False,
         choices: Iterable[str] = (),
         pattern: str = "",
+        like: str = "",
         optional: bool = False,
         numbers: bool = False,
         truths: bool = False,
@@ -52,6 +53,7 @@ class Text(Shape):
         self.keep = keep
         self._choices = tuple(choices)
         self._pattern = re.compile(pattern) if pattern else None
+        self._like = like or f"it must have the form {pattern}"
         self._optional = optional
         self._kinds: tuple[type, ...] = (int, float) if numbers else ()
         self._truths = truths
@@ -70,8 +72,16 @@ class Text(Shape):
             known = " or ".join(filter(None, (", ".join(self._choices[:-1]), self._choices[-1])))
             filling.fail(at, path, f"cannot be {filling.named(value)}: write {known}")
         elif self._pattern and not self._pattern.search(text):
-            filling.fail(at, path, f"cannot be {filling.named(value)}: it must have the form {self._pattern.pattern}")
+            filling.fail(at, path, f"cannot be {filling.named(value)}: {self._like}")
         return self._then(text, at, path, filling) if self._then and not filling.broken(at) else text
+
+
+class _Replaced(Shape):
+    def merge(self, base: Any, other: Any) -> Any:
+        return other
+
+
+_REPLACED = _Replaced()
 
 
 class Truth(Shape):
@@ -179,7 +189,8 @@ class Object(Shape):
                     name, shape.form(content, at, (*path, name), filling), value.names[name], value.values_at[name]
                 )
             elif not name.startswith("x-"):
-                where = f" in {path[-1]}" if path else " at the top of a Compose file"
+                inside = next((part for part in reversed(path) if isinstance(part, str)), "")
+                where = f" in {inside}" if inside else " at the top of a Compose file"
                 message = f'unknown field "{name}"{where}{nearest(name, self.fields)}'
                 filling.fail(value.names[name], (*path, name), message)
         if self._check:
@@ -249,12 +260,16 @@ class Named(Shape):
                 continue
             name, sign, content = text.partition(self._split)
             if name.rstrip() != name:
-                filling.fail(at, (*path, index), f'cannot use the name "{name}": remove the space before the =')
+                filling.fail(
+                    at, (*path, index), "cannot use a name that ends with a space: remove the space before the ="
+                )
+            content = self.shape.form(content.replace("$", "$$"), at, (*path, name), filling)
             long.put(name, content if sign else self._alone, at, at)
         return long
 
     def merge(self, base: Any, other: Any) -> Any:
-        return base if other is None else merge_fields(base, other, lambda name: self.shape)
+        shape = _REPLACED if self._split else self.shape  # there a name without a value replaces one with a value
+        return base if other is None else merge_fields(base, other, lambda name: shape)
 
     def finish(self, value: Any, at: Place, path: Path, report: Report) -> Any:
         return _finished(value, lambda name: self.shape, path, report, all_kept=True)
@@ -264,7 +279,8 @@ class Listed(Shape):
     """A list. `key`: of two items with one key the later replaces the other.
 
     `whole`: makes a list of a text; `many`: makes items of one that is no mapping; `mapping`: what joins name and value
-    where a mapping stands for a list; `merges`: a later list is put behind an earlier, and does not replace it.
+    where a mapping stands for a list; `merges`: a later list is put behind an earlier, and does not replace it;
+    `merges_items`: of two items with one key the later is merged over the other.
     """
 
     def __init__(
@@ -276,13 +292,14 @@ class Listed(Shape):
         key: Callable[[Any], Any] | None = None,
         many: Callable[[Any, Place, Path, Filling], Iterable[Any] | None] | None = None,
         merges: bool = True,
+        merges_items: bool = False,
         keep: bool = False,
         mapping: str = "",
     ) -> None:
         self.shape = shape
         self.keep = keep
         self._whole, self._optional, self._key, self._many = whole, optional, key, many
-        self._merges, self._mapping = merges, mapping
+        self._merges, self._merges_items, self._mapping = merges, merges_items, mapping
 
     def form(self, value: Any, at: Place, path: Path, filling: Filling) -> Any:
         if value is None and self._optional:
@@ -339,7 +356,9 @@ class Listed(Shape):
         for value, at in zip(items, items.places, strict=True):
             key = self._key(value)
             if key in places:
-                found[places[key]], found.places[places[key]] = value, at
+                index = places[key]
+                found[index] = self.shape.merge(found[index], value) if self._merges_items else value
+                found.places[index] = at
             else:
                 places[key] = len(found)
                 found.add(value, at)

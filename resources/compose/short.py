@@ -50,7 +50,7 @@ def ports(value: Any, at: Place, path: Path, filling: Filling) -> Iterable[Field
     try:
         return list(_ports(text, at))
     except ValueError as error:
-        filling.fail(at, path, f'cannot read the port "{text}": {error}')
+        filling.fail(at, path, f"cannot read the port {filling.quoted(text, at)}: {error}")
         return None
 
 
@@ -87,7 +87,7 @@ def _address(ip: str) -> str:
     try:
         ipaddress.ip_address(ip.partition("%")[0])
     except ValueError:
-        raise ValueError(f'"{ip}" is no IP address; IPv6 addresses stand in brackets') from None
+        raise ValueError("this is no IP address before the ports; IPv6 addresses stand in brackets") from None
     return ip
 
 
@@ -105,32 +105,29 @@ def _range(text: str, advice: str) -> tuple[int, int]:
 
 def check_port(port: Fields, path: Path, filling: Filling) -> None:
     """The long form of a port."""
-    if "target" not in port:
-        at = next(iter(port.names.values()), ("", 0, 0))
-        filling.fail(at, path, 'cannot do without "target": add the port in the container')
     if ip := port.get("host_ip"):
         try:
             ipaddress.ip_address(ip.partition("%")[0])
         except ValueError:
-            filling.fail(port.place("host_ip"), (*path, "host_ip"), f'cannot be "{ip}": it takes an IP address')
+            filling.fail(port.place("host_ip"), (*path, "host_ip"), "cannot read this: it takes an IP address")
     published = port.get("published")
     if published and not _RANGE.fullmatch(published):
-        filling.fail(
-            port.place("published"), (*path, "published"), "cannot read this: it takes a port or a range of ports"
-        )
+        at = port.place("published")
+        filling.fail(at, (*path, "published"), "cannot read this: it takes a port or a range of ports")
 
 
 def volume(text: str, at: Place, path: Path, filling: Filling) -> Fields | None:
     """`[source:]target[:options]`"""
     if _WINDOWS.match(text):
-        filling.fail(at, path, f'cannot mount the Windows path "{text}": write a path of this machine')
+        way_out = "write a path of this machine, or name a volume with more letters"
+        filling.fail(at, path, f"cannot mount the Windows path {filling.quoted(text, at)}: {way_out}")
         return None
     source, target, options, rest = [*text.split(":", 3), None, None, None][:4]
     if target is None:
         source, target = None, source
     if not target or source == "" or options == "" or rest is not None:
         advice = "write it like data:/var/lib/data, ./src:/app or ./src:/app:ro"
-        filling.fail(at, path, f'cannot read the volume "{text}": {advice}')
+        filling.fail(at, path, f"cannot read the volume {filling.quoted(text, at)}: {advice}")
         return None
     is_path = source is not None and source[0] in "./~"
     bind: dict[str, Any] = {"create_host_path": True} if is_path else {}
@@ -146,27 +143,34 @@ def volume(text: str, at: Place, path: Path, filling: Filling) -> Fields | None:
         elif option in _PROPAGATION:
             bind["propagation"] = option
         elif option not in _CONSISTENCY:
-            filling.warn(at, path, f'the option "{option}" of a volume is not known: it is left out, as Compose does')
+            filling.warn(
+                at, path, f"an option of {filling.quoted(text, at)} is not known: it is left out, as Compose does"
+            )
     return fields(
         at,
         type="bind" if is_path else "volume",
         source=filling.absolute(source) if source and is_path else source,
-        target=posixpath.normpath(target),
+        target=_clean(target),
         read_only=read_only or None,
         bind=fields(at, **bind) if bind else None,
         volume=fields(at, **inner) if inner or not is_path else None,
     )
 
 
+def _clean(path: str) -> str:
+    """The path without what it has too much; of two slashes at its beginning, too, one goes."""
+    return re.sub(r"^//(?!/)", "/", posixpath.normpath(path))
+
+
 def check_volume(volume: Fields, path: Path, filling: Filling) -> None:
     """The long form of a mount; the source of a bind mount is made absolute."""
     source, at = volume.get("source"), volume.place("source")
     if isinstance(source, str) and _WINDOWS.match(source):
-        filling.fail(at, (*path, "source"), f'cannot mount the Windows path "{source}": write a path of this machine')
+        filling.fail(at, (*path, "source"), "cannot mount a Windows path: write a path of this machine")
     elif volume.get("type") == "bind" and isinstance(source, str):
         volume["source"] = filling.absolute(source)
     if isinstance(target := volume.get("target"), str) and target:
-        volume["target"] = posixpath.normpath(target)
+        volume["target"] = _clean(target)
 
 
 def device(text: str, at: Place, path: Path, filling: Filling) -> Fields | None:
@@ -174,7 +178,9 @@ def device(text: str, at: Place, path: Path, filling: Filling) -> Fields | None:
     parts = text.split(":")
     if len(parts) > 3 or not parts[0]:
         filling.fail(
-            at, path, f'cannot read the device "{text}": write it like /dev/a, /dev/a:/dev/b or /dev/a:/dev/b:r'
+            at,
+            path,
+            f"cannot read the device {filling.quoted(text, at)}: write it like /dev/a, /dev/a:/dev/b or /dev/a:/dev/b:r",
         )
         return None
     source, target, permissions = [*parts, "", ""][:3]
@@ -254,7 +260,13 @@ def time(text: str, at: Place, path: Path, filling: Filling) -> str | None:
 
 
 def memory(text: str, at: Place, path: Path, filling: Filling) -> str | None:
-    """Bytes, as text."""
+    """Bytes, as text; 0 says nothing."""
+    found = swappiness(text, at, path, filling)
+    return "" if found == "0" else found
+
+
+def swappiness(text: str, at: Place, path: Path, filling: Filling) -> str | None:
+    """A number that is written as an amount of memory, and of which 0 says something."""
     try:
         return str(amount(text))
     except ValueError:
@@ -275,7 +287,7 @@ def host(text: str, at: Place, path: Path, filling: Filling) -> str | None:
     """`name=address`, whichever way it was written."""
     name, sign, address = text.partition("=") if "=" in text else text.partition(":")
     if not sign or not address:
-        filling.fail(at, path, f'cannot read the host "{text}": write it like name=address')
+        filling.fail(at, path, f"cannot read the host {filling.quoted(text, at)}: write it like name=address")
         return None
     return f"{name}={address.removeprefix('[').removesuffix(']')}"
 
@@ -290,11 +302,14 @@ def all_gpus(text: str, at: Place, path: Path, filling: Filling) -> Items | None
 
 
 def one(text: str, at: Place, path: Path, filling: Filling) -> Items:
-    """A list of the one text, or of none where it is empty."""
+    """A list of the one text."""
     found = Items()
-    if text:
-        found.add(text, at)
+    found.add(text, at)
     return found
+
+
+def one_or_none(text: str, at: Place, path: Path, filling: Filling) -> Items:
+    return one(text, at, path, filling) if text else Items()
 
 
 def one_path(text: str, at: Place, path: Path, filling: Filling) -> Items:
@@ -340,3 +355,9 @@ def check_request(request: Fields, path: Path, filling: Filling) -> None:
 def anything(text: str, at: Place, path: Path, filling: Filling) -> str | None:
     """A text that is left out of its list where it is empty."""
     return text or None
+
+
+def ssh(text: str, at: Place, path: Path, filling: Filling) -> str:
+    """`default`, or `name=path` with the path made absolute."""
+    name, _, key = text.partition("=")
+    return f"{name}={filling.absolute(key)}" if key else name

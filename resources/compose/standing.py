@@ -39,6 +39,10 @@ def _service(service: Fields, filling: Filling) -> Fields:
         for name, dependency in depends_on.items():
             depends_on[name] = _required(dependency)
         settled["depends_on"] = depends_on
+    if (image := service.get("image")) and "pre_start" in service:
+        settled["pre_start"] = _mapped(
+            service["pre_start"], lambda hook: hook if "image" in hook else _with(hook, "image", image)
+        )
     if service.get("pull_policy") == "if_not_present":
         settled["pull_policy"] = "missing"
     return settled

@@ -73,7 +73,7 @@ class _Filling:
                 return self.filled(word) if there else ""
         if there:
             return value or ""
-        reason = self.filled(word) or "give it a value in an env file, or among the variables"
+        reason = word or "give it a value in an env file, or among the variables"
         raise Unfit(f"cannot do without the variable {name}: {reason}")
 
     def _plain(self, name: str) -> str:

@@ -92,7 +92,7 @@ def _expression(text: str) -> str:
     """A pattern as a regular expression: `*` stays within a name, `**` goes through any number of directories."""
     if text.startswith("**") and _WILD.isdisjoint(rest := text[2:]):  # the end of the path is all that counts
         return f"(?:.*/)?{re.escape(rest[1:])}" if rest.startswith("/") else f".*{re.escape(rest)}"
-    found, at = [], 0
+    found, at, within_class = list[str](), 0, False
     while at < len(text):
         char = text[at]
         if text.startswith("**", at):
@@ -106,7 +106,8 @@ def _expression(text: str) -> str:
         elif char == "\\" and at + 1 < len(text):
             at += 1
             found.append(re.escape(text[at]))
-        elif char == "[" or char == "]":
+        elif char in "[]" or (within_class and char == "^"):
+            within_class = char != "]"
             found.append(char)
         else:
             found.append(f"\\{char}" if char in _TO_ESCAPE or char == "\\" else char)

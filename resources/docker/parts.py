@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from resources.docker.names import BUILT_IN_NETWORKS
 from resources.docker.sharing import Mac
-from resources.docker.values import Addresses, InnerPath, IPv4, IPv6, Names, Signal, Size, Span
+from resources.docker.values import Addresses, InnerPath, IPv4, IPv6, Names, Signal, Size, Span, sorted_set
 from resources.meta import Model, beside_the_manifest
 from resources.rules import MANY, NOT_BESIDE_A_FILE, PATH_MAX, TEXT_MAX, Rule, keyed_by
 
@@ -323,9 +323,12 @@ class DeviceRequest(Model):
         ),
     )
 
-    capabilities: Annotated[Names, Field(min_length=1, max_length=MANY)] = Field(
-        description="What they must be able to do, all of it: [gpu], [gpu, compute]."
-    )
+    capabilities: Annotated[
+        tuple[str, ...],
+        Field(max_length=MANY, json_schema_extra={"minItems": 1}),
+        AfterValidator(sorted_set),
+        Field(min_length=1),
+    ] = Field(description="What they must be able to do, all of it: [gpu], [gpu, compute].")
     driver: str | None = Field(default=None, min_length=1, description="Driver, such as nvidia. Unset: any that can.")
     count: int | None = Field(default=None, ge=-1, le=MANY_TIMES, description="How many; -1 for all there are.")
     deviceIds: Annotated[Names | None, Field(max_length=MANY), _NO_EMPTY] = Field(
@@ -341,21 +344,21 @@ class DeviceRequest(Model):
 
 
 Weight = Annotated[int, Field(ge=10, le=1000)]
+DEVICES_MAX = 16
+Weights = Annotated[dict[str, Weight], Field(max_length=DEVICES_MAX)]
+Rates = Annotated[dict[str, Size], Field(max_length=DEVICES_MAX)]
+Counts = Annotated[dict[str, Count], Field(max_length=DEVICES_MAX)]
 
 
 class BlkioConfig(Model):
     """Shares and limits of block devices; those of one device by its path, such as /dev/sda."""
 
     weight: Weight | None = Field(default=None, description="Its share of all devices beside others, 10 to 1000.")
-    weightDevice: dict[str, Weight] | None = Field(default=None, description="Its share of a device, 10 to 1000.")
-    deviceReadBps: dict[str, Size] | None = Field(
-        default=None, description="Most that it reads in a second: {/dev/sda: 10m}."
-    )
-    deviceWriteBps: dict[str, Size] | None = Field(default=None, description="Most that it writes in a second.")
-    deviceReadIops: dict[str, Count] | None = Field(
-        default=None, description="Most reads in a second: {/dev/sda: 1000}."
-    )
-    deviceWriteIops: dict[str, Count] | None = Field(default=None, description="Most writes in a second.")
+    weightDevice: Weights | None = Field(default=None, description="Its share of a device, 10 to 1000.")
+    deviceReadBps: Rates | None = Field(default=None, description="Most that it reads in a second: {/dev/sda: 10m}.")
+    deviceWriteBps: Rates | None = Field(default=None, description="Most that it writes in a second.")
+    deviceReadIops: Counts | None = Field(default=None, description="Most reads in a second: {/dev/sda: 1000}.")
+    deviceWriteIops: Counts | None = Field(default=None, description="Most writes in a second.")
 
 
 # Their order says nothing, and the engine does not keep it.

@@ -98,6 +98,8 @@ Links = Annotated[
     AfterValidator(_links),
     Rule("self.all(alias, alias.matches('^[a-zA-Z0-9][a-zA-Z0-9_.-]*$'))", _NO_ALIAS),
 ]
+ADDRESSES_MAX = 200  # characters; each part is looked at
+HOSTS_MAX = 64
 _NO_ADDRESSES = "cannot use this: write an IP address or host-gateway, several with commas between them"
 
 
@@ -110,8 +112,8 @@ def _addresses(text: str) -> str:
 
 HostAddresses = Annotated[
     str,
-    Field(max_length=TEXT_MAX),
+    Field(max_length=ADDRESSES_MAX),
     AfterValidator(_addresses),
     Rule("self.split(',').all(each, each == 'host-gateway' || isIP(each))", _NO_ADDRESSES),
 ]
-Hosts = Annotated[dict[str, HostAddresses], Field(max_length=MANY)]
+Hosts = Annotated[dict[str, HostAddresses], Field(max_length=HOSTS_MAX)]

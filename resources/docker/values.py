@@ -223,6 +223,7 @@ ENV_NAMES = Rule(
     r"self.all(name, name != '' && !name.contains('=') && !name.contains('\x00'))",
     "cannot use an empty name, or one with = in it, for an environment variable",
 )
+FEW = 8  # entries of a list in each of many
 INNER_PATH_MAX = 1024  # characters; each is compared with each
 _NO_INNER_PATH = "cannot use this path in a container: write an absolute path, without //"
 InnerPath = Annotated[
@@ -243,7 +244,7 @@ Names = Annotated[tuple[str, ...], AfterValidator(sorted_set)]
 _NO_IP = "cannot use this: it is no IP address"
 IP = Annotated[str, Field(max_length=WORD_MAX), AfterValidator(valid_ip), Rule("isIP(self)", _NO_IP)]
 Servers = Annotated[tuple[IP, ...], Field(max_length=MANY)]
-Addresses = Annotated[tuple[IP, ...], Field(max_length=MANY), AfterValidator(sorted_set)]
+Addresses = Annotated[tuple[IP, ...], Field(max_length=FEW), AfterValidator(sorted_set)]
 IPv4 = Annotated[
     str,
     Field(max_length=WORD_MAX),

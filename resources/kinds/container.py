@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from resources.docker import beside
+from resources.docker.engines import EngineSpec, engine_of, engines_apart
 from resources.docker.limits import Limits, LimitsObserved, Surroundings, SurroundingsObserved
 from resources.docker.names import LONE_NETWORKS, NEW_SUFFIX, OLD_SUFFIX
 from resources.docker.parts import (
@@ -33,6 +34,7 @@ from resources.docker.parts import (
     Strategy,
     Ulimits,
 )
+from resources.docker.placing import InnerFile, InnerFiles
 from resources.docker.sharing import Hosts
 from resources.docker.values import (
     ENV_NAMES,
@@ -62,7 +64,6 @@ from resources.meta import (
     LocalPath,
     Resource,
     SecretRef,
-    Spec,
     Tree,
     seconds,
     world_name,
@@ -110,7 +111,7 @@ spec:
 """
 
 
-class Basics(Spec):
+class Basics(EngineSpec):
     """What most containers say. The rest is in `resources/docker/limits.py`."""
 
     image: Image = Field(
@@ -171,6 +172,10 @@ class Basics(Spec):
         "container's port alone (80, 127.0.0.1::80) is published on a free port, 8000-8010:80 on a free one of these.",
     )
     volumes: Mounts | None = Field(default=None, description="Paths, volumes and tmpfs that are mounted.")
+    files: InnerFiles | None = Field(
+        default=None,
+        description="Files that are put into the container when it is made, by their paths in it: {/etc/motd: {content: Hello}}.",
+    )
     tmpfs: Tmpfs | None = Field(
         default=None, description='Paths with a tmpfs each, with its mount options: {/run: "size=16m,mode=755"}.'
     )
@@ -371,6 +376,7 @@ class ContainerObserved(SurroundingsObserved, LimitsObserved):
     envFile: tuple[str, ...] | None = None
     ports: tuple[str, ...] | None = None
     volumes: tuple[Mount, ...] | None = None
+    files: dict[str, InnerFile | str] | None = None
     tmpfs: dict[str, str] | None = None
     networks: tuple[Attachment, ...] | None = None
     hostname: str | None = None
@@ -433,13 +439,17 @@ class Container(Resource):
         return mount.source if mount.external else world_name(self.metadata.namespace, mount.source)
 
     def claims(self) -> Iterable[Claim]:
-        yield Claim("container name", self.container_name)
+        engine = engine_of(self)
+        yield Claim("container name", self.container_name, place=engine)
         published = {port for text in self.spec.ports or () for port in ports(text)}
         for port in sorted(published):
             if not port.fixed:
                 continue
             everywhere = port.ip in ("", "0.0.0.0", "::")
-            yield Claim("host port", f"{port.host}/{port.protocol}", "*" if everywhere else port.ip)
+            yield Claim("host port", f"{port.host}/{port.protocol}", "*" if everywhere else port.ip, engine)
+
+    def unfit(self, dependency: Resource) -> str:
+        return engines_apart(self, dependency)
 
     def references(self) -> Iterable[Key]:
         namespace = self.metadata.namespace
@@ -452,17 +462,18 @@ class Container(Resource):
 
     def within(self) -> Iterable[Claim]:
         """What is named as the engine names it, and may be a resource's: so it comes first."""
-        yield Claim("image", canonical_image(self.spec.image))
+        engine = engine_of(self)
+        yield Claim("image", canonical_image(self.spec.image), place=engine)
         for attachment in self.spec.networks or ():
             if attachment.external:
-                yield Claim("network name", attachment.name)
+                yield Claim("network name", attachment.name, place=engine)
         for mount in self.spec.volumes or ():
             if mount.external and mount.source:
-                yield Claim("volume name", mount.source)
+                yield Claim("volume name", mount.source, place=engine)
         for path in self._watched():
             yield Claim("path", str(path))
         for name in sorted(self.spec.companions()):
-            yield Claim("container name", name)
+            yield Claim("container name", name, place=engine)
 
     def ready_within(self) -> float | None:
         if self.spec.readyTimeout is not None:

@@ -15,11 +15,12 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
+from resources.docker.engines import EngineSpec, engine_of
 from resources.docker.parts import Ulimits
 from resources.docker.values import Image as ImageName
 from resources.docker.values import Labels, Size
 from resources.docker.versions import RANGE, RANGE_FORM, valid_range
-from resources.meta import About, Claim, Model, Resource, SecretRef, Spec, Tree, beside_the_manifest
+from resources.meta import About, Claim, Model, Resource, SecretRef, Tree, beside_the_manifest
 from resources.notation import canonical_image
 from resources.rules import ABSOLUTE, MANY, NOT_BESIDE_A_FILE, PATH_MAX, TEXT_MAX, WORD_MAX, Form, Rule
 
@@ -143,7 +144,7 @@ class Build(Model):
 _NAMES_A_DIGEST = "self.image.contains('@')"
 
 
-class ImageSpec(Spec):
+class ImageSpec(EngineSpec):
     """An image that is on this machine under a name. Containers that name it are made anew when it changes."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
@@ -257,7 +258,7 @@ class Image(Resource):
 
     def claims(self) -> Iterable[Claim]:
         for name in dict.fromkeys(map(canonical_image, (self.spec.image, *self.tags))):
-            yield Claim("image", name)
+            yield Claim("image", name, place=engine_of(self))
 
     def inputs(self) -> Iterable[Path]:
         if self.spec.build and (dockerfile := self.spec.build.dockerfile_path):

@@ -10,10 +10,11 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from resources.docker.addressing import Address, Ipam, Subnet
+from resources.docker.engines import EngineSpec, engine_of
 from resources.docker.names import BUILT_IN_NETWORKS
 from resources.docker.sharing import EngineName
 from resources.docker.values import Labels
-from resources.meta import About, Claim, Resource, Spec
+from resources.meta import About, Claim, Resource
 from resources.rules import Rule
 
 EXAMPLE = """\
@@ -30,7 +31,7 @@ spec:
 """
 
 
-class NetworkSpec(Spec):
+class NetworkSpec(EngineSpec):
     """A network. The engine can't change one: any change replaces it and reconnects its containers."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
@@ -146,4 +147,4 @@ class Network(Resource):
         return self.spec.networkName or self.world_name
 
     def claims(self) -> Iterable[Claim]:
-        yield Claim("network name", self.network_name)
+        yield Claim("network name", self.network_name, place=engine_of(self))

@@ -8,9 +8,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from resources.docker.engines import EngineSpec, engine_of
 from resources.docker.sharing import EngineName
 from resources.docker.values import Labels
-from resources.meta import About, Claim, DeletionPolicy, Resource, Spec
+from resources.meta import About, Claim, DeletionPolicy, Resource
 
 EXAMPLE = """\
 apiVersion: pegasus2.dev/v1
@@ -28,7 +29,7 @@ spec:
 """
 
 
-class VolumeSpec(Spec):
+class VolumeSpec(EngineSpec):
     """A named volume. The engine can't change one: any change would replace it and lose what it holds."""
 
     deletionPolicy: DeletionPolicy = Field(
@@ -75,4 +76,4 @@ class Volume(Resource):
         return self.spec.volumeName or self.world_name
 
     def claims(self) -> Iterable[Claim]:
-        yield Claim("volume name", self.volume_name)
+        yield Claim("volume name", self.volume_name, place=engine_of(self))

@@ -11,7 +11,7 @@ from threading import Thread
 
 import pytest
 
-from controller.agents.docker.wire import GLANCE, WINDOW, Address, Wire
+from controller.agents.docker.wire import GLANCE, WINDOW, Address, Tls, Wire
 
 HEAD = b"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\n"
 
@@ -209,15 +209,26 @@ def test_refused_stream_says_why(serve: Serve) -> None:
         ("unix:///run/docker.sock", Address(path="/run/docker.sock")),
         ("tcp://10.0.0.1:2375", Address(host="10.0.0.1", port=2375)),
         ("tcp://[::1]:2375", Address(host="::1", port=2375)),
-        ("tcp://10.0.0.1", None),
-        ("ssh://me@there", None),
+        ("tcp://10.0.0.1", Address(host="10.0.0.1", port=2375)),
+        ("https://there:1", Address(host="there", port=1, tls=Tls())),
+        ("ssh://me@there", Address(host="there", ssh=True, user="me")),
+        ("ssh://there:22/run/d.sock", Address(path="/run/d.sock", host="there", port=22, ssh=True)),
+        ("ssh://-oProxyCommand=x", None),
+        ("ssh://me@-oProxyCommand=x", None),
+        ("npipe:////./pipe/docker", None),
+        ("unix://", None),
+        ("nas", None),
     ],
 )
-def test_host_is_read_as_docker_writes_it(host: str, address: Address | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("DOCKER_TLS_VERIFY", raising=False)
+def test_host_is_read_as_docker_writes_it(host: str, address: Address | None) -> None:
     assert Address.parse(host) == address
 
 
-def test_host_with_tls_is_left_to_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_docker_ask_for_tls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
-    assert Address.parse("tcp://10.0.0.1:2376") is None
+    monkeypatch.setenv("DOCKER_CERT_PATH", "/certs")
+    tls = Tls("/certs/ca.pem", "/certs/cert.pem", "/certs/key.pem")
+    assert Address.of_environment("tcp://10.0.0.1") == Address(host="10.0.0.1", port=2376, tls=tls)
+    assert Address.of_environment("unix:///run/docker.sock") == Address(path="/run/docker.sock")
+    monkeypatch.delenv("DOCKER_TLS_VERIFY")
+    assert Address.of_environment("tcp://10.0.0.1") == Address(host="10.0.0.1", port=2375)

@@ -43,8 +43,29 @@ def network(**attachment: Any) -> Any:
 FIELDS: dict[str, tuple[Callable[[str], Any], list[str], str]] = {
     "ports": (
         lambda text: container(ports=[text]),
-        ["80:80", "1-2:1-2", "[::1]:1:1", "127.0.0.1:53:53/udp", "65535:65536", "1.2.3.4:1-2:3-4/tcp"],
+        [
+            *("80:80", "1-2:1-2", "[::1]:1:1", "127.0.0.1:53:53/udp", "65535:65536", "1.2.3.4:1-2:3-4/tcp"),
+            *("80", "80-81/udp", "127.0.0.1::80", "[::1]::1-2", "8-9:80"),
+        ],
         "0189-:[].tcpudT/a\n",
+    ),
+    "expose": (lambda text: container(expose=[text]), ["80", "1-2/udp", "65535", "53/tcp"], "0189-:/tcpud\n"),
+    "cpuset": (lambda text: container(cpuset=text), ["0-3", "0,2", "1-2,5-9"], "0129,-: \n"),
+    "extraHosts": (
+        lambda text: container(extraHosts={"db": text}),
+        ["10.0.0.1", "::1,host-gateway", "1.2.3.4,fd00::1"],
+        "0129.:,af-host \n",
+    ),
+    "networkMode": (lambda text: container(networkMode=text), ["container:db", "container:a.b"], "container:dbA_.-\n"),
+    "pid": (lambda text: container(pid=text), ["host", "container:db"], "host:container\n"),
+    "volumesFrom": (lambda text: container(volumesFrom=[text]), ["db", "db:ro", "db_1:rw"], "dbrow:_1-\n"),
+    "links": (lambda text: container(links={text: "db"}), ["db", "a.b", "a_b-c"], "abA0_.-: \n"),
+    "macAddress": (lambda text: container(macAddress=text), ["02:42:ac:11:65:43"], "0aF:-g\n"),
+    "platform": (lambda text: container(platform=text), ["linux/amd64", "linux/arm/v7"], "linux/v7A.-\n"),
+    "deviceCgroupRules": (
+        lambda text: container(deviceCgroupRules=[text]),
+        ["c 1:3 mr", "a *:* rwm", "b 8:* w"],
+        "abcd 018:*rwm\n",
     ),
     "readyTimeout": (
         lambda text: container(readyTimeout=text),

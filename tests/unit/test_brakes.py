@@ -352,7 +352,7 @@ def test_lane_that_takes_nothing_though_work_is_due_is_stuck() -> None:
     queue = Queue(lambda: clock)
     keys = [Key("Gadget", "default", name) for name in "ab"]
     queue.add("slow", keys[0], Priority.EDIT)
-    queue.add("resting", keys[0], Priority.RESYNC, after=3600.0)
+    queue.add("resting", Key("Gadget", "default", "z"), Priority.RESYNC, after=3600.0)
     clock += 100.0
     assert queue.stuck(60.0) == ["slow"]
     assert queue.take("slow", 10) != []

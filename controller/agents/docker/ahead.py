@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -19,18 +20,22 @@ from resources.docker.names import INSTALLATION, NEW_SUFFIX, OLD_SUFFIX
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 GOOD_FOR = 5.0  # seconds until an answer is too old to be used
+_NAMES_AN_ENGINE = re.compile(
+    rb"\b(engine|host)\b"
+)  # somewhere in agents/docker.yaml, which is YAML: too dear to read here
 TIMEOUT = 10.0  # seconds for a request; the look itself has its own
 
 
 def begin(home: Path) -> Ahead | None:
     """Begins to read what a look at this installation's containers needs. None where that can't be known so early."""
-    address = Address.parse(os.environ.get("DOCKER_HOST") or DEFAULT_HOST)
-    configured = Path(os.environ.get("PEGASUS2_AGENTS_CONFIG") or home / "agents", "docker.yaml").exists()
+    address = Address.of_environment(os.environ.get("DOCKER_HOST") or DEFAULT_HOST)
+    settings = Path(os.environ.get("PEGASUS2_AGENTS_CONFIG") or home / "agents", "docker.yaml")
     try:
+        elsewhere = settings.exists() and _NAMES_AN_ENGINE.search(settings.read_bytes())
         installation = (home / "id").read_text().strip()
     except OSError:
         return None
-    if address is None or configured or not installation:
+    if address is None or elsewhere or not installation:
         return None
     ahead = Ahead()
     ahead.start(Wire(address, TIMEOUT), f"{INSTALLATION}={installation}")

@@ -12,8 +12,8 @@ from controller.agents.docker.building import Order, bring_bases, build
 from controller.agents.docker.client import Json, WritableEngine
 from controller.agents.docker.failures import explained
 from controller.agents.docker.former import clear
-from controller.agents.docker.image_difference import digests_of, edited
-from controller.agents.docker.newest import Newest, Outlook, pulled_from
+from controller.agents.docker.image_difference import digests_of, edited, given_up
+from controller.agents.docker.newest import Answer, Newest, Outlook, pulled_from
 from controller.agents.docker.pulling import absent, pull
 from controller.agents.docker.recipe import Parts, built_from, differing, dockerfile_of, recipe
 from controller.agents.docker.refused import Refused
@@ -69,11 +69,17 @@ class Bringing:
             return Brought(live["Id"], live["Id"], parts)  # as `docker compose up` takes what it has built once
         if kept := self._kept(image, live, parts):
             return kept
+        if bad := self._given_up(image, parts):
+            raise Stalled(
+                "GivenUp",
+                f"cannot build {spec.image}: what is built from all that is there now was given up: {bad}; edit it",
+            )
         label = f"{self.installation} {image.key}"
         log = self.home / "docker" / "builds" / f"{image.world_name}.log"
         bring_bases(self.engine, image, dockerfile.bases, ctx)
-        parts = self._recipe(image, ctx)
-        identity = build(self.engine, Order(image, dockerfile, parts, label, log), ctx)
+        parts, there = self._recipe(image, ctx), (built_from(live) if live else None) or {}
+        rotated = "secrets" in there and "secrets" in differing(there, parts)  # BuildKit's own cache does not see that
+        identity = build(self.engine, Order(image, dockerfile, parts, label, log, anew=rotated), ctx)
         return Brought(identity, identity, parts)
 
     def _kept(self, image: Image, live: Json | None, parts: Parts) -> Brought | None:
@@ -81,12 +87,23 @@ class Bringing:
         refused, shelf = self.refused.refused(image.spec.image), self.shelf.of(image.spec.image)
         if live and (there := built_from(live)) and not differing(there, parts) and live["Id"] not in refused:
             return Brought(live["Id"], live["Id"], there)
-        given_up = any(each.identity in refused and not differing(each.built, parts) for each in shelf)
+        bad = self._given_up(image, parts)
         for each in reversed(shelf):
-            as_wanted = given_up or not differing(each.built, parts)
+            as_wanted = bool(bad) or not differing(each.built, parts)
             if as_wanted and each.identity not in refused and self._live(each.identity):
                 return each
         return None
+
+    def _given_up(self, image: Image, parts: Parts) -> str:
+        """Why what is built from `parts` was given up; empty where it was not."""
+        name = image.spec.image
+        refused = self.refused.refused(name)
+        bad = (
+            each.identity
+            for each in self.shelf.of(name)
+            if each.identity in refused and not differing(each.built, parts)
+        )
+        return next((refused[identity] for identity in bad), "")
 
     def _recipe(self, image: Image, ctx: Context) -> Parts:
         assert image.spec.build is not None
@@ -107,6 +124,9 @@ class Bringing:
             return kept
         if spec.pullPolicy == "never":
             raise absent(spec.image)
+        failure = Stalled(
+            "ImageNotFound", f"cannot find the image {spec.image}: all that there was of it was given up; edit it"
+        )
         for reference in self._references(image, wanted, anew=anew):
             try:
                 return self._pull(image, reference, ctx)
@@ -118,32 +138,45 @@ class Bringing:
 
     def _brought_before(self, image: Image, wanted: str) -> Brought | None:
         """What is here already under another name, or none: `wanted`, or with nothing wanted what was there last."""
-        refused, newest = self.refused.refused(image.spec.image), self.outlook.known(image.spec)
+        newest = self._newest(image)
         wanted = wanted or (newest.digest if isinstance(newest, Newest) else "")
-        for each in reversed(self.shelf.of(image.spec.image)):
-            if (each.digest == wanted or not wanted) and each.identity not in refused and self._live(each.identity):
+        for each in reversed(self._good(image)):
+            if (each.digest == wanted or not wanted) and self._live(each.identity):
                 return each
         return None
 
     def _references(self, image: Image, wanted: str, *, anew: bool) -> Iterator[str]:
         """What may be pulled, the best first."""
-        spec, newest = image.spec, self.outlook.known(image.spec)
+        spec, newest = image.spec, self._newest(image)
         if isinstance(newest, Newest) and wanted in ("", newest.digest):
             yield newest.reference
             return
-        shelf = [] if anew else self.shelf.of(spec.image)
-        digest = wanted or (shelf[-1].digest if shelf else "")
+        good = [] if anew else self._good(image)
+        digest = wanted or (good[-1].digest if good else "")
         repository = canonical_image(pulled_from(spec)).partition("@")[0].rpartition(":")[0]
-        if digest and any(each.digest == digest and each.identity != digest for each in shelf):
+        if digest and any(each.digest == digest and each.identity != digest for each in good):
             yield f"{repository}@{digest}"
-        if spec.range is None:
+        if isinstance(newest, Retry | Stalled):
+            raise newest
+        if spec.range is None and not self.refused.refused(spec.image):
             yield pulled_from(spec)
-        elif newest is None or isinstance(newest, Newest):
+        elif spec.range is not None:
             raise Retry(
                 "RegistryUnavailable", f"cannot tell yet which version of {repository} is the newest", after=1.0
             )
-        else:
-            raise newest
+
+    def _newest(self, image: Image) -> Answer | None:
+        """What the registry has, unless that was given up."""
+        newest = self.outlook.known(image.spec)
+        if isinstance(newest, Newest):
+            name = image.spec.image
+            return None if given_up(newest, self.shelf.of(name), self.refused.refused(name)) else newest
+        return newest
+
+    def _good(self, image: Image) -> list[Brought]:
+        """What was brought and not given up, the newest last."""
+        refused = self.refused.refused(image.spec.image)
+        return [each for each in self.shelf.of(image.spec.image) if each.identity not in refused]
 
     def _pull(self, image: Image, reference: str, ctx: Context) -> Brought:
         spec, before = image.spec, self._live(reference)

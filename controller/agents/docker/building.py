@@ -7,6 +7,7 @@ before, with the credentials that pulling has.
 from __future__ import annotations
 
 import json
+import re
 import stat
 import tarfile
 import uuid
@@ -39,13 +40,14 @@ Parameters = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be built: `label` says whose it is, `log` is where all that it prints goes."""
+    """What is to be built: `label` says whose it is, `log` is where all that it prints goes; `anew`: without the cache."""
 
     image: Image
     dockerfile: Dockerfile
     parts: Parts
     label: str
     log: Path
+    anew: bool = False
 
 
 def build(engine: WritableEngine, order: Order, ctx: Context) -> str:
@@ -107,7 +109,7 @@ def _parameters(order: Order, build: Build) -> Parameters:
         "cachefrom": json.dumps(build.cacheFrom) if build.cacheFrom else None,
         "shmsize": str(size(build.shmSize)) if build.shmSize else None,
         "ulimits": _ulimits(build),
-        "nocache": "1" if build.noCache else None,
+        "nocache": "1" if build.noCache or order.anew else None,
     }
     found += [(name, value) for name, value in optional.items() if value is not None]
     return found + [("extrahosts", f"{name}:{ip}") for name, ip in (build.extraHosts or {}).items()]
@@ -138,11 +140,16 @@ def bring_bases(engine: WritableEngine, image: Image, bases: Sequence[str], ctx:
         except Stalled as missing:
             if isinstance(found, dict) and missing.reason == "ImageNotFound":
                 continue  # it was built here, and no registry has it
-            raise Stalled(
-                missing.reason,
-                f"cannot build {image.spec.image}: {missing.message.removeprefix('cannot ')}; if it is an Image that is built "
-                "here, name it in dependsOn",
-            ) from None
+            advice = "if it is an Image that is built here, name it in dependsOn"
+            raise Stalled(missing.reason, f"{_cannot_build(image, missing)}; {advice}") from None
+        except Retry as failure:
+            if failure.reason == "Cancelled":
+                raise
+            raise Retry(failure.reason, _cannot_build(image, failure), failure.after) from None
+
+
+def _cannot_build(image: Image, why: Retry | Stalled) -> str:
+    return f"cannot build {image.spec.image}: {why.message}"
 
 
 @contextmanager
@@ -259,8 +266,8 @@ def _cause(message: str) -> str:
         "failed to create LLB definition: ",
     ):
         message = message.removeprefix(begin)
-    found, ran, code = message.partition("did not complete successfully: ")
-    return code if ran else found
+    code = re.search(r"exit code: [0-9]+$", message)
+    return code[0] if code else message
 
 
 def _unreadable(name: str, error: OSError | ValueError) -> Stalled:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import socket
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Event as Flag
 from threading import local
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
@@ -25,8 +24,8 @@ from controller.agents.docker.ahead import DEFAULT_HOST, Ahead
 from controller.agents.docker.attaching import attached
 from controller.agents.docker.registries import Registries
 from controller.agents.docker.standing import digest
-from controller.agents.docker.wire import Address, Answer, RefusedStream, Wire
-from controller.engine.agent import AgentHealth, Retry, Setup, unavailable
+from controller.agents.docker.wire import Address, Answer, RefusedStream, Unreached, Wire
+from controller.engine.agent import Agent, AgentHealth, Retry, Setup, unavailable
 from resources.conditions import Reason
 
 if TYPE_CHECKING:
@@ -34,10 +33,10 @@ if TYPE_CHECKING:
 
     from controller.agents.docker.registry_settings import RegistrySettings
 
-POLL = 2.0  # seconds between questions for events where they can't be followed
-
 # JSON objects as the engine describes its things: https://docs.docker.com/reference/api/engine/version/v1.41/
 Json = dict[str, Any]
+
+_WANTS_TLS = b"HTTP request to an HTTPS server"  # what is said where TLS is spoken, by who was spoken to without
 
 
 class EngineError(Exception):
@@ -48,37 +47,72 @@ class EngineError(Exception):
         self.status, self.message = status, message
 
 
-SETTINGS = frozenset({"host", "registries"})  # fields of agents/docker.yaml
+# Fields of agents/docker.yaml.
+SETTINGS = frozenset({"engine", "engines", "host", "registries", "tls"})
 
 
 def connect(setup: Setup) -> Engine:
-    """The engine of DOCKER_HOST, or of `host` in agents/docker.yaml, unable to write when `setup.read_only`.
+    """The agent's own engine: `engine` in agents/docker.yaml, or DOCKER_HOST, or that of this machine.
 
-    Raises ValueError for settings that can't be used.
+    Unable to write when `setup.read_only`, and so are those of `engines`, which it has in `named`. Raises ValueError for
+    settings that can't be used.
     """
-    host = str(setup.config.get("host") or os.environ.get("DOCKER_HOST") or DEFAULT_HOST)
-    return Engine(host, setup) if setup.read_only else WritableEngine(host, setup)
+    registries = _registries(setup)
+    named: dict[str, Engine] = {}
+    if found := setup.config.get("engines"):
+        from controller.agents.docker.engine_settings import named_engines
+
+        others = replace(setup, ahead=None)
+        for name, place in named_engines(found).items():
+            named[name] = _made(place.host, place.address, others, registries, {})
+    host, address = _own_place(setup)
+    return _made(host, address, setup, registries, named)
 
 
-class Reader(Protocol):
-    """What `Engine` reads through: a `Wire`, or the SDK where a plain socket will not do."""
+def _own_place(setup: Setup) -> tuple[str, Address]:
+    if any(setup.config.get(field) for field in ("engine", "host", "tls")):
+        from controller.agents.docker.engine_settings import own_engine
 
-    def read_all(self, questions: Sequence[str]) -> list[Answer]: ...
+        if own := own_engine(setup.config):
+            return own.host, own.address
+    host = os.environ.get("DOCKER_HOST") or DEFAULT_HOST
+    address = Address.of_environment(host)
+    if address is None:
+        raise ValueError(f"DOCKER_HOST is {host}: write unix:///path/to.sock, tcp://host:2376 or ssh://user@host")
+    return host, address
 
-    def follow(self, path: str, stop: Flag) -> Iterator[bytes]: ...
 
-    def pour(self, path: str, stop: Flag) -> Iterator[bytes]: ...
+def _made(host: str, address: Address, setup: Setup, registries: Registries, named: Mapping[str, Engine]) -> Engine:
+    engine = Engine if setup.read_only else WritableEngine
+    return engine(host, address, setup, registries, named)
+
+
+def _registries(setup: Setup) -> Registries:
+    settings: Mapping[str, RegistrySettings] = {}
+    if found := setup.config.get("registries"):
+        from controller.agents.docker.registry_settings import registry_settings
+
+        settings = registry_settings(found)
+    return Registries(settings, setup.secrets, setup.timeout)
+
+
+def assemble(agent: type[Agent[Any, Any]], client: Engine, setup: Setup) -> Agent[Any, Any]:
+    """The agent of a kind, over all engines that resources may name. Wiring makes it so."""
+    from controller.agents.docker.per_engine import per_engine
+
+    return per_engine(agent, client, setup)
 
 
 class Engine:
-    """Reads. Nothing is sent before the first question; thread-safe."""
+    """Reads. Nothing is sent before the first question; thread-safe. `named` has the engines that specs name."""
 
-    def __init__(self, host: str, setup: Setup) -> None:
-        self.host = host
+    def __init__(
+        self, host: str, address: Address, setup: Setup, registries: Registries, named: Mapping[str, Engine]
+    ) -> None:
+        self.host, self.address = host, address
+        self.registries, self.named = registries, named
         self._timeout = setup.timeout
-        address = Address.parse(host)
-        self._reader: Reader = Wire(address, setup.timeout) if address else _SdkReader(host, setup.timeout)
-        self.registries = _registries(setup)
+        self._wire = Wire(address, setup.timeout)
         self._ahead = setup.ahead or Ahead()
         self._version: str | None = None  # of the engine's API, once it has said so
 
@@ -104,6 +138,11 @@ class Engine:
         """As `read_each`, but what is refused is refused for itself alone."""
         return [_content_or_error(answer) for answer in self._answers(wanted)]
 
+    def is_same_as(self, other: Engine) -> bool:
+        """Whether both are one, by two names. Engines on copies of one machine may be taken for one, too."""
+        ours, theirs = self.read(paths.INFO), other.read(paths.INFO)
+        return all(ours.get(field) == theirs.get(field) for field in ("ID", "Name", "DockerRootDir"))
+
     def content(self, path: str) -> bytes:
         """What it says at `path`, where that is no JSON. Raises EngineError."""
         answer = self._answers([path])[0]
@@ -114,27 +153,36 @@ class Engine:
     def seen(self) -> Json | None:
         """What a cold look has seen, for `standing.same`; None where it can't be told."""
         noted = self._ahead.noted()
-        return None if noted is None else {"host": self.host, "answers": {p: digest(a) for p, a in noted.items()}}
+        if noted is None or self.registries.asked:
+            return None
+        return {"host": self.host, "answers": {path: digest(answer) for path, answer in noted.items()}}
+
+    def file(self, container: str, path: str) -> bytes | None:
+        """What a container has at `path`, as a tar archive; None where there is nothing that can be read."""
+        answer = self._answers([paths.archive(container, path)])[0]
+        return answer.body if answer.status < 400 else None
 
     def follow(self, path: str, stop: Flag) -> Iterator[Json | None]:
         """The objects of an answer without end; the first one is None and says that it has begun."""
         with self._reached():
-            for line in self._reader.follow(path, stop):
+            for line in self._wire.follow(path, stop):
                 yield json.loads(line) if line else None
 
     def pour(self, path: str, stop: Flag) -> Iterator[bytes]:
         """The content of an answer as it comes, until it ends or `stop` is set. Raises EngineError."""
         with self._reached():
             try:
-                yield from self._reader.pour(path, stop)
+                yield from self._wire.pour(path, stop)
             except RefusedStream as refused:
                 raise EngineError(refused.answer.status, refused.answer.message) from None
 
     def _answers(self, wanted: Sequence[str]) -> list[Answer]:
         known = self._ahead.take(wanted)
         with self._reached():
-            asked = iter(self._reader.read_all([path for path in wanted if path not in known]))
+            asked = iter(self._wire.read_all([path for path in wanted if path not in known]))
         answers = [known[path] if path in known else next(asked) for path in wanted]
+        if any(answer.status == 400 and _WANTS_TLS in answer.body for answer in answers):
+            raise unreachable(self.host, Unreached("it speaks TLS only", "give tls for it in agents/docker.yaml"))
         self._version = next((answer.version for answer in answers if answer.version), self._version)
         self._ahead.note(wanted, answers)
         return answers
@@ -150,8 +198,10 @@ class Engine:
 class WritableEngine(Engine):
     """Reads and writes. Each thread has an SDK client of its own, for a session of `requests` is not made to be shared."""
 
-    def __init__(self, host: str, setup: Setup) -> None:
-        super().__init__(host, setup)
+    def __init__(
+        self, host: str, address: Address, setup: Setup, registries: Registries, named: Mapping[str, Engine]
+    ) -> None:
+        super().__init__(host, address, setup, registries, named)
         self._local = local()
 
     def create_container(self, name: str, config: Json, platform: str | None = None) -> str:
@@ -163,6 +213,11 @@ class WritableEngine(Engine):
     def start(self, container: str) -> None:
         with self._sdk() as sdk:
             sdk.start(container)
+
+    def place(self, container: str, archive: bytes) -> None:
+        """Unpacks a tar archive at the root of a container."""
+        with self._sdk() as sdk:
+            sdk.put_archive(container, "/", archive)
 
     def stop(self, container: str, grace: int) -> None:
         """Asks it to stop, and kills it after `grace` seconds."""
@@ -187,14 +242,10 @@ class WritableEngine(Engine):
     def begin_exec(self, program: str, *, terminal: bool) -> tuple[socket.socket, bytes]:
         """Starts it. Returns the connection to its streams, and what has come of them already."""
         with self._reached():
-            if address := Address.parse(self.host):
-                try:
-                    return attached(address, self._timeout, program, terminal=terminal)
-                except RefusedStream as refused:
-                    raise EngineError(refused.answer.status, refused.answer.message) from None
-        with self._sdk() as sdk:
-            stream: Any = sdk.exec_start(program, tty=terminal, socket=True)
-            return getattr(stream, "_sock", stream), b""
+            try:
+                return attached(self.address, self._timeout, program, terminal=terminal)
+            except RefusedStream as refused:
+                raise EngineError(refused.answer.status, refused.answer.message) from None
 
     def resize_exec(self, program: str, columns: int, lines: int) -> None:
         with self._sdk() as sdk:
@@ -344,7 +395,7 @@ class WritableEngine(Engine):
         self._ahead.forget()
         try:
             if not hasattr(self._local, "client"):
-                self._local.client = _sdk_client(self.host, self._timeout, self._version)
+                self._local.client = self._made_sdk()
             yield self._local.client
         except APIError as error:
             raise EngineError(error.status_code or 500, str(error.explanation or error)) from None
@@ -352,6 +403,18 @@ class WritableEngine(Engine):
             raise Retry(Reason.TIMEOUT, f"cannot wait any longer for the Docker engine at {self.host}") from None
         except (ConnectionError, RequestException, DockerException) as error:
             raise unreachable(self.host, _cause(error)) from error
+
+    def _made_sdk(self) -> APIClient:
+        """Through ssh and TLS over connections of our own, for which the engine's version of its API must be known."""
+        from docker import APIClient
+
+        if self.address.tls is None and not self.address.ssh:
+            return APIClient(self.host, self._version, timeout=int(self._timeout))
+        from controller.agents.docker.transport import client_over
+
+        if self._version is None:
+            self.read(paths.VERSION)
+        return client_over(self.address, self._version or "auto", self._timeout)
 
 
 def _messages(answer: Any) -> Iterator[Json]:
@@ -361,15 +424,6 @@ def _messages(answer: Any) -> Iterator[Json]:
         for line in answer.iter_lines():
             if line:
                 yield json.loads(line)
-
-
-def _registries(setup: Setup) -> Registries:
-    settings: Mapping[str, RegistrySettings] = {}
-    if found := setup.config.get("registries"):
-        from controller.agents.docker.registry_settings import registry_settings
-
-        settings = registry_settings(found)
-    return Registries(settings, setup.secrets, setup.timeout)
 
 
 class Hijacked:
@@ -405,47 +459,6 @@ def engine_health(engine: Engine) -> AgentHealth:
     return AgentHealth(available=True, version=f"{found['Version']} (API {found['ApiVersion']})")
 
 
-class _SdkReader:
-    """Reads through the SDK: for engines behind ssh or TLS."""
-
-    def __init__(self, host: str, timeout: float) -> None:
-        self._host, self._timeout = host, timeout
-        self._local = local()
-
-    def read_all(self, questions: Sequence[str]) -> list[Answer]:
-        if not hasattr(self._local, "client"):
-            self._local.client = _sdk_client(self._host, self._timeout, None)
-        sdk: APIClient = self._local.client
-        answers = (sdk.get(f"{sdk.base_url}{path}", timeout=self._timeout) for path in questions)
-        return [Answer(answer.status_code, answer.content) for answer in answers]
-
-    def follow(self, path: str, stop: Flag) -> Iterator[bytes]:
-        """Asks every few seconds for what has happened up to now: such an answer ends, and `stop` is seen in between."""
-        yield b""
-        while not stop.wait(POLL):
-            now = f"{time.time():.3f}"
-            yield from filter(None, self.read_all([f"{path}&until={now}"])[0].body.split(b"\n"))
-            path = re.sub(r"since=[0-9.]+", f"since={now}", path)
-
-    def pour(self, path: str, stop: Flag) -> Iterator[bytes]:
-        sdk = _sdk_client(self._host, self._timeout, None)
-        with sdk.get(f"{sdk.base_url}{path}", timeout=None, stream=True) as answer:
-            if answer.status_code >= 400:
-                raise RefusedStream(Answer(answer.status_code, answer.content))
-            for content in answer.iter_content(None):
-                if stop.is_set():
-                    return
-                yield content
-
-
-def _sdk_client(host: str, timeout: float, version: str | None) -> APIClient:
-    """Without a `version` the SDK asks for the engine's."""
-    from docker import APIClient
-    from docker.utils import kwargs_from_env
-
-    return APIClient(host, version, timeout=int(timeout), tls=kwargs_from_env().get("tls", False))
-
-
 def _content_or_error(answer: Answer) -> Json | EngineError | None:
     if answer.status == 404:
         return None
@@ -464,21 +477,28 @@ def _content(answer: Answer) -> Any:
 
 def _cause(error: BaseException) -> BaseException:
     """What lies at the bottom of the exceptions that `requests` and the SDK wrap around each other."""
-    while deeper := error.__cause__ or error.__context__:
+    while not isinstance(error, Unreached) and (deeper := error.__cause__ or error.__context__):
         error = deeper
     return error
 
 
 def unreachable(host: str, error: BaseException) -> Retry:
     """Says why the engine can't be reached, and what helps."""
+    here = host.startswith("unix://")
     match error:
+        case Unreached():
+            advice = error.advice
         case FileNotFoundError():
             advice = "install it with 'apt-get install docker.io', or start it with 'systemctl start docker'"
         case PermissionError():
             advice = "join the group with 'usermod -aG docker $USER' and log in again, or run as root"
         case ConnectionRefusedError():
-            advice = "start it with 'systemctl start docker'"
-        case _:
+            advice = f"start it with 'systemctl start docker'{'' if here else ' there'}"
+        case _ if type(error).__module__ == "ssl":
+            advice = "see whether it accepts the certificate: tls.cert and tls.key in agents/docker.yaml"
+        case _ if here:
             advice = "see 'systemctl status docker'; DOCKER_HOST says where it is looked for"
+        case _:
+            advice = "see whether that machine is up and lets this one in"
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return unavailable(f"cannot reach the Docker engine at {host}: {reason}; {advice}")

@@ -122,7 +122,8 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         supplied = replace(self._images.supplied(live, named), current=update.current)
         names = tuple(sorted(each["Name"].removeprefix("/") for each in found.leftovers))
         try:
-            value = observed_container(resource, live, supplied, ctx.secrets, names, ctx.read_from, others)
+            inside = partial(self._engine.file, live["Id"])
+            value = observed_container(resource, live, supplied, ctx.secrets, names, ctx.read_from, others, inside)
         except (Retry, Stalled) as unknown:  # a secret; the other containers are none the worse for it
             return unknown
         present = self._contents.present(resource, ctx)

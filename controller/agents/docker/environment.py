@@ -12,6 +12,7 @@ from pathlib import Path
 
 from controller.engine.agent import Retry, Secrets, Stalled
 from resources.conditions import Reason
+from resources.docker.env_file import Unreadable, variables_in
 from resources.docker.names import OWN_LABELS
 from resources.kinds.container import Container, ContainerSpec
 from resources.meta import SecretRef
@@ -87,22 +88,13 @@ def env_of_files(paths: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in paths:
         try:
-            lines = Path(path).read_text(encoding="utf-8").splitlines()
+            found |= variables_in(Path(path).read_text(encoding="utf-8"))
+        except Unreadable as error:
+            raise Stalled("EnvFileUnreadable", f"{error} of {path}: write NAME=value") from None
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
             raise Stalled("EnvFileUnreadable", f"cannot read the envFile {path}: {reason}") from None
-        for number, line in enumerate(lines, start=1):
-            text = line.strip()
-            if text and not text.startswith("#"):
-                name, separator, value = text.removeprefix("export ").partition("=")
-                if not separator or not name.strip():
-                    raise Stalled("EnvFileUnreadable", f"cannot read line {number} of {path}: write NAME=value")
-                found[name.strip()] = _unquoted(value.strip())
     return found
-
-
-def _unquoted(value: str) -> str:
-    return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
 
 
 def _seen_secret(value: str, reference: SecretRef | None, secrets: Secrets, namespace: str) -> SecretRef | str:

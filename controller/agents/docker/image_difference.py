@@ -48,7 +48,8 @@ def observed_image(image: Image, live: Json, found: Mapping[str, Json | None], k
         digest, aim = identity, _aim_of_build(identity, known)
         built = built_from(live) or (here.built if here else {})
     else:
-        digests = digests_of(live, pulled_from(spec))
+        # A name that is taken away from it takes the digest of that repository along.
+        digests = [*([here.digest] if here else []), *digests_of(live, pulled_from(spec))]
         aim = _aim_of_pull(spec, digests, known)
         digest, built = aim.wanted if aim.wanted in digests else digests[0], None
     return ImageObserved(
@@ -105,6 +106,11 @@ def _aim_of_pull(spec: ImageSpec, digests: Sequence[str], known: Known) -> _Aim:
         return _Aim(kept, newest.digest, f"{message}; the former one is kept until there is a newer one, or an edit")
     version = newest.reference if canonical_image(newest.reference) != canonical_image(spec.image) else ""
     return _Aim(newest.digest, message=f"{spec.image} is {version}" if version else "")
+
+
+def given_up(newest: Newest, brought: Sequence[Brought], refused: Mapping[str, str]) -> Brought | None:
+    """What the registry has, if it was brought before, and given up."""
+    return next((each for each in brought if each.digest == newest.digest and each.identity in refused), None)
 
 
 def _good(known: Known) -> Brought | None:

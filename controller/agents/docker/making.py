@@ -11,6 +11,7 @@ from controller.agents.docker.client import EngineError, Json, WritableEngine
 from controller.agents.docker.creation import NO_LEGACY, Legacy, create_config
 from controller.agents.docker.failures import explained, failure, start_failure
 from controller.agents.docker.joining import endpoint_arguments, wanted_networks
+from controller.agents.docker.placing import wanted_files
 from controller.agents.docker.pulling import absent, pull
 from controller.agents.docker.stopping import grace
 from controller.engine.agent import Context, Mark, Retry, Stalled
@@ -34,6 +35,8 @@ def make(
     _require_volumes(engine, container)
     refuse_unsupported(container, engine.api)
     config = create_config(container, mark, ctx.secrets, engine.api, legacy)
+    placed = wanted_files(container, ctx.secrets)
+    config["Labels"] |= placed.labels
     if container.spec.pullPolicy is PullPolicy.ALWAYS:
         pulls = partial(pull, engine, container.spec.image, container.key, ctx)
         bring(pulls) if bring else pulls()
@@ -42,6 +45,9 @@ def make(
         network = container.network_name(attachment)
         with explained(f"connect the container {name} to the network {network}"):
             engine.connect_network(network, identity, **endpoint_arguments(container, attachment))
+    if placed.archive:
+        with explained(f"put files into the container {name}"):
+            engine.place(identity, placed.archive)
     return identity
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlencode
 
 VERSION = "/version"
+INFO = "/info"
 
 
 def container(name: str) -> str:
@@ -40,6 +41,11 @@ def stats(identity: str) -> str:
 def running() -> str:
     """The containers that run."""
     return "/containers/json"
+
+
+def archive(container: str, path: str) -> str:
+    """What is at `path` in a container, as a tar archive."""
+    return f"/containers/{quote(container)}/archive?{urlencode({'path': path})}"
 
 
 def image(reference: str) -> str:

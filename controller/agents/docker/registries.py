@@ -48,6 +48,7 @@ class Registries:
         self._known: dict[tuple[str, str], Registry] = {}
         self._answers = Answers(clock)
         self._lock = Lock()
+        self.asked = False  # whether anything was learned from a registry
 
     def header(self, reference: str) -> str:
         """X-Registry-Auth for the engine, empty without credentials. Secret: it goes to the engine and nowhere else."""
@@ -100,6 +101,7 @@ class Registries:
         return self._from_any(wanted.repository, lambda registry, path: _digest(registry, path, wanted.name))
 
     def _from_any(self, wanted: Repository, ask: Callable[[Registry, str], T]) -> T:
+        self.asked = True
         for mirror in self.mirrors(wanted.host):
             try:
                 return ask(self._registry(mirror.host, mirror.scheme), mirror.path(wanted.path))

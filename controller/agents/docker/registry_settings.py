@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from controller.agents.docker.references import HUB_ALIASES
+from controller.agents.docker.settings import checked
 from resources.meta import LocalPath, Model, SecretRef
 from resources.notation import HUB
 
@@ -62,11 +63,6 @@ class RegistrySettings(Model):
         return self
 
 
-_SECRET = (
-    "write where it is found, like {env: NAME}, {file: /path} or {secret: {name: NAME, key: KEY}}, never the value"
-)
-
-
 def registry_settings(found: Any) -> dict[str, RegistrySettings]:
     """By host. Raises ValueError naming the field and what to do; it quotes no value, which may be a secret."""
     if not isinstance(found, Mapping):
@@ -76,10 +72,7 @@ def registry_settings(found: Any) -> dict[str, RegistrySettings]:
         name = _host(host)
         if name in settings:
             raise ValueError(f"registries.{host}: {name} stands here twice; write it once")
-        try:
-            settings[name] = TypeAdapter(RegistrySettings).validate_python(content or {})
-        except ValidationError as error:
-            raise ValueError(f"registries.{host}{_first(error)}") from None
+        settings[name] = checked(RegistrySettings, content or {}, f"registries.{host}", secret=("password", "token"))
     return settings
 
 
@@ -95,14 +88,3 @@ def _host(written: Any) -> str:
             "such as registry.example.org:5000, without https:// and path"
         )
     return canonical_host(written)
-
-
-def _first(error: ValidationError) -> str:
-    detail = error.errors(include_url=False, include_input=False)[0]
-    path = [str(part) for part in detail["loc"]]
-    field = "".join(f".{part}" for part in path)
-    if path and path[0] in ("password", "token"):
-        return f".{path[0]}: {_SECRET}"
-    if detail["type"] == "extra_forbidden":
-        return f"{field}: unknown field; write {', '.join(sorted(RegistrySettings.model_fields))}"
-    return f"{field}: {detail['msg'].removeprefix('Value error, ')}"

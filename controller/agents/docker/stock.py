@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from controller.agents.docker import paths
-from controller.agents.docker.brought import Shelf
+from controller.agents.docker.brought import Brought, Shelf
 from controller.agents.docker.client import Engine, Json
 from controller.agents.docker.image_difference import digests_of
 from controller.agents.docker.newest import Newest, Outlook
@@ -21,14 +21,18 @@ def stock(engine: Engine, shelf: Shelf, outlook: Outlook, resources: Sequence[Im
     """One a name, sorted; those without a name last, the newest first."""
     outlook.ask(resources)
     declared = {canonical_image(name): each for each in resources for name in (each.spec.image, *each.tags)}
-    brought = {each.identity for images in shelf.all().values() for each in images}
+    brought = {each.identity: each for images in shelf.all().values() for each in images}
     users: dict[str, list[tuple[str, str]]] = {}
     for container in engine.read(paths.containers()):
         name = (container["Names"] or [container["Id"][:12]])[0].removeprefix("/")
         users.setdefault(container["ImageID"], []).append((container["Id"], name))
     found = [
         _stocked(
-            name, live, users, brought, _newer(declared.get(canonical_image(name)) if name else None, live, outlook)
+            name,
+            live,
+            users,
+            brought,
+            _newer(declared.get(canonical_image(name)) if name else None, live, brought, outlook),
         )
         for live in engine.read(paths.images())
         for name in _names(live)
@@ -43,9 +47,11 @@ def _names(live: Json) -> Iterator[str]:
 
 
 def _stocked(
-    name: str, live: Json, users: Mapping[str, list[tuple[str, str]]], brought: set[str], newer: str
+    name: str, live: Json, users: Mapping[str, list[tuple[str, str]]], brought: Mapping[str, Brought], newer: str
 ) -> Stocked:
     digests = digests_of(live, name or "none")[:-1]
+    if (ours := brought.get(live["Id"])) and ours.digest != ours.identity:
+        digests.append(ours.digest)
     return Stocked(
         name=name,
         handle=live["Id"],
@@ -58,13 +64,14 @@ def _stocked(
     )
 
 
-def _newer(resource: Image | None, live: Json, outlook: Outlook) -> str:
+def _newer(resource: Image | None, live: Json, brought: Mapping[str, Brought], outlook: Outlook) -> str:
     if resource is None or canonical_image(resource.spec.image) not in map(canonical_image, live.get("RepoTags") or ()):
         return ""
     answer = outlook.known(resource.spec)
     if not isinstance(answer, Newest):
         return "not known" if answer else ""
-    if answer.digest in digests_of(live, resource.spec.image):
+    ours = brought.get(live["Id"])
+    if answer.digest in digests_of(live, resource.spec.image) or (ours and ours.digest == answer.digest):
         return "no"
     tag = answer.reference if resource.spec.range else ""
     return f"{tag}@{answer.digest}" if tag else answer.digest

@@ -16,6 +16,7 @@ from controller.agents.docker.images import Supplied
 from controller.agents.docker.joining import observed_networks
 from controller.agents.docker.marks import foreign_labels
 from controller.agents.docker.mounting import observed_mounts
+from controller.agents.docker.placing import Inside, seen_files
 from controller.agents.docker.surroundings import observed_limits, observed_surroundings, told
 from controller.engine.agent import Secrets, Stalled
 from resources.docker.parts import Healthcheck, Logging, MountType, State, Ulimit
@@ -40,10 +41,11 @@ def observed_container(
     leftovers: tuple[str, ...] = (),
     read_from: Callable[[str], str] = lambda path: path,
     names: Mapping[str, str] = MappingProxyType({}),
+    inside: Inside = lambda path: None,
 ) -> ContainerObserved:
     """`live` is what the engine says of the container when it is inspected; `read_from` as in the agent's context.
 
-    `names` are those of other containers that it shares something with, by id.
+    `names` are those of other containers that it shares something with, by id. `inside` looks into it.
     """
     spec, config, host = container.spec, live["Config"], live["HostConfig"]
     supplied, labels = image.config, config.get("Labels") or {}
@@ -64,6 +66,7 @@ def observed_container(
         envFile=environment.envFile,
         ports=_ports(host.get("PortBindings") or {}),
         volumes=observed_mounts(container, live),
+        files=seen_files(container, live, secrets, inside),
         tmpfs=host.get("Tmpfs") or {},
         networks=observed_networks(container, live),
         hostname=told(spec.hostname, _hostname(live), live["Id"][:12]),

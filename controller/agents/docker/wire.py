@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,31 +20,88 @@ from typing import Any
 WINDOW = 32  # questions under way on one connection; some 4 KB, which no socket buffer refuses
 BUFFER = 1 << 18  # bytes read at once: each read may have to wait for another thread to let go of the interpreter
 IDLE = 4  # connections kept open for the next question
+CONNECT = 10.0  # seconds until a connection to another machine must be there
 GLANCE = 0.5  # seconds between looks at the stop flag while a stream is silent
+
+
+class Unreached(OSError):
+    """No connection, and `advice` says what to do about it."""
+
+    def __init__(self, reason: str, advice: str) -> None:
+        super().__init__(reason)
+        self.advice = advice
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Files in PEM: whose signature to believe (else the system's authorities), and who we are."""
+
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+
+
+_SSH = r"(?:([\w.][\w.-]*)@)?(\w[\w.-]*|\[[0-9a-fA-F:]+\])(?::([0-9]{1,5}))?(/.*)?"
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where an engine listens. `path` is a Unix socket; without one it is `host` and `port`."""
+    """Where an engine listens: a Unix socket at `path`, or `host` and `port`, with `tls` or not, or a machine's ssh."""
 
     path: str = ""
     host: str = ""
     port: int = 0
+    tls: Tls | None = None
+    ssh: bool = False
+    user: str = ""
 
     @classmethod
-    def parse(cls, text: str) -> Address | None:
-        """The address in a DOCKER_HOST, or None for what a plain socket can't speak (ssh, TLS)."""
+    def parse(cls, text: str, tls: Tls | None = None) -> Address | None:
+        """The address in a DOCKER_HOST, or None for what is none."""
         scheme, _, rest = text.partition("://")
         if scheme == "unix":
-            return cls(path=rest)
-        if scheme in ("tcp", "http") and not os.environ.get("DOCKER_TLS_VERIFY"):
-            host, _, port = rest.rstrip("/").rpartition(":")
-            return cls(host=host.strip("[]"), port=int(port)) if host and port.isdigit() else None
-        return None
+            return cls(path=rest) if rest else None
+        if scheme == "ssh":
+            found = re.fullmatch(_SSH, rest.removesuffix("/"))
+            if not found:
+                return None
+            user, host, port, path = found.groups()
+            return cls(path or "", host.strip("[]"), int(port or 0), ssh=True, user=user or "")
+        if scheme not in ("tcp", "http", "https"):
+            return None
+        tls = tls or (Tls() if scheme == "https" else None)
+        place = rest.rstrip("/")
+        host, _, port = (
+            place.rpartition(":") if re.search(r":[0-9]+$", place) else (place, "", "2376" if tls else "2375")
+        )
+        return cls(host=host.strip("[]"), port=int(port), tls=tls) if host and "/" not in host else None
+
+    @classmethod
+    def of_environment(cls, text: str) -> Address | None:
+        """As the variables DOCKER_TLS_VERIFY and DOCKER_CERT_PATH go with the DOCKER_HOST in `text`."""
+        if not os.environ.get("DOCKER_TLS_VERIFY") or not text.startswith("tcp://"):
+            return cls.parse(text)
+        folder = os.environ.get("DOCKER_CERT_PATH") or os.path.expanduser("~/.docker")  # noqa: PTH111  (imports nothing)
+        return cls.parse(text, Tls(f"{folder}/ca.pem", f"{folder}/cert.pem", f"{folder}/key.pem"))
+
+    @property
+    def is_elsewhere(self) -> bool:
+        return bool(self.host)
 
     def connect(self, timeout: float) -> socket.socket:
+        """A connection; to engines elsewhere it need not be a plain socket, but is one to all who use it."""
+        if self.ssh:
+            from controller.agents.docker.tunnels import connect_ssh
+
+            return connect_ssh(self, timeout)
+        if self.tls:
+            from controller.agents.docker.tunnels import connect_tls
+
+            return connect_tls(self, self.tls, timeout)
         if not self.path:
-            return socket.create_connection((self.host, self.port), timeout)
+            connected = socket.create_connection((self.host, self.port), min(timeout, CONNECT))
+            connected.settimeout(timeout)
+            return connected
         connected = socket.socket(socket.AF_UNIX)
         connected.settimeout(timeout)
         try:

@@ -47,6 +47,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Write the files": {
         "explain": ("explain:Explain", "Explain a kind or one of its fields."),
         "validate": ("validate:Validate", "Check the files of a source, without a look at the machine."),
+        "import": ("importing:Import", "Print resources for what other programs have: Compose files, containers."),
         "schema": ("explain:Schema", "Print a JSON Schema with which editors complete and check."),
         "crds": ("crds:Crds", "Print the CustomResourceDefinitions of all kinds, for Kubernetes."),
     },

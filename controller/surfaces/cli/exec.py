@@ -117,7 +117,7 @@ def _streams(terminal: bool, *, reads: bool) -> Iterator[Streams]:
     import tty
 
     before = termios.tcgetattr(descriptor)
-    tty.setraw(descriptor)
+    tty.setraw(descriptor, termios.TCSADRAIN)  # what is typed already counts
     try:
         yield streams
     finally:

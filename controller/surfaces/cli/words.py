@@ -36,19 +36,10 @@ def as_json(document: Any) -> str:
 
 
 def as_yaml(documents: Iterable[Any]) -> str:
-    """Documents as YAML for people: in the given order, texts of several lines as blocks."""
-    import yaml
+    """Documents as YAML for people: in the given order, texts of several lines as blocks. Without the last newline."""
+    from resources.writing import yaml_text
 
-    class Dumper(yaml.SafeDumper):
-        pass
-
-    def text(dumper: yaml.SafeDumper, content: str) -> yaml.ScalarNode:
-        return dumper.represent_scalar("tag:yaml.org,2002:str", content, style="|" if "\n" in content else None)
-
-    Dumper.add_representer(str, text)
-    plain = json.loads(json.dumps(list(documents), default=str))
-    found: str = yaml.dump_all(plain, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100)
-    return found.rstrip()
+    return yaml_text(documents).removesuffix("\n")
 
 
 def took(seconds: float) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from controller.agents.docker.client import Engine, WritableEngine, connect, unreachable
 from controller.agents.docker.container import ContainerAgent
-from controller.engine.agent import Done, Retry, Setup, Stalled
+from controller.engine.agent import Retry, Setup, Stalled
 from resources.conditions import Reason
 from tests.agents.docker.engine import RealContainers, free_port
 from tests.agents.keeper import Keeper
@@ -150,15 +150,3 @@ class TestReadOnly:
                 world.reader.apply([step], keeper.context)
         assert world.inspect(resource) == before
         assert world.names() == ["one"]
-
-
-def test_engine_reached_over_tcp_and_through_the_sdk(world: RealContainers, keeper: Keeper, tmp_path: Path) -> None:
-    """Where a plain socket will not do, reading goes through the SDK: the same things are seen."""
-    from controller.agents.docker.client import _SdkReader
-
-    keeper.make(resource := world.resource("one", **SPEC))
-    client = connect(world.setup())
-    client._reader = _SdkReader(client.host, 30)
-    slow = Keeper(world, ContainerAgent(client, world.setup()))
-    assert slow.look(resource) == keeper.look(resource)
-    assert isinstance(slow.apply(slow.deletions(resource))[resource.key], Done)

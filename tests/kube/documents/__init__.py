@@ -19,6 +19,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "Container": {"image": "x"},
     "ContainerSet": {"template": {"image": "x"}},
     "File": {"path": "/x"},
+    "Image": {"image": "x"},
     "Network": {},
     "Volume": {},
 }

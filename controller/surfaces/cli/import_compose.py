@@ -1,0 +1,60 @@
+"""`p2 import compose`: Compose files -> resources, as docker compose would read them here. `importing.py` calls it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from controller.surfaces.cli.app import App, tell
+from controller.surfaces.cli.command import Refused
+from controller.surfaces.cli.words import counted, problem_line
+
+if TYPE_CHECKING:
+    from controller.surfaces.cli.importing import Import
+    from resources.compose.mapping.mapping import Mapped
+    from resources.meta import Problem, Resource
+
+
+def compose_resources(app: App, asked: Import) -> Iterable[Resource]:
+    """What the Compose files come to. Raises Refused."""
+    from resources.meta import Unexpandable
+
+    try:
+        mapped = _mapped(asked)
+    except Unexpandable as error:
+        raise _refused(app, error.problems) from error
+    if mapped.problems and not asked.skip_refused:
+        raise _refused(app, mapped.problems, "; --skip-refused leaves them out")
+    for warning in (*mapped.warnings, *mapped.problems):
+        tell(app, problem_line(warning))
+    return mapped.resources
+
+
+def _mapped(asked: Import) -> Mapped:
+    """Variables come from the environment of the person who asks, as docker compose has it."""
+    from resources.compose.mapping.mapping import resources_of
+    from resources.compose.project import Unset, load_project
+    from resources.kinds.compose import found_files
+
+    files = [Path(file).absolute() for file in asked.what]
+    if len(files) == 1 and files[0].is_dir():
+        files = found_files(files[0], Path.read_bytes)
+    elif not files:
+        files = found_files(Path.cwd(), Path.read_bytes)
+    project = load_project(
+        files,
+        read=Path.read_bytes,
+        variables=os.environ,
+        env_files=[file.absolute() for file in asked.env_files] or None,
+        profiles=asked.profiles,
+        name=asked.project or None,
+        unset=Unset.EMPTY,
+    )
+    return resources_of(project, read=Path.read_bytes)
+
+
+def _refused(app: App, problems: Sequence[Problem], advice: str = "") -> Refused:
+    app.console.note(problem_line(problem) for problem in problems)
+    return Refused(f"cannot take over the files: they have {counted(len(problems), 'problem')}{advice}")

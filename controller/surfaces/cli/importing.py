@@ -1,0 +1,103 @@
+"""`p2 import`: resources for what was made or written for other programs, as YAML to look through and keep.
+
+Each source of them is a module of its own, which gives resources and says what it could not take over: `import_compose.py`.
+What is printed is what `resources/writing.py` makes of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from controller.surfaces.cli.app import App
+from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
+from controller.surfaces.cli.words import counted, place
+
+if TYPE_CHECKING:
+    from resources.meta import Resource
+
+_SOURCES = ("compose",)
+# Of these each resource gets a file of its own; all others of a kind share one.
+_OWN_FILE = frozenset({"Container", "ContainerSet"})
+
+
+def _complete(incomplete: str) -> list[str]:
+    return [word for word in _SOURCES if word.startswith(incomplete)]
+
+
+@dataclass(frozen=True)
+class Import(Command):
+    """Print resources for what other programs have: Compose files, containers.
+
+    p2 import compose FILE… reads Compose files as docker compose -f does: later files override, and .env, profiles,
+    include and extends count. A field that Pegasus2 can't keep is an error that names its line, and nothing is printed;
+    with --skip-refused it is left out and named in a warning. Without FILE, or with a directory, the usual names are
+    looked for. A resource of kind Compose keeps to the files instead: see docs/compose.md.
+
+    Examples:
+      p2 import compose compose.yaml > state/shop.yaml
+      p2 import compose compose.yaml compose.prod.yaml --profile metrics -o state
+    """
+
+    name = "import"
+
+    source: Annotated[str, Argument(metavar="compose", help="What to make resources from.", autocompletion=_complete)]
+    what: Annotated[tuple[str, ...], Argument(metavar="FILE…", help="The files to read, in this order.")] = ()
+    output: Annotated[
+        Path | None,
+        Option("-o", "--output", metavar="DIR", help="Write files there, none over another (default: print)."),
+    ] = None
+    project: Annotated[
+        str, Option("-p", "--project", metavar="NAME", help="Name of the project, in place of the files' own.")
+    ] = ""
+    env_files: Annotated[
+        tuple[Path, ...],
+        Option("--env-file", metavar="FILE", help="Variables, in place of the .env beside the first file; repeatable."),
+    ] = ()
+    profiles: Annotated[
+        tuple[str, ...], Option("--profile", metavar="NAME", help="Services of this profile, too; repeatable.")
+    ] = ()
+    skip_refused: Annotated[
+        bool, Option("--skip-refused", help="Leave out what can't be kept, with a warning for each field.")
+    ] = False
+
+    def run(self, app: App) -> Exit:
+        match self.source:
+            case "compose":
+                from controller.surfaces.cli.import_compose import compose_resources
+
+                resources = compose_resources(app, self)
+            case _:
+                raise Refused(f'cannot import from "{self.source}": say {" or ".join(_SOURCES)}')
+        return hand_over(app, resources, self.output)
+
+
+def hand_over(app: App, resources: Iterable[Resource], directory: Path | None) -> Exit:
+    """Prints resources, or writes them into files of `directory`. Raises Refused before the first where one is there already."""
+    from resources.writing import yaml_of
+
+    if directory is None:
+        app.console.print(yaml_of(resources).removesuffix("\n"))
+        return Exit.OK
+    files: dict[Path, list[Resource]] = {}
+    for resource in resources:
+        files.setdefault(directory / _file_of(resource), []).append(resource)
+    if taken := [path for path in files if path.exists()]:
+        names = ", ".join(place(str(path)) for path in taken)
+        raise Refused(f"cannot write {names}: it is there already; move it away, or name another directory")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for path, some in files.items():
+            with path.open("x", encoding="utf-8") as file:
+                file.write(yaml_of(some))
+    except OSError as error:
+        raise Refused(f"cannot write {error.filename or directory}: {error.strerror}") from error
+    app.console.note(f"wrote {counted(len(files), 'file')} into {directory}")
+    return Exit.OK
+
+
+def _file_of(resource: Resource) -> str:
+    name = resource.metadata.name if resource.kind in _OWN_FILE else resource.about.plural
+    return f"{name}.yaml"

@@ -1,0 +1,1 @@
+"""From a project of Compose files to resources: see `mapping.py`."""

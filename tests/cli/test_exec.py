@@ -1,0 +1,109 @@
+"""`p2 exec` on a real engine: streams, terminal, exit code, and the trace that it leaves."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from tests.cli.story import P2, Story
+from tests.cli.yard import Yard, typist
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture
+def applied(story: Story, yard: Yard) -> Story:
+    story.write("web.yaml", yard.container("web"))
+    assert story.p2("apply").code == 0
+    return story
+
+
+def executed(story: Story, *arguments: str, typed: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [P2, "exec", *arguments], cwd=story.root, input=typed, capture_output=True, timeout=60, check=False
+    )
+
+
+def test_both_streams_and_the_exit_code_are_those_of_the_program(applied: Story, yard: Yard) -> None:
+    done = executed(applied, yard.key("web"), "--", "sh", "-c", "echo out; echo err >&2; exit 7")
+    assert (done.stdout, done.stderr, done.returncode) == (b"out\n", b"err\n", 7)
+
+
+def test_what_is_piped_in_reaches_the_program_to_its_end(applied: Story, yard: Yard) -> None:
+    content = bytes(range(256)) * 4096
+    done = executed(applied, yard.key("web"), "-i", "--", "cat", typed=content)
+    assert (done.returncode, done.stdout) == (0, content)
+
+
+def test_without_i_the_program_reads_nothing(applied: Story, yard: Yard) -> None:
+    done = executed(applied, yard.key("web"), "--", "cat", typed=b"unread")
+    assert (done.returncode, done.stdout) == (0, b"")
+
+
+def test_user_and_directory_are_passed_on(applied: Story, yard: Yard) -> None:
+    done = executed(applied, yard.key("web"), "-u", "1234", "-w", "/bin", "--", "sh", "-c", "id -u; pwd")
+    assert done.stdout == b"1234\n/bin\n"
+
+
+def test_a_program_that_is_not_there_ends_as_the_engine_has_it(applied: Story, yard: Yard) -> None:
+    assert executed(applied, yard.key("web"), "--", "nonsense").returncode in (126, 127)
+
+
+def test_a_person_has_a_terminal_of_their_own_size(applied: Story, yard: Yard) -> None:
+    with typist(applied.root, "exec", yard.key("web"), "-it", "--", "sh", columns=91, lines=37) as person:
+        person.sees("# ")
+        person.types("stty size; tty\n")
+        person.sees("37 91")
+        person.sees("/dev/pts/")
+        person.resizes(101, 41)
+        person.types("until stty size | grep '41 101'; do sleep 0.1; done\n")
+        person.sees("41 101")
+        person.types("echo asleep$((1+1)); sleep 100\n")
+        person.sees("asleep2")
+        person.types("\x03")  # Ctrl-C ends the sleep, not us
+        person.types("exit 5\n")
+        assert person.ends() == 5
+
+
+def test_what_was_run_stands_in_the_audit_of_the_container(applied: Story, yard: Yard) -> None:
+    executed(applied, yard.key("web"), "--", "sh", "-c", "exit 3")
+    found = [json.loads(line) for line in applied.p2("audit", yard.key("web"), "-o", "json").out.splitlines()]
+    assert [(each["action"], each["code"], each["message"]) for each in found][-1] == ("exec", 3, "sh -c exit 3")
+    command = json.loads(applied.p2("audit", "--action", "exec", "-o", "json").out.splitlines()[-1])
+    assert (command["outcome"], command["code"]) == ("done", 3)
+
+
+def test_nothing_is_run_in_what_does_not_run(applied: Story, yard: Yard) -> None:
+    yard.engine.stop(yard.name("web"), timeout=2)
+    done = executed(applied, yard.key("web"), "--", "true")
+    assert done.returncode == 2
+    assert b"it does not run" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["{web}"], "cannot tell what to run"),
+        (["{web}x", "--", "true"], "did you mean"),
+        (["file/some", "--", "true"], "cannot run anything in File/some: that goes with Container"),
+        (["{other}", "--", "true"], "it was not made yet; p2 apply makes it"),
+    ],
+)
+def test_a_wrong_command_line_says_what_to_do(applied: Story, yard: Yard, arguments: list[str], said: str) -> None:
+    applied.write("more.yaml", applied.file("some"), yard.container("other"))
+    given = [each.format(web=yard.key("web"), other=yard.key("other")) for each in arguments]
+    shown = applied.p2("exec", *given)
+    assert (shown.code, said in shown.err) == (2, True), shown.err
+
+
+def test_it_goes_on_beside_whoever_holds_the_home(applied: Story, yard: Yard) -> None:
+    from tests.support import Controller, eventually
+
+    controller = Controller(applied).start()
+    try:
+        eventually(lambda: "level" in controller.log and controller.alive, "it runs")
+        assert executed(applied, yard.key("web"), "--", "echo", "hello").stdout == b"hello\n"
+    finally:
+        controller.close()
