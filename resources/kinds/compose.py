@@ -26,7 +26,7 @@ kind: Compose
 metadata:
   name: shop
 spec:
-  files: [compose.yaml, compose.prod.yaml]
+  files: [/srv/shop/compose.yaml, /srv/shop/compose.prod.yaml]
   profiles: [metrics]
   variables:
     TAG: "1.4"

@@ -138,6 +138,24 @@ def test_a_config_is_in_the_container_and_an_edit_of_it_is_seen(shop: Yard) -> N
     assert {name for name in before if after[name] != before[name]} == names(shop, "web-1", "web-2")
 
 
+def test_an_edit_of_a_mounted_file_restarts_the_container(yard: Yard) -> None:
+    yard.file("site.conf", "one")
+    yard.file(
+        "compose.yaml",
+        "services: {web: {image: IMAGE, command: sleep 600, stop_grace_period: 1s, volumes: ['./site.conf:/c:ro']}}\n",
+    )
+    yard.declare()
+    assert yard.story.p2("apply").code == 0
+    identity, begun = yard.inspect("web")["Id"], yard.inspect("web")["State"]["StartedAt"]
+    assert yard.story.p2("diff").code == 0
+    yard.file("site.conf", "two")
+    assert yard.story.p2("diff").code == 1
+    assert yard.story.p2("apply").code == 0
+    assert yard.inspect("web")["Id"] == identity
+    assert yard.inspect("web")["State"]["StartedAt"] != begun
+    assert yard.story.p2("diff").code == 0
+
+
 def test_drift_is_put_right(shop: Yard) -> None:
     shop.engine.remove_container(f"{shop.project}-web-2", force=True)
     shop.engine.stop(f"{shop.project}-db-1", 0)

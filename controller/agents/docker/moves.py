@@ -21,15 +21,10 @@ log = logging.getLogger(__name__)
 OWN = "(the agent's own)"  # how a plan shows the engine of a spec that names none
 
 
-def move_of(desired: Resource | None, last: Resource | None) -> Move | None:
-    """None where it stays."""
-    if desired is None or last is None or engine_of(desired) == engine_of(last):
-        return None
-    return Move(desired, last)
-
-
 @dataclass(frozen=True, slots=True)
 class Move:
+    """`desired` names another engine than `last`."""
+
     desired: Resource
     last: Resource  # as it was applied here
 

@@ -7,14 +7,11 @@ Without `engine:` in any spec all goes to the agent's own engine, as if nothing 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Event as Flag
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from controller.agents.docker.client import Engine
-from controller.agents.docker.moves import Move, Moving, move_of
-from controller.agents.docker.watches import watch_all
 from controller.engine.agent import (
     Agent,
     AgentHealth,
@@ -39,6 +36,9 @@ from controller.engine.agent import (
 from resources.docker.engines import engine_of, on_engine
 from resources.meta import Key, Resource
 from resources.plan import Plan
+
+if TYPE_CHECKING:
+    from controller.agents.docker.moves import Move
 
 OneEngine = Agent[Any, Any]
 
@@ -67,6 +67,8 @@ class PerEngine(Agent[Any, Any]):
                 self._last_seen[each.key] = name
         if groups.keys() <= {""}:
             return self._own.observe(resources, ctx)
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(len(groups), "engine-look") as pool:
             found = pool.map(lambda name: self._look(name, groups[name], ctx), groups)
             return {key: seen for part in found for key, seen in part.items()}
@@ -80,7 +82,7 @@ class PerEngine(Agent[Any, Any]):
 
     def diff(self, desired: Any, last: Any, observed: Any) -> Plan:
         agent = self._known(engine_of(desired))
-        move = move_of(desired, last)
+        move = _move(desired, last)
         return move.plan(agent, observed) if move else agent.diff(desired, last, observed)
 
     def slow(self, plan: Plan, desired: Any) -> bool:
@@ -96,7 +98,7 @@ class PerEngine(Agent[Any, Any]):
         outcomes: dict[Key, Outcome] = {}
         groups: dict[str, list[Step[Any, Any]]] = {}
         for step in steps:
-            if move := move_of(step.desired, step.last):
+            if move := _move(step.desired, step.last):
                 outcomes[step.key] = self._carry_out(move, step, ctx)
             else:
                 groups.setdefault(engine_of(step.desired or step.last), []).append(step)
@@ -105,6 +107,8 @@ class PerEngine(Agent[Any, Any]):
         return outcomes
 
     def _carry_out(self, move: Move, step: Step[Any, Any], ctx: Context) -> Outcome:
+        from controller.agents.docker.moves import Moving
+
         try:
             there, here = self._on(move.there), self._known(move.here) if self._knows(move.here) else None
             return Moving(move, step, there, here, lambda: self._same(move), self._installation, ctx).carry_out()
@@ -150,6 +154,8 @@ class PerEngine(Agent[Any, Any]):
     def _watch(self, scope: Scope, stop: Flag) -> Iterator[Key | Relist]:
         watching = {name: agent for name, agent in self._all() if isinstance(agent, Watches)}
         if self._named:
+            from controller.agents.docker.watches import watch_all
+
             return watch_all(watching, scope, stop)
         return watching[""].watch(scope, stop)
 
@@ -166,6 +172,8 @@ class PerEngine(Agent[Any, Any]):
         return self._own.health(ctx)
 
     def _healths(self, ctx: Context) -> Mapping[str, AgentHealth]:
+        from concurrent.futures import ThreadPoolExecutor
+
         agents = [(name, agent) for name, agent in self._all() if isinstance(agent, ReportsHealth)]
         with ThreadPoolExecutor(len(agents), "engine-health") as pool:
             return dict(
@@ -192,6 +200,15 @@ class PerEngine(Agent[Any, Any]):
             agent = self.of(resource)
             assert isinstance(agent, Tidies)
             agent.tidy([resource], gone=gone)
+
+
+def _move(desired: Resource | None, last: Resource | None) -> Move | None:
+    """None where it stays, as nearly everything does."""
+    if desired is None or last is None or engine_of(desired) == engine_of(last):
+        return None
+    from controller.agents.docker.moves import Move
+
+    return Move(desired, last)
 
 
 # Optional capabilities, which are told by the name of their method.

@@ -14,7 +14,14 @@ from typing import Any
 from resources.documents import read
 from resources.meta import API_VERSION
 
-TABLES = {"Container": {"image": "x"}, "File": {"path": "/x"}, "Image": {"image": "x"}, "Network": {}, "Volume": {}}
+TABLES = {
+    "Compose": {},
+    "Container": {"image": "x"},
+    "File": {"path": "/x"},
+    "Image": {"image": "x"},
+    "Network": {},
+    "Volume": {},
+}
 
 
 @dataclass(frozen=True)
