@@ -42,7 +42,7 @@ from controller.engine.agent import (
 )
 from controller.trees import Trees
 from resources.kinds.image import Image, ImageObserved
-from resources.meta import Claim, Key
+from resources.meta import Claim, Key, Resource
 from resources.notation import canonical_image
 from resources.plan import Action, Plan
 
@@ -213,10 +213,10 @@ class ImageAgent(SingleAgent[Image, ImageObserved]):
         with explained("list the images"):
             return stock(self._engine, self._shelf, self._outlook, resources)
 
-    def pin(self, key: Key, reference: str, ctx: Context, *, bring: bool) -> Pinned | None:
-        return pin(self._engine, key, reference, ctx, bring=bring)
+    def pin(self, resource: Resource, reference: str, ctx: Context, *, bring: bool) -> Pinned | None:
+        return pin(self._engine, resource.key, reference, ctx, bring=bring)
 
-    def unpin(self, name: str, kept: Collection[str]) -> None:
+    def unpin(self, resource: Resource, name: str, kept: Collection[str]) -> None:
         unpin(self._engine, name, kept)
 
     def health(self, ctx: Context) -> AgentHealth:
