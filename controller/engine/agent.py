@@ -66,6 +66,7 @@ class Health:
     again: float | None = None
     stalled: bool = False  # not healthy and will not become so by itself
     awaits: bool = False  # others, which it stands for, and is woken by
+    ended: bool = False  # it is not as declared because it has ended by itself, and nobody has stopped it
 
 
 HEALTHY = Health()

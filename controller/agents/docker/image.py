@@ -14,7 +14,6 @@ from threading import Event as Flag
 from typing import TYPE_CHECKING, ClassVar
 
 from controller.agents.docker import paths
-from controller.agents.docker.bringing import Bringing
 from controller.agents.docker.brought import Shelf
 from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine, engine_health, writable
 from controller.agents.docker.events import attributes, hints
@@ -145,6 +144,8 @@ class ImageAgent(SingleAgent[Image, ImageObserved]):
         return Done(message=self._let_go(step.last))
 
     def _bring(self, step: ImageStep, ctx: Context) -> Done:
+        from controller.agents.docker.bringing import Bringing  # with all that building needs: to look needs none of it
+
         desired = _desired(step)
         bringing = Bringing(
             self._writable,
