@@ -195,3 +195,14 @@ def test_what_the_environment_holds_is_no_part_of_a_spec_and_no_label() -> None:
     assert spec["files"] == {"/run/secrets/key": {"secret": {"env": "KEY"}}}
     again = specs(mapped({**project, "services": {"a": {**project["services"]["a"], "environment": {"P": "other"}}}}))
     assert again["Container/p-a-1"]["labels"] == spec["labels"]
+
+
+def test_an_env_file_that_is_not_there_is_told_of_once_where_it_stands() -> None:
+    service = {"image": "a", "env_file": "missing.env", "scale": 2}
+    found = mapped({"name": "p", "services": {"a": service}})
+    assert found.problems == ()
+    assert [str(warning) for warning in found.warnings] == [
+        "/srv/p/compose.yaml:5:15: services.a.env_file[0]: "
+        "/srv/p/missing.env is not there, and the container is not made without it"
+    ]
+    assert specs(found)["Container/p-a-1"]["envFile"] == ["/srv/p/missing.env"]

@@ -65,7 +65,7 @@ def resources_of(
         for each in part
         if (resource := maker.make(*each))
     )
-    return Mapped(tuple(found), tuple(notes.problems), (*project.warnings, *notes.warnings))
+    return Mapped(tuple(found), notes.problems, (*project.warnings, *notes.warnings))
 
 
 # Kind, name, spec, and where the spec comes from.
