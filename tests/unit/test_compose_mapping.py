@@ -111,6 +111,8 @@ def test_what_is_written_in_several_ways_is_one_thing(service: dict[str, Any], w
         ({"a": {"scale": 2, "ports": ["80:80"]}}, {}, "services.a.ports[0]: cannot publish port 80 for 2 containers: "),
         ({"a": {"models": {"llm": None}}}, {}, "models: cannot keep "),
         ({"a": {}}, {"scale": {"b": 2}}, "services: cannot scale b: there is no such service; known here: a"),
+        ({"a": {}}, {"completed": ["b"]}, "services: cannot let b complete: there is no such service; known here: a"),
+        ({"a": {"restart": "always"}}, {"completed": ["a"]}, "services.a: cannot complete with restart: always"),
         ({"a": {"cpu_count": 2}}, {}, "services.a.cpu_count: cannot keep cpu_count: only engines on Windows have it"),
         ({"a": {"volumes": [{"type": "npipe", "source": "x", "target": "/x"}]}}, {}, "a thing of type npipe"),
         ({"a": {"image": "Web:1"}}, {}, 'services.a.image: cannot read the image "Web:1"'),
@@ -173,6 +175,12 @@ def test_version_1_names_with_underscores() -> None:
     assert found["Container/p-a-1"]["links"] == {"b": "p_b_1", "b_1": "p_b_1", "p_b_1": "p_b_1"}
     assert found["Container/p-a-1"]["networks"][0]["aliases"] == ["a"]
     assert found["Image/p-a"]["image"] == "p_a"
+
+
+def test_a_service_can_be_said_to_complete() -> None:
+    project = {"name": "p", "services": {"a": {"image": "a"}, "b": {"image": "b"}}}
+    found = specs(mapped(project, completed=["a"]))
+    assert [name for name, spec in found.items() if spec.get("state") == "completed"] == ["Container/p-a-1"]
 
 
 def test_common_fields_hold_for_all_and_are_added_to_their_own() -> None:
