@@ -43,6 +43,7 @@ class Reason(StrEnum):
     SOURCE_INVALID = "SourceInvalid"  # a file does not parse; the last good version is in force
     NOT_OWNED = "NotOwned"  # the name is taken by something that Pegasus2 did not create
     IMMUTABLE = "Immutable"  # would need a replacement that loses data
+    CRASH_LOOP = "CrashLoop"  # it ends again and again, soon after it was started
     CONTESTED = "Contested"  # somebody keeps changing it back
     DIFF_PERSISTS = "DiffPersists"  # three applies did not make it equal
     AGENT_UNAVAILABLE = "AgentUnavailable"  # the system behind the agent can't be reached

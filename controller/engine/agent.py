@@ -66,6 +66,7 @@ class Health:
     again: float | None = None
     stalled: bool = False  # not healthy and will not become so by itself
     awaits: bool = False  # others, which it stands for, and is woken by
+    ended: bool = False  # it is not as declared because it has ended by itself, and nobody has stopped it
 
 
 HEALTHY = Health()
@@ -522,9 +523,9 @@ class Pinned:
 class Pins(Protocol):
     """Optional: names for good what a name stands for now. `p2 deploy` writes that down."""
 
-    def pin(self, key: Key, reference: str, ctx: Context, *, bring: bool) -> Pinned | None:
+    def pin(self, resource: Any, reference: str, ctx: Context, *, bring: bool) -> Pinned | None:
         """By its digest, if it has one; else by a tag that nothing else gets. `bring`: one that is not here is brought.
-        None where it is not here, and is not brought. `key`: whose progress it is. Raises Retry and Stalled."""
+        None where it is not here, and is not brought. `resource` declares it, or names it. Raises Retry and Stalled."""
 
-    def unpin(self, name: str, kept: Collection[str]) -> None:
+    def unpin(self, resource: Any, name: str, kept: Collection[str]) -> None:
         """Takes away the tags that `pin` has made in a repository, but `kept` ones and those that something uses."""

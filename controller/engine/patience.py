@@ -12,6 +12,7 @@ from resources.plan import Disruption, Plan
 
 APPLIES = 3  # whose own second look still differs, before the resource is stalled
 HEALS = 5  # of one key, each soon after the other, before it counts as contested
+ENDS = 10  # of one key that was started again each time, each soon after the other, before it is left alone
 SOON = 120.0  # seconds
 LONGEST_PAUSE = 300.0  # seconds between two healings of a contested key
 ASK_AGAIN = 300.0  # seconds until what was refused is tried again, if trying disturbs nothing
@@ -34,6 +35,8 @@ class _Heals:
     count: int = 0
     last: float = 0.0
     fields: str = ""  # that somebody changes, for people
+    ended: int = 0  # how often of these it had ended by itself
+    left_alone: bool = False
 
     @property
     def pause(self) -> float:
@@ -85,6 +88,27 @@ class Patience:
         """It is as declared."""
         self._differing.pop(key, None)
         self._refused.pop(key, None)
+        if (heals := self._heals.get(key)) and heals.left_alone:
+            del self._heals[key]  # somebody has started it once more, and all begins anew
+
+    def begun_anew(self, key: Key) -> None:
+        """It was edited: what it did before says nothing of it now."""
+        self._heals.pop(key, None)
+
+    def ends_again(self, key: Key) -> bool:
+        """Whether a thing that has ended by itself, once more, is not to be started again until somebody does something."""
+        heals = self._recent(key)
+        if heals is None or heals.ended < ENDS:
+            return False
+        heals.left_alone = True
+        return True
+
+    def keeps_ending(self, key: Key) -> float:
+        """Seconds until a thing that has been started again and again is believed to run; 0 for any other."""
+        heals = self._recent(key)
+        if heals is None or heals.ended < HEALS:
+            return 0.0
+        return max(0.0, heals.last + SOON + heals.pause - self._clock.monotonic())
 
     def persists(self, key: Key, digest: str, plan: Plan) -> str:
         """Why applying `plan` once more is useless, or "". Another difference, or another spec, is worth a try."""
@@ -96,11 +120,12 @@ class Patience:
             f"cannot make it as declared: after {APPLIES} applies {fields}; change the field, or list it under ignore"
         )
 
-    def healed(self, key: Key, plan: Plan) -> None:
-        """Drift of `key` was corrected, by `plan`."""
+    def healed(self, key: Key, plan: Plan, *, ended: bool = False) -> None:
+        """Drift of `key` was corrected, by `plan`. `ended`: that it had ended by itself."""
         heals = self._recent(key) or self._heals.setdefault(key, _Heals())
         heals.fields = ", ".join(change.path for change in plan.changes)
         heals.count += 1
+        heals.ended += ended
         heals.last = self._clock.monotonic()
 
     def contested(self, key: Key) -> bool:
@@ -121,7 +146,7 @@ class Patience:
     def _recent(self, key: Key) -> _Heals | None:
         """The count of `key`, forgotten when its last healing (and the pause after it) was long ago."""
         heals = self._heals.get(key)
-        if heals and self._clock.monotonic() - heals.last > SOON + heals.pause:
+        if heals and not heals.left_alone and self._clock.monotonic() - heals.last > SOON + heals.pause:
             del self._heals[key]
             return None
         return heals

@@ -22,7 +22,7 @@ from controller.engine.ledger import Ledger, applied, being_made, recorded
 from controller.engine.ownership import Owner, belonging
 from controller.engine.parts import Parts
 from controller.engine.passes import Pass, Subject, Verdict, concluded, ended, subject_of
-from controller.engine.patience import Patience, Refusal
+from controller.engine.patience import ENDS, Patience, Refusal
 from controller.engine.prune import KEPT_SUSPENDED, Pruning
 from controller.engine.resuming import resumed
 from controller.engine.revision import Condition
@@ -37,6 +37,9 @@ from resources.plan import Action, Disruption, Plan, Why
 SOON = 0.5
 # Until a thing that did not stay as it was made before is believed to stay so.
 STEADY = 1.0
+_KEEPS_ENDING = (
+    "it runs, and has ended again and again soon after it was started; Ready when it has run for some minutes"
+)
 _NOT_SURE = "as declared just now, and was not for long before"
 
 
@@ -100,9 +103,19 @@ class Reconciler:
             seen = observe(of_kind[0].agent, [subject.resource for subject in of_kind], ctx)
             passes.extend(self._judge(each, seen[each.key], view) for each in resumed(known, seen, ctx))
         if not preview:
+            passes = self._after_what_it_is_made_of(passes)
             self._keep(passes, brake)
             passes = self._trials.judge(passes, looked=True)
         return [told(each) for each in passes]
+
+    def _after_what_it_is_made_of(self, passes: Sequence[Pass]) -> list[Pass]:
+        """What is made from something that is about to change may differ by that alone: it is looked at again then."""
+        work = [each for each in passes if each.verdict is Verdict.WORK]
+        changing = {each.key for each in work if subject_of(each).agent.rolls_out}
+        if not changing:
+            return list(passes)
+        around = {each.key: found for each in work if (found := changing & self._index.dependencies(each.key))}
+        return [_waiting(each, around[each.key]) if each.key in around else each for each in passes]
 
     def _keep(self, passes: Sequence[Pass], brake: Brake | None) -> None:
         """Writes down what was seen. What an interrupted change has left is cleared away first, so not with a brake on."""
@@ -259,6 +272,8 @@ class Reconciler:
             return _waiting(concluded(subject, Verdict.WORK, plan, seen=seen), around)
         if vain := self._vain(subject, plan, seen, view):
             return vain
+        if not subject.edited and seen.health.ended and self._patience.ends_again(key):
+            return concluded(subject, Verdict.STALLED, plan, Reason.CRASH_LOOP, _left_alone(seen), seen)
         if not subject.edited and (pause := self._patience.pause(key)):
             return concluded(subject, Verdict.RETRY, plan, Reason.CONTESTED, _contested(_fields(plan)), seen, pause)
         return concluded(subject, Verdict.WORK, plan, seen=seen)
@@ -282,6 +297,8 @@ class Reconciler:
             verdict = Verdict.STALLED if health.stalled else waiting
             reason = Reason.PROGRESSING if health.reason == Reason.CONVERGED else health.reason
             return concluded(subject, verdict, plan, reason, health.message, seen, health.again)
+        if left := self._patience.keeps_ending(subject.key):
+            return concluded(subject, Verdict.WAITING, plan, Reason.CRASH_LOOP, _KEEPS_ENDING, seen, left)
         reason, message = Reason.CONVERGED, health.message
         if self._index.condition is not Condition.OK:
             reason, message = Reason.SOURCE_EMPTY, f"as last declared; {self._index.message}"
@@ -399,7 +416,7 @@ class Reconciler:
         agent = subject_of(passes[0]).agent
         for each in passes:
             self._give_up_half_moved(subject_of(each))
-        self._trials.updating(passes)
+        passes = self._trials.updating(passes)
         self._chronicle.starting(passes)
         self._ledger.intend(passes)
         subjects = {each.key: subject_of(each) for each in passes}
@@ -444,8 +461,10 @@ class Reconciler:
             if self._patience.differed(each.key, subject.digest):
                 return concluded(subject, Verdict.WAITING, each.plan, Reason.PROGRESSING, _NOT_SURE, seen, STEADY)
             self._patience.settled(each.key)
-            if not subject.edited:
-                self._patience.healed(each.key, each.plan)
+            if subject.edited:
+                self._patience.begun_anew(each.key)
+            else:
+                self._patience.healed(each.key, each.plan, ended=bool(each.seen and each.seen.health.ended))
             return self._healthy(subject, seen, each.plan)
         self._patience.differs(each.key, subject.digest, plan)
         why = f"still differs after it was applied: {_fields(plan)}"
@@ -529,6 +548,11 @@ def _immutable(key: Key, plan: Plan) -> str:
         f"cannot change {_fields(plan)} without replacing {key.short}, which loses its data: "
         f"'p2 confirm {key.short}' does so, or put the old value back"
     )
+
+
+def _left_alone(seen: Seen[Any]) -> str:
+    why = seen.health.message.partition("; ")[0]
+    return f"{why}, once more, {ENDS} times soon after it was started; it is left alone until it is edited or restarted"
 
 
 def _contested(what: str) -> str:

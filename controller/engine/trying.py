@@ -102,19 +102,24 @@ class Trials:
         began = record.tried_at if record.tried == record.digest else 0.0
         return max(0.0, self._clock.wall() - max(ready.since if ready else 0.0, began))
 
-    def updating(self, passes: Sequence[Pass]) -> None:
-        """Of what is about to be updated, what is Ready now is what there is to go back to; so where no controller runs."""
-        good = []
-        for each in passes:
-            record = self._inventory.find(each.key) if each.plan.updates else None
-            within = subject_of(each).resource.ready_within()
-            if record is None or within is None or record.good_digest == record.digest:
-                continue
-            ready_for = self._ready_for(record)
-            if ready_for is not None and ready_for >= settling(within):
-                good.append(proven(record))
+    def updating(self, passes: Sequence[Pass]) -> list[Pass]:
+        """`passes`. Of what is about to be updated, what is Ready now is what there is to go back to."""
+        good = {each.key: proven(record) for each in passes if (record := self._unproven(each))}
         if good:
-            self._inventory.confirm(good)
+            self._inventory.confirm(good.values())
+        return [
+            replace(each, subject=replace(subject_of(each), record=good[each.key])) if each.key in good else each
+            for each in passes
+        ]
+
+    def _unproven(self, each: Pass) -> Record | None:
+        """The record of what is to be updated, and has been Ready for long enough though nobody has looked."""
+        record = self._inventory.find(each.key) if each.plan.updates else None
+        within = subject_of(each).resource.ready_within()
+        if record is None or within is None or record.good_digest == record.digest:
+            return None
+        ready_for = self._ready_for(record)
+        return record if ready_for is not None and ready_for >= settling(within) else None
 
     # -- after a pass ------------------------------------------------------------------------------------------
 
@@ -307,7 +312,7 @@ def _hopeless(each: Pass) -> bool:
     """Whether nothing more will be tried, and waiting would not help."""
     as_declared = each.plan.empty or each.carried_out is not Action.NONE
     ill = as_declared and each.seen is not None and each.seen.health.stalled and not each.seen.health.ready
-    said = each.reason in (Reason.DIFF_PERSISTS, Reason.NOT_READY_IN_TIME)
+    said = each.reason in (Reason.DIFF_PERSISTS, Reason.NOT_READY_IN_TIME, Reason.CRASH_LOOP)
     return each.verdict is Verdict.STALLED and (ill or said)
 
 

@@ -62,7 +62,7 @@ class FilesSource:
         return self._stillness.kept()
 
     def read(self) -> Revision:
-        self._read_last = Said(self.name)
+        self._read_last = Said(self.name, self._clock)
         return self._read(self._read_last, self._clock())
 
     def watch(self, stop: Flag) -> Iterator[Revision]:
@@ -70,7 +70,7 @@ class FilesSource:
         since = self._clock()
         while git.held(self._clock()) and not stop.wait(AGAIN):
             pass
-        contents = Said(self.name)
+        contents = Said(self.name, self._clock)
         first = self._read(contents, since)
         yield first
         yield from _Watch(contents, first, git, self._stillness, self._clock).revisions(stop, self._inquiries)

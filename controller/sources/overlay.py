@@ -7,7 +7,8 @@ which may lie elsewhere, in a base. While the whole does not come out, all that 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from controller.engine.revision import Condition, Revision
@@ -20,15 +21,17 @@ from resources.kustomize.resolving import resolve
 from resources.kustomize.scripts import Script, Unresolvable
 from resources.meta import Problem
 
+SAVED_IN = 0.5  # seconds in which a file that is being saved is whole again
 _US = "overlay"  # the one user of all inputs
 
 
 class Overlay:
-    """Not safe for concurrent use. `instead`: contents by real path, in place of what is there now."""
+    """Not safe for concurrent use."""
 
-    def __init__(self, root: str, instead: Mapping[str, bytes] | None = None) -> None:
+    def __init__(self, root: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._root = root
-        self._inputs = Inputs(instead)
+        self._clock = clock
+        self._inputs = Inputs()
         self._documents: dict[str, Documents] = {}  # in force
         self._problems: dict[str, tuple[Problem, ...]] = {}
         self._partial: dict[str, Documents] = {}
@@ -36,27 +39,18 @@ class Overlay:
         self._scripts: dict[str, Script] = {}  # as they were parsed
         self._loaded: dict[Hashable, Loaded] = {}
         self._known = False
+        self._spoilt: float | None = None  # since when it does not come out, while nobody is told of it
         self.condition = Condition.OK
         self.message = ""
 
     def survey(self, cache: ParseCache | None = None) -> Look:
         """Looks at all that it was made from. Of a source that is not there all stays as it was."""
-        self.condition, self.message = self._missing()
-        if self.condition is not Condition.OK:
-            return Look()
-        if self._known and not self._inputs.changed():
-            return Look()
-        return self._resolve()
+        return self._looked(bool(self._inputs.changed()))
 
     def look(self, hints: Collection[str]) -> Look:
         """The same, with what the hints name read whatever its stamps say."""
-        self.condition, self.message = self._missing()
-        if self.condition is not Condition.OK:
-            return Look()
         hinted = self._inputs.changed_at(hints)
-        if not self._inputs.changed() and not hinted:
-            return Look()
-        return self._resolve()
+        return self._looked(bool(self._inputs.changed() or hinted))
 
     def all(self) -> Look:
         """Everything there is."""
@@ -91,33 +85,25 @@ class Overlay:
 
     # -- resolving -------------------------------------------------------------------------------------------------
 
+    def _looked(self, changed: bool) -> Look:
+        self.condition, self.message = self._missing()
+        if self.condition is not Condition.OK:
+            return Look()
+        look = self._resolve() if changed or self._spoilt is not None or not self._known else Look()
+        if self.condition is Condition.OK and not self._problems and not any(self._documents.values()):
+            self.condition = Condition.EMPTY
+            self.message = f"cannot find any resource in what {self._kustomization()} lists: list one under resources"
+        return look
+
     def _resolve(self) -> Look:
         reading = _Reading(self._inputs)
         try:
             resolved = resolve(Path(self._root), reading, known=self._scripts)
             loaded = load(resolved, reading, known=self._loaded)
         except Unresolvable as error:
-            in_force = (one for each in self._documents.values() for declared in each for one in declared.contents())
-            self._inputs.use(_US, (*reading.tried, *in_force))
+            self._use(reading.tried, in_force=True)
             self._texts |= reading.found.keys()
-            return self._failed(error.problems)
-        return self._taken(loaded, reading)
-
-    def _failed(self, problems: tuple[Problem, ...]) -> Look:
-        """All files are in trouble: which of them would be other than before can't be told."""
-        self._known = True
-        files = [file for file, documents in self._documents.items() if documents] or [self._kustomization()]
-        whole = dict.fromkeys(files, problems)
-        if whole == self._problems:
-            return Look()
-        self._problems, self._partial = whole, dict.fromkeys(whole, ())
-        return Look(problems=dict(whole), partial=dict(self._partial))
-
-    def _kustomization(self) -> str:
-        places = [os.path.join(self._root, name) for name in NAMES]
-        return next((place for place in places if os.path.lexists(place)), places[0])
-
-    def _taken(self, loaded: list[Loaded], reading: _Reading) -> Look:
+            return Look() if self._hesitates(error.problems) else self._failed(error.problems)
         documents: dict[str, Documents] = dict.fromkeys(reading.found, ())
         problems: dict[str, tuple[Problem, ...]] = {}
         inputs: list[Input] = [*reading.tried]
@@ -127,14 +113,43 @@ class Overlay:
             documents[file] = folded.documents
             if wrong := (*(problem for one in each for problem in one.problems), *folded.problems):
                 problems[file] = wrong
-        if problems:
-            inputs += (one for each in self._documents.values() for declared in each for one in declared.contents())
-        self._inputs.use(_US, inputs)
-        return self._compared(documents, problems)
+        self._use(inputs, in_force=bool(problems))
+        first = [problem for each in problems.values() for problem in each]
+        return Look() if first and self._hesitates(first) else self._compared(documents, problems)
+
+    def _use(self, inputs: Iterable[Input], *, in_force: bool) -> None:
+        declared = [one for each in self._documents.values() for one in each] if in_force else ()
+        self._inputs.use(_US, (*inputs, *(path for one in declared for path in one.contents())))
+
+    def _hesitates(self, problems: Sequence[Problem]) -> bool:
+        """Whether to wait for a moment before anybody is told: a file is empty, gone or half written while it is saved."""
+        if not self._known or self._problems:
+            return False
+        now = self._clock()
+        self._spoilt = now if self._spoilt is None else self._spoilt
+        if now - self._spoilt >= SAVED_IN:
+            return False
+        self.condition, self.message = Condition.UNREADABLE, f"a file is being written, or has a mistake: {problems[0]}"
+        return True
+
+    def _failed(self, problems: tuple[Problem, ...]) -> Look:
+        """All files are in trouble: which of them would be other than before can't be told."""
+        self._known, self._spoilt = True, None
+        files = (file for file, documents in self._documents.items() if documents)
+        whole = dict.fromkeys((self._kustomization(), *files), problems)
+        if whole == self._problems:
+            return Look()
+        self._problems, self._partial = whole, dict.fromkeys(whole, ())
+        return Look(problems=dict(whole), partial=dict(self._partial))
+
+    def _kustomization(self) -> str:
+        places = [os.path.join(self._root, name) for name in NAMES]
+        return next((place for place in places if os.path.lexists(place)), places[0])
 
     def _compared(self, documents: dict[str, Documents], problems: dict[str, tuple[Problem, ...]]) -> Look:
         look = Look()
         before, was_known, self._known = self._documents, self._known, True
+        self._spoilt = None
         in_force = {}
         for file, found in documents.items():
             if file in problems:
@@ -150,9 +165,6 @@ class Overlay:
         self._partial = {file: documents[file] for file in problems}
         self._texts = set(documents)
         self._scripts = {file: script for file, script in self._scripts.items() if file in documents}
-        if not any(in_force.values()) and not problems:
-            self.condition = Condition.EMPTY
-            self.message = f"cannot find any resource in what {self._kustomization()} lists: list one under resources"
         return look
 
 

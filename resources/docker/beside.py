@@ -1,4 +1,4 @@
-"""What keeps a container from being started beside another one of the same spec: `strategy: startFirst`, or several in a set."""
+"""What updates can not have: a port of its own with `startFirst` or several in a set, `onChange` on another machine."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def no_address(at: str) -> str:
     return f"!has({at}.macAddress) && (!has({at}.networks) || !{at}.networks.exists(each, {given}))"
 
 
+_ELSEWHERE = "cannot look at the content of files on another engine's machine: leave out onChange, or engine"
 RULES = (
+    Rule("!has(self.engine) || !has(self.volumes) || !self.volumes.exists(each, has(each.onChange))", _ELSEWHERE),
     Rule(f"{_UNLESS}{shared_ports('self')}", _HOLDS_PORT),
     Rule(f"{_UNLESS}({no_address('self')})", _HOLDS_ADDRESS),
     Rule(f"{_UNLESS}!has(self.networks) || self.networks.all(each, each.name != 'host')", _ON_THE_HOST),
@@ -54,7 +56,9 @@ def has_fixed_address(spec: ContainerSpec) -> bool:
 
 
 def contradictions(spec: ContainerSpec) -> Iterator[str]:
-    """Why a container can't be started beside the one that it replaces, where it is to be."""
+    """What can't be had of a container's updates, and why."""
+    if spec.engine is not None and any(mount.onChange for mount in spec.volumes or ()):
+        yield _ELSEWHERE
     if spec.strategy is not Strategy.START_FIRST:
         return
     if has_fixed_port(spec):

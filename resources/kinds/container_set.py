@@ -16,7 +16,7 @@ from resources.docker.beside import has_fixed_address, has_fixed_port, no_addres
 from resources.docker.parts import Attachment
 from resources.kinds.container import Container, ContainerSpec
 from resources.meta import COMMON_FIELDS, About, Key, Read, Resource, Spec, inherited
-from resources.rules import MANY, Rule
+from resources.rules import KEYWORD, MANY, Rule
 
 if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler
@@ -56,14 +56,13 @@ class SetStrategy(StrEnum):
 class Template(ContainerSpec):
     """The spec of each container, as in a Container. What all kinds have in common stands beside the template."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (Rule("!has(self.containerName)", _NAMED),)
-
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         schema = super().__get_pydantic_json_schema__(core, handler)
-        properties = handler.resolve_ref_schema(schema)["properties"]
-        for name in COMMON_FIELDS:
-            properties.pop(name, None)
+        found = handler.resolve_ref_schema(schema)
+        for name in (*COMMON_FIELDS, "containerName"):
+            found["properties"].pop(name, None)
+        found[KEYWORD] = [each for each in found.get(KEYWORD, ()) if "self.containerName" not in each["rule"]]
         return schema
 
     @model_validator(mode="after")

@@ -51,6 +51,12 @@ def test_a_broken_patch_is_named_and_what_was_good_stays_in_force_and_is_kept_so
     (story.world / "st-two").unlink()
     eventually(lambda: holds(story, "st-two", "staging"), "the last good version was put back")
     assert "two.yaml" in story.p2("get", "file/st-one").out
+    for arguments in ([], ["--keep-going"]):
+        sent = story.start("apply", "--yes", *arguments, STAGING)
+        _, said = sent.communicate(timeout=60)
+        assert sent.returncode != 0
+        assert "cannot patch File/tow" in said
+        assert "twice" not in said
     story.write("overlays/staging/two.yaml", patch_of("two", path=str(story.world / "st-two"), content="repaired"))
     eventually(lambda: holds(story, "st-two", "repaired"), "the corrected patch was applied")
     eventually(lambda: "SourceInvalid" not in story.p2("get").out, "the mistake was forgotten")

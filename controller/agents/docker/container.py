@@ -31,6 +31,7 @@ from controller.agents.docker.measuring import Measuring
 from controller.agents.docker.proving import Times
 from controller.agents.docker.refused import Refused
 from controller.agents.docker.replacement import Replacement, clear
+from controller.agents.docker.restarts import Restarts
 from controller.agents.docker.stopping import grace, halt, restore_policy
 from controller.agents.docker.translation import observed_container, restart_text, written
 from controller.agents.docker.updates import Updates, short, take_back
@@ -96,6 +97,7 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         self._updates = Updates(Refused(setup.home))
         self._contents = Contents(setup.home)
         self._known = Known()
+        self._restarts = Restarts(time.monotonic)
         self._measuring = Measuring(client)
 
     def observe(self, resources: Sequence[Container], ctx: Context) -> Mapping[Key, Seen[ContainerObserved] | Failure]:
@@ -128,7 +130,8 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         present = self._contents.present(resource, ctx)
         contents = self._contents.outdated(resource, live, present, noted, self._now())
         value = replace(value, update=update.to, tag=short(update.tag), contents=contents)
-        health = health_of(resource.spec, live, self._now(), lambda: last_words(self._engine, live))
+        words, settling = partial(last_words, self._engine, live), self._restarts.settling(resource.key, live)
+        health = health_of(resource.spec, live, self._now(), words, settling)
         if health == HEALTHY and update.given_up:
             health = replace(health, message=update.given_up)
         mark = mark_in(live["Config"]["Labels"])
@@ -277,6 +280,10 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
                 return _some(self._known.key(about.get("container", "")))
             case "image":
                 name = canonical_image(about.get("name", ""))
+                if declared := scope.find(
+                    Claim("image", name)
+                ):  # it may be drift, and gone before anything is made of it
+                    return [declared]
                 return [each.key for each in scope.resources() if _image_of(each) == name]
         if temporary(about.get("name", "")):
             return []  # a replacement under way

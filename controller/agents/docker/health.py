@@ -7,19 +7,22 @@ from collections.abc import Callable
 from datetime import datetime
 
 from controller.agents.docker.client import Json
+from controller.agents.docker.restarts import SETTLED
 from controller.engine.agent import HEALTHY, Health
 from resources.docker.parts import State
 from resources.kinds.container import ContainerSpec
+from resources.notation import duration_text
 
-# The engine forgets its own count of restarts once a container has been running this long, in seconds:
-# https://github.com/moby/moby/blob/master/restartmanager/restartmanager.go (defaultTimeout, 10 s).
-SETTLED = 10.0
+STOPPED_BY_SIGNAL = (130, 137, 143)  # exit codes after SIGINT, SIGKILL and SIGTERM
 GONE_SOON = 0.2  # seconds between looks at a container that is being removed
 PROBE = 1.0  # seconds between looks at a health check that has not decided yet
 
 
-def health_of(spec: ContainerSpec, live: Json, now: float, last_words: Callable[[], str] = str) -> Health:
-    """`now`: seconds since the epoch; `last_words`: what it has logged last, asked for where it has failed.
+def health_of(
+    spec: ContainerSpec, live: Json, now: float, last_words: Callable[[], str] = str, settling: float = SETTLED
+) -> Health:
+    """`now`: seconds since the epoch; `last_words`: what it has logged last, asked for where it has failed; `settling`: see
+    `Restarts`.
 
     Differences are not its business: a container that should run and doesn't is drift.
     """
@@ -32,7 +35,7 @@ def health_of(spec: ContainerSpec, live: Json, now: float, last_words: Callable[
         case State.COMPLETED:
             return _completed(state, last_words)
         case State.RUNNING:
-            return _running(spec, live, now, last_words)
+            return _running(spec, live, now, last_words, settling)
 
 
 def _completed(state: Json, last_words: Callable[[], str]) -> Health:
@@ -45,17 +48,22 @@ def _completed(state: Json, last_words: Callable[[], str]) -> Health:
     return Health(False, "Failed", message, stalled=not state.get("Restarting"))
 
 
-def _running(spec: ContainerSpec, live: Json, now: float, last_words: Callable[[], str]) -> Health:
+def _running(spec: ContainerSpec, live: Json, now: float, last_words: Callable[[], str], settling: float) -> Health:
     state, restarts = live["State"], live.get("RestartCount", 0)
-    if state.get("Restarting"):
+    keeps_exiting = settling > SETTLED
+    if state.get("Restarting") and not keeps_exiting:
         return Health(
             False, "CrashLoop", f"exits with code {state['ExitCode']}{_detail(state)}; the engine restarts it"
         )
-    if not state["Running"]:
+    if not (state["Running"] or state.get("Restarting")):
         name = live.get("Name", "").removeprefix("/")
         said = f"it has exited with code {state['ExitCode']}{_detail(state)}{last_words()}"
-        return Health(message=f"{said}; see docker logs {name}")
+        return Health(message=f"{said}; see docker logs {name}", ended=_by_itself(state))
     since = running_for(live, now)
+    if keeps_exiting and (state.get("Restarting") or since < settling):
+        span = duration_text(settling)
+        message = f"it exits again and again, and the engine restarts it; Ready when it has run for {span}"
+        return Health(False, "CrashLoop", message, again=None if state.get("Restarting") else settling - since)
     if restarts and since < SETTLED:
         message = f"restarted {restarts} times, last {max(since, 0):.0f} s ago"
         return Health(False, "CrashLoop", message, again=SETTLED - since)
@@ -83,6 +91,11 @@ def _probed(check: Json) -> Health:
             output = str(log[-1].get("Output", "")).strip()[:200]
             return Health(False, "Unhealthy", f"its healthcheck fails{': ' if output else ''}{output}")
     return HEALTHY
+
+
+def _by_itself(state: Json) -> bool:
+    """Whether it has ended, as far as can be told, and was not stopped by somebody."""
+    return bool(state.get("OOMKilled")) or state["ExitCode"] not in STOPPED_BY_SIGNAL
 
 
 def _detail(state: Json) -> str:

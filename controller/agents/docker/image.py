@@ -14,7 +14,6 @@ from threading import Event as Flag
 from typing import ClassVar
 
 from controller.agents.docker import paths
-from controller.agents.docker.bringing import Bringing
 from controller.agents.docker.brought import Shelf
 from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine, engine_health, writable
 from controller.agents.docker.events import attributes, hints
@@ -43,7 +42,7 @@ from controller.engine.agent import (
 )
 from controller.trees import Trees
 from resources.kinds.image import Image, ImageObserved
-from resources.meta import Claim, Key
+from resources.meta import Claim, Key, Resource
 from resources.notation import canonical_image
 from resources.plan import Action, Plan
 
@@ -144,6 +143,8 @@ class ImageAgent(SingleAgent[Image, ImageObserved]):
         return Done(message=self._let_go(step.last))
 
     def _bring(self, step: ImageStep, ctx: Context) -> Done:
+        from controller.agents.docker.bringing import Bringing  # with all that building needs: to look needs none of it
+
         desired = _desired(step)
         bringing = Bringing(
             self._writable,
@@ -212,10 +213,10 @@ class ImageAgent(SingleAgent[Image, ImageObserved]):
         with explained("list the images"):
             return stock(self._engine, self._shelf, self._outlook, resources)
 
-    def pin(self, key: Key, reference: str, ctx: Context, *, bring: bool) -> Pinned | None:
-        return pin(self._engine, key, reference, ctx, bring=bring)
+    def pin(self, resource: Resource, reference: str, ctx: Context, *, bring: bool) -> Pinned | None:
+        return pin(self._engine, resource.key, reference, ctx, bring=bring)
 
-    def unpin(self, name: str, kept: Collection[str]) -> None:
+    def unpin(self, resource: Resource, name: str, kept: Collection[str]) -> None:
         unpin(self._engine, name, kept)
 
     def health(self, ctx: Context) -> AgentHealth:

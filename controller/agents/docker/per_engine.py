@@ -18,6 +18,7 @@ from controller.engine.agent import (
     Context,
     Failure,
     Lists,
+    Measures,
     Outcome,
     Owned,
     Relist,
@@ -29,6 +30,7 @@ from controller.engine.agent import (
     Stalled,
     Step,
     Tidies,
+    Usage,
     Watches,
 )
 from resources.docker.engines import engine_of, on_engine
@@ -178,6 +180,21 @@ class PerEngine(Agent[Any, Any]):
                 zip([name for name, _ in agents], pool.map(lambda each: each[1].health(ctx), agents), strict=True)
             )
 
+    def _measure(self) -> Sequence[Usage]:
+        """Of all engines that answer; the agent's own must."""
+        agents = [(name, agent) for name, agent in self._all() if isinstance(agent, Measures)]
+
+        def measured(name: str, agent: Measures) -> Sequence[Usage]:
+            try:
+                return agent.measure()
+            except (Retry, Stalled):
+                if not name:
+                    raise
+                return ()
+
+        with ThreadPoolExecutor(len(agents), "engine-measure") as pool:
+            return [usage for part in pool.map(measured, *zip(*agents, strict=True)) for usage in part]
+
     def _tidy(self, resources: Sequence[Any], *, gone: bool) -> None:
         for resource in resources:
             agent = self.of(resource)
@@ -200,6 +217,7 @@ _CAPABILITIES = {
     "owned": PerEngine._owned,
     "health": PerEngine._health,
     "healths": PerEngine._healths,
+    "measure": PerEngine._measure,
     "tidy": PerEngine._tidy,
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from controller.engine.history import Ending
     from controller.engine.requests import Cause
     from controller.surfaces.cli.progress import Progress
+    from controller.surfaces.cli.rollout import Wanted
     from controller.wiring.outcome import Preview, Summary
     from controller.wiring.workspace import Workspace
     from resources.meta import Key
@@ -124,6 +125,7 @@ class _Deployment:
     environment: Environment
     stop: Flag
     former: str = ""  # the kustomization, as it was
+    images: Sequence[Wanted] = ()
     pins: Mapping[str, Pinned] = field(default_factory=dict)
     before: Mapping[str, Pinned] = field(default_factory=dict)  # what ran, where the kustomization did not say
     tests: str = ""
@@ -172,8 +174,8 @@ class _Deployment:
                 {str(self.environment.kustomization), *(entry.declared.origin.file for entry in entries.values())},
             )
             smoke.checks(resources)
-            images = rollout.wanted(entries, self.former, self.order.image)
-            self.before = self._asked(lambda: rollout.before(workspace, images, self.former))
+            self.images = rollout.wanted(entries, self.former, self.order.image)
+            self.before = self._asked(lambda: rollout.before(workspace, self.images, self.former))
             if keys := frozenset(key for key in entries if key.kind == rollout.IMAGE):
                 self._step(f"bringing the images of {self.environment.name}")
                 preview = workspace.preview(keys)
@@ -182,7 +184,7 @@ class _Deployment:
                 self._go_on(summary)
                 if not summary.converged:
                     raise _Failed("an image could not be brought; nothing that runs was changed")
-            self.pins = self._asked(lambda: rollout.pinned(workspace, images, bring=True))
+            self.pins = self._asked(lambda: rollout.pinned(workspace, self.images, bring=True))
         for name, pin in sorted(self.pins.items()):
             self.app.console.print(f"  {name}: {pin.reference}")
 
@@ -268,7 +270,8 @@ class _Deployment:
                 tell_logs_of_failed(self.app, workspace, summary)
                 raise _Failed(f"not all of {environment.name} became Ready")
             # Of what was rolled out before, and is rolled out now, the names stay.
-            self._asked(lambda: rollout.unpin(workspace, self.pins, with_images(self.former, self.before), text))
+            kept = with_images(self.former, self.before)
+            self._asked(lambda: rollout.unpin(workspace, self.images, self.pins, kept, text))
 
     # -- parts of them -----------------------------------------------------------------------------------------------
 

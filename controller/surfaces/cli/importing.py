@@ -69,6 +69,13 @@ class Import(Command):
     profiles: Annotated[
         tuple[str, ...], Option("--profile", metavar="NAME", help="Services of this profile, too; repeatable.")
     ] = ()
+    own_names: Annotated[
+        bool,
+        Option(
+            "--own-names",
+            help="compose: call things as their resources, without the names and labels of Docker Compose: for overlays.",
+        ),
+    ] = False
     skip_refused: Annotated[
         bool, Option("--skip-refused", help="Leave out what can't be kept, with a warning for each field.")
     ] = False
@@ -78,23 +85,27 @@ class Import(Command):
     ] = False
 
     def run(self, app: App) -> Exit:
+        root: Path | None = None
         match self.source:
             case "compose":
                 from controller.surfaces.cli.import_compose import compose_resources
 
-                resources = compose_resources(app, self)
+                resources, root = compose_resources(app, self)
             case "docker":
                 from controller.surfaces.cli.import_docker import docker_resources
 
                 resources = docker_resources(app, self)
             case _:
                 raise Refused(f'cannot import from "{self.source}": say {" or ".join(_SOURCES)}')
-        return hand_over(app, resources, self.output)
+        return hand_over(app, resources, self.output, root)
 
 
-def hand_over(app: App, resources: Iterable[Resource], directory: Path | None) -> Exit:
-    """Prints resources, or writes them into files of `directory`. Raises Refused before the first where one is there already."""
-    from resources.writing import yaml_of
+def hand_over(app: App, resources: Iterable[Resource], directory: Path | None, root: Path | None = None) -> Exit:
+    """Prints resources, or writes them into files of `directory`. Raises Refused before the first where one is there already.
+
+    Paths below `root` are relative in files that are there, too.
+    """
+    from resources.writing import Beside, yaml_of
 
     if directory is None:
         app.console.print(yaml_of(resources).removesuffix("\n"))
@@ -109,7 +120,7 @@ def hand_over(app: App, resources: Iterable[Resource], directory: Path | None) -
         directory.mkdir(parents=True, exist_ok=True)
         for path, some in files.items():
             with path.open("x", encoding="utf-8") as file:
-                file.write(yaml_of(some))
+                file.write(yaml_of(some, Beside(path.parent.resolve(), root) if root else None))
     except OSError as error:
         raise Refused(f"cannot write {error.filename or directory}: {error.strerror}") from error
     app.console.note(f"wrote {counted(len(files), 'file')} into {directory}")

@@ -25,19 +25,17 @@ class Wanted:
 
     name: str
     reference: str
-    key: Key
+    resource: Resource  # what declares it, or names it
 
 
 def wanted(entries: Mapping[Key, Entry], text: str, overrides: Iterable[str]) -> list[Wanted]:
     """The declared Images that containers of the overlay name, and what was named on the command line. Raises Refused."""
-    from resources.meta import Key
-
     named = _named(entries, text)
     given = dict(map(_override, overrides))
     if unknown := sorted(given.keys() - named):
         there = f"its containers name {', '.join(sorted(named))}" if named else "no container of it names an image"
         raise Refused(f"cannot set the image {unknown[0]}: nothing in this environment is called so; {there}")
-    found = {name: Wanted(name, reference, Key(IMAGE, "default", "image")) for name, reference in given.items()}
+    found = {name: Wanted(name, reference, named[name]) for name, reference in given.items()}
     for key, entry in sorted(entries.items()):
         if key.kind != IMAGE or entry.owner is not None:
             continue
@@ -50,22 +48,22 @@ def wanted(entries: Mapping[Key, Entry], text: str, overrides: Iterable[str]) ->
                 f"cannot tell which image to roll out as {name}: {other.reference} and {spec.image} are both declared; "
                 "give them different names, for images: in a kustomization knows no tags"
             )
-        found[name] = Wanted(name, spec.image, key)
+        found[name] = Wanted(name, spec.image, entry.resource)
     return [found[name] for name in sorted(found)]
 
 
-def _named(entries: Mapping[Key, Entry], text: str) -> set[str]:
-    """What containers call their images, as it is before the kustomization has set them."""
+def _named(entries: Mapping[Key, Entry], text: str) -> dict[str, Resource]:
+    """What containers call their images, as it is before the kustomization has set them, with one that does."""
     images = images_in(text)
     back = {entry["newName"]: name for name, entry in images.items() if entry.get("newName")}
-    found = set()
+    found: dict[str, Resource] = {}
     for key, entry in entries.items():
         spec: Any = entry.resource.spec
         template = getattr(spec, "template", None)
         image = getattr(spec, "image", None) or getattr(template, "image", None)
         if key.kind != IMAGE and entry.owner is None and isinstance(image, str):
             name = _repository(image)
-            found.add(back.get(name, name))
+            found.setdefault(back.get(name, name), entry.resource)
     return found
 
 
@@ -92,8 +90,8 @@ def contexts(resources: Iterable[Resource]) -> list[Path]:
 
 def pinned(workspace: Workspace, images: Iterable[Wanted], *, bring: bool) -> dict[str, Pinned]:
     """By name; without `bring`, those that are here. Raises Retry and Stalled."""
-    agent = _agent(workspace)
-    found = {each.name: agent.pin(each.key, each.reference, workspace.parts.context, bring=bring) for each in images}
+    agent, context = _agent(workspace), workspace.parts.context
+    found = {each.name: agent.pin(each.resource, each.reference, context, bring=bring) for each in images}
     return {name: pin for name, pin in found.items() if pin is not None}
 
 
@@ -103,13 +101,12 @@ def before(workspace: Workspace, images: Iterable[Wanted], text: str) -> dict[st
     return pinned(workspace, [each for each in images if not set_version(said.get(each.name))], bring=False)
 
 
-def unpin(workspace: Workspace, pins: Mapping[str, Pinned], former: str, text: str) -> None:
+def unpin(workspace: Workspace, images: Iterable[Wanted], pins: Mapping[str, Pinned], former: str, text: str) -> None:
     """Takes away old names of ours, but those of now and of the deployment before."""
-    agent = _agent(workspace)
     kept = {str(entry.get("newTag")) for each in (former, text) for entry in images_in(each).values()}
-    for pin in pins.values():
-        if pin.tag:
-            agent.unpin(pin.name, kept)
+    for each in images:
+        if pins[each.name].tag:
+            _agent(workspace).unpin(each.resource, pins[each.name].name, kept)
 
 
 def _agent(workspace: Workspace) -> Pins:

@@ -7,21 +7,24 @@ verdict of both the loader and an API server; where they differ `loader` and `se
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from resources.documents import read
-from resources.meta import API_VERSION
+from resources.meta import API_VERSION, COMMON_FIELDS
 
-TABLES = {
+TABLES: dict[str, dict[str, Any]] = {
     "Compose": {},
     "Container": {"image": "x"},
+    "ContainerSet": {"template": {"image": "x"}},
     "File": {"path": "/x"},
     "Image": {"image": "x"},
     "Network": {},
     "Volume": {},
 }
+NOT_IN_A_TEMPLATE = {*COMMON_FIELDS, "containerName"}
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,14 @@ class Case:
 
 
 def cases() -> list[Case]:
-    """All tables."""
-    return [case for kind in TABLES for case in _table(kind)]
+    """All tables. What a container may be, the template of a set may be, too."""
+    tables = {kind: _table(kind) for kind in TABLES}
+    tables["ContainerSet"] += [_template(case) for case in tables["Container"] if case.loader and case.server]
+    return [case for kind in TABLES for case in tables[kind]]
 
 
 def _table(kind: str) -> list[Case]:
-    path = Path(__file__).parent / f"{kind.lower()}.yaml"
+    path = Path(__file__).parent / f"{re.sub('(?<=[a-z])(?=[A-Z])', '_', kind).lower()}.yaml"
     reading = read(path.read_bytes(), path.name)
     assert reading.problems == (), reading.problems
     return [_case(kind, written) for written in reading.documents[0].content]
@@ -68,6 +73,12 @@ def _case(kind: str, written: dict[str, Any]) -> Case:
         server=valid if server is None else server == "valid",
         reason=written.get("reason", ""),
     )
+
+
+def _template(case: Case) -> Case:
+    spec = {name: value for name, value in case.document["spec"].items() if name not in NOT_IN_A_TEMPLATE}
+    document = {**case.document, "kind": "ContainerSet", "spec": {"template": spec}}
+    return Case("ContainerSet", f"template: {case.name}", document, loader=True, server=True, reason="")
 
 
 def _enlarged(value: Any, how: dict[str, Any]) -> Any:
