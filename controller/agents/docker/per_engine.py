@@ -192,6 +192,8 @@ class PerEngine(Agent[Any, Any]):
                     raise
                 return ()
 
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(len(agents), "engine-measure") as pool:
             return [usage for part in pool.map(measured, *zip(*agents, strict=True)) for usage in part]
 
