@@ -1,6 +1,7 @@
 """Pegasus2's controller: makes the machine what the files say. This page is the map, in the order of one edit.
 
     sources/files.py          sees that a file changed, and reads it
+    sources/overlay.py        the same of a directory with a kustomization, by resources/kustomize/
     resources/load.py         text -> resources, or problems with file, line, column and field
     engine/index.py           what is desired now; what this revision added, changed and removed
     engine/prune.py           which removals may go ahead, and which are held back

@@ -40,7 +40,7 @@ class Survey:
 
     digest: str
     directories: frozenset[str]  # in which changes of it are seen
-    size: int  # bytes in its files
+    paths: frozenset[str]  # all that has a say in it, which may not be there
     trouble: str = ""  # why it can't be used as it is
 
 
@@ -56,9 +56,10 @@ class Trees:
         before, known = self._known.get(root, {}), {}
         total, trouble = hashlib.blake2b(digest_size=16), ""
         directories = {os.path.dirname(os.path.realpath(file)) for file in tree.ignore} | {root}
-        size, now = 0, time.time_ns()
+        paths, now = {*tree.ignore, tree.root, root}, time.time_ns()
         try:
             for item in walk(tree):
+                paths.add(item.at)
                 total.update(f"{item.path}\0{item.mode:o}\0{item.target}\0".encode(errors="surrogateescape"))
                 if stat.S_ISDIR(item.mode):
                     directories.add(item.at)
@@ -66,7 +67,6 @@ class Trees:
                     seen = before.get(item.path)
                     content = seen[1] if seen and seen[0] == item.stamp else _digest_of(item.at)
                     total.update(content)
-                    size += item.stamp[2]
                     if now - item.stamp[1] > _RACY:
                         known[item.path] = item.stamp, content
         except OSError as error:
@@ -76,7 +76,7 @@ class Trees:
         total.update(trouble.encode(errors="surrogateescape"))
         self._known[root] = known
         there = {each for each in directories if os.access(each, os.R_OK)} or {_above(root)}
-        return Survey(total.hexdigest(), frozenset(there), size, trouble)
+        return Survey(total.hexdigest(), frozenset(there), frozenset(paths | there), trouble)
 
     def forget(self, tree: Tree) -> None:
         self._known.pop(os.path.realpath(tree.root), None)

@@ -39,3 +39,13 @@ def valid_annotations(annotations: dict[str, str]) -> dict[str, str]:
 def _qualified(name: str) -> bool:
     found = re.fullmatch(_QUALIFIED, name)
     return found is not None and len(found["prefix"] or "") <= 253 and len(found["name"]) <= 63
+
+
+def label_of(name: str, taken: set[str]) -> str:
+    """A DNS-1123 label as much like `name` as can be, and none of `taken`, which it is added to. For `p2 import`."""
+    plain = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")[:63].strip("-") or "unnamed"
+    number, found = 2, plain
+    while found in taken:
+        found, number = f"{plain[:60].rstrip('-')}-{number}", number + 1
+    taken.add(found)
+    return found

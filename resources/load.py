@@ -17,7 +17,7 @@ from pydantic_core import to_json
 
 from resources import kinds
 from resources.documents import read
-from resources.meta import API_VERSION, DEFAULT_NAMESPACE, Declared, Key, Origin, Problem, Resource
+from resources.meta import API_VERSION, DEFAULT_NAMESPACE, SUBSTITUTE, Declared, Key, Origin, Problem, Resource
 from resources.parsed import Parsed, digest_of, validated
 from resources.positions import Places
 from resources.values import Document
@@ -40,7 +40,7 @@ def load_text(text: bytes, file: str, base: Path | None) -> Loaded:
     places = Places(text)
     for document in reading.documents:
         found = _resource(document, base)
-        if isinstance(found, _Faulty):
+        if isinstance(found, Faulty):
             problems += _problems(found, document, file, places)
         elif document.sound:
             resource, written = found
@@ -74,26 +74,38 @@ def _located(problems: list[Problem], text: bytes, file: str) -> list[Problem]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Faulty:
+class Faulty:
+    """Why a document is no resource, and whose it would be."""
+
     key: Key | None
     mistakes: list[Mistake]
 
 
-def _resource(document: Document, base: Path | None) -> tuple[Resource, bytes] | _Faulty:
+def _resource(document: Document, base: Path | None) -> tuple[Resource, bytes] | Faulty:
     content = document.content
+    metadata = content.get("metadata") if isinstance(content, dict) else None
+    if isinstance(metadata, dict) and SUBSTITUTE in (metadata.get("annotations") or ()):
+        needed = "list this file in a kustomization.yaml, which has it done"
+        mistake = Mistake(("metadata", "annotations", SUBSTITUTE), f"cannot fill in variables here: {needed}")
+        return Faulty(_key(content), [mistake])
+    return resource_of(content, base)
+
+
+def resource_of(content: Any, base: Path | None) -> tuple[Resource, bytes] | Faulty:
+    """The resource that plain values make, and the same as JSON. An overlay comes here by itself, past the text."""
     if not isinstance(content, dict):
         what = "a list" if isinstance(content, list) else "a single value"
         needed = "write apiVersion, kind, metadata and spec"
-        return _Faulty(None, [Mistake((), f"cannot use a document that is {what}: {needed}")])
+        return Faulty(None, [Mistake((), f"cannot use a document that is {what}: {needed}")])
     if mistakes := list(_wrong_head(content)):
-        return _Faulty(_key(content), mistakes)
+        return Faulty(_key(content), mistakes)
     model = kinds.model_of(content["kind"])
     assert model is not None
     written = to_json(content)
     try:
         return validated(model, written, base), written
     except ValidationError as error:
-        return _Faulty(_key(content), spec_mistakes(error, model, content))
+        return Faulty(_key(content), spec_mistakes(error, model, content))
 
 
 def _wrong_head(content: dict[str, Any]) -> Iterator[Mistake]:
@@ -125,7 +137,7 @@ def _key(content: dict[str, Any]) -> Key | None:
     return None
 
 
-def _problems(faulty: _Faulty, document: Document, file: str, places: Places) -> Iterator[Problem]:
+def _problems(faulty: Faulty, document: Document, file: str, places: Places) -> Iterator[Problem]:
     for mistake in faulty.mistakes:
         line, column = places.find(document.line, mistake.path, name=mistake.name)
         yield Problem(file, mistake.message, line, column, mistake.field, faulty.key)

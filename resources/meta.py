@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 API_VERSION = "pegasus2.dev/v1"
 DEFAULT_NAMESPACE = "default"
+# The annotation with the name of the file whose values are filled in for ${NAME}; only a kustomization has it done.
+SUBSTITUTE = "pegasus2.dev/substitute"
 
 # DNS-1123 label: https://datatracker.ietf.org/doc/html/rfc1123#section-2.1, as Kubernetes demands of names.
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
@@ -380,6 +382,10 @@ class Resource(Model):
 
         A kind without an agent of its own is nothing in the world: it is Ready when all its children are. Raises Unexpandable.
         """
+        return ()
+
+    def warnings(self, read: Read) -> Iterable[Problem]:
+        """What of the files that `expand` reads is left out, or doubtful, and changes nothing. Raises Unexpandable."""
         return ()
 
     def ready_within(self) -> float | None:

@@ -7,7 +7,10 @@ kubectl: texts that either would take for something else stand in quotes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from resources.meta import COMMON_FIELDS, Resource
@@ -17,9 +20,18 @@ _WIDTH = 100  # columns at which a long text is folded
 _TEXT = "tag:yaml.org,2002:str"
 
 
-def yaml_of(resources: Iterable[Resource]) -> str:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Where the text is to be kept. It is below `root`, and paths to what is so, too, are written as they are seen from there."""
+
+    directory: Path
+    root: Path
+
+
+def yaml_of(resources: Iterable[Resource], beside: Beside | None = None) -> str:
     """One document a resource, without defaults."""
-    return yaml_text(document(resource) for resource in resources)
+    documents = (document(resource) if beside is None else _seen_from(resource, beside) for resource in resources)
+    return yaml_text(documents)
 
 
 def document(resource: Resource) -> dict[str, Any]:
@@ -32,6 +44,52 @@ def document(resource: Resource) -> dict[str, Any]:
         "metadata": resource.metadata.model_dump(mode="json", exclude_defaults=True),
         "spec": {name: spec[name] for name in ordered},
     }
+
+
+def _seen_from(resource: Resource, beside: Beside) -> dict[str, Any]:
+    """The document, each absolute path in it relative to where it is kept, if it then says the same."""
+    found = document(resource)
+    if not beside.directory.is_relative_to(beside.root):
+        return found
+    for holder, name in list(_texts(found["spec"])):
+        written = holder[name]
+        if not Path(written).is_absolute() or not Path(written).is_relative_to(beside.root):
+            continue
+        holder[name] = os.path.relpath(written, beside.directory)
+        if not _says(found, resource, beside.directory):
+            holder[name] = written
+    return found
+
+
+def _says(written: dict[str, Any], resource: Resource, directory: Path) -> bool:
+    """Whether a document in this directory says what `resource` does."""
+    try:
+        found = type(resource).model_validate(written, context={"base": directory})
+    except ValueError:
+        return False
+    return bool(_plain(found.spec.model_dump(mode="json")) == _plain(resource.spec.model_dump(mode="json")))
+
+
+def _plain(value: Any) -> Any:
+    """With `..` taken out of paths."""
+    match value:
+        case str():
+            return os.path.normpath(value) if value.startswith("/") else value
+        case dict():
+            return {name: _plain(inner) for name, inner in value.items()}
+        case list():
+            return [_plain(inner) for inner in value]
+    return value
+
+
+def _texts(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Each text in `value`, as what holds it and where."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, inner in pairs:
+        if isinstance(inner, str):
+            yield value, name
+        else:
+            yield from _texts(inner)
 
 
 def yaml_text(documents: Iterable[Any]) -> str:

@@ -39,6 +39,12 @@ def _registry_missing() -> str:
     return "" if shutil.which("docker-registry") else "no docker-registry on the PATH (Debian package docker-registry)"
 
 
+def _ssh_missing() -> str:
+    from tests.engines import sshd_missing
+
+    return sshd_missing()
+
+
 def _systemd_missing() -> str:
     return "" if shutil.which("systemd-analyze") else "no systemd-analyze on the PATH (Debian package systemd)"
 
@@ -54,6 +60,7 @@ SYSTEMS: dict[str, Callable[[], str]] = {
     "kube": cache(_kube_missing),
     "promtool": _promtool_missing,
     "registry": _registry_missing,
+    "ssh": _ssh_missing,
     "systemd": _systemd_missing,
 }
 

@@ -17,17 +17,20 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import pytest
-
 from tests.certificates import Authority
 from tests.registry import free_port
 from tests.support import eventually
 
 SSHD = "/usr/sbin/sshd"
-needs_sshd = pytest.mark.skipif(
-    os.geteuid() != 0 or not (Path(SSHD).exists() and shutil.which("docker") and shutil.which("ssh")),
-    reason="an sshd of our own takes root, and the Debian packages openssh-server, openssh-client and docker.io",
-)
+
+
+def sshd_missing() -> str:
+    """What keeps an `ssh_server` from being started, or an empty text."""
+    if os.geteuid() != 0:
+        return "starting an sshd of the tests' own takes root"
+    programs = [SSHD, "ssh", "docker"]  # the last one is called at the other end
+    missing = [program for program in programs if not shutil.which(program)]
+    return f"no {', '.join(missing)} (Debian packages openssh-server, openssh-client, docker.io)" if missing else ""
 
 
 class Forwarder:

@@ -7,7 +7,7 @@ Write an agent by subclassing `SingleAgent` (one thing at a time) or `Agent` (ba
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event as Flag
@@ -480,3 +480,52 @@ class Measures(Protocol):
 
     def measure(self) -> Sequence[Usage]:
         """As of now; in well under a second however many there are. Raises Retry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Resources that take over what is there already, without changing it. `notes` say what they can't keep, and why.
+
+    `secrets` are the files that a person has still to write, each with the name of the variable whose value it is to hold.
+    """
+
+    resources: tuple[Resource, ...]
+    notes: tuple[str, ...] = ()
+    secrets: tuple[tuple[str, str, str], ...] = ()  # (thing, variable, path below the home)
+
+
+@runtime_checkable
+class Describes(Protocol):
+    """Optional: describes things that are there, and that nobody has declared, as resources."""
+
+    def describe(self, names: Sequence[str], owned: Mapping[str, Key], *, plain: bool) -> Described:
+        """Those of these names, or all that run, less what is `owned`: whose it is, by its handle.
+
+        `plain`: with the values of variables that look secret. Raises Stalled("Absent") for a name of nothing, and Retry.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A name that means one image for ever: `name` (a repository) with a digest, or with a tag of its own."""
+
+    name: str
+    identity: str  # its id in the engine
+    tag: str = ""
+    digest: str = ""
+
+    @property
+    def reference(self) -> str:
+        return f"{self.name}@{self.digest}" if self.digest else f"{self.name}:{self.tag}"
+
+
+@runtime_checkable
+class Pins(Protocol):
+    """Optional: names for good what a name stands for now. `p2 deploy` writes that down."""
+
+    def pin(self, resource: Any, reference: str, ctx: Context, *, bring: bool) -> Pinned | None:
+        """By its digest, if it has one; else by a tag that nothing else gets. `bring`: one that is not here is brought.
+        None where it is not here, and is not brought. `resource` declares it, or names it. Raises Retry and Stalled."""
+
+    def unpin(self, resource: Any, name: str, kept: Collection[str]) -> None:
+        """Takes away the tags that `pin` has made in a repository, but `kept` ones and those that something uses."""

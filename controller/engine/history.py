@@ -61,6 +61,24 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Rolled:
+    """An image that a deployment has rolled out: its name in the files, and what it was made to name. `identity` is its id."""
+
+    name: str
+    reference: str
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What `p2 deploy` has done: an entry of its own, beside those of the revisions that it applied."""
+
+    environment: str
+    images: tuple[Rolled, ...] = ()
+    tests: str = ""  # passed or failed; empty: not run
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One applied revision, or one correction of drift. `number` rises within a home; 0 is not written down yet."""
 
@@ -79,6 +97,7 @@ class Entry:
     count: int = 1  # equal ones in a row, of drift
     last: float = 0.0  # when the last of those began
     deeds: tuple[Deed, ...] = ()
+    deployment: Deployment | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,8 +150,9 @@ class Index:
             self._broken.pop(file, None)
             self._replace_file(file, (), before)
         for file, problems in revision.problems.items():
-            # Not there: broken since before this process started.
-            last_good = self._files[file] if file in self._files else tuple(self._recall(file))
+            # Not there: broken since before this process started, unless another file declares it meanwhile.
+            recalled = () if file in self._files else self._recall(file)
+            last_good = self._files.get(file) or tuple(d for d in recalled if d.key not in self._declarations)
             good = revision.partial.get(file, ()) if partly else ()
             renewed = {declared.key for declared in good}
             self._replace_file(file, (*good, *(d for d in last_good if d.key not in renewed)), before)
@@ -332,7 +333,7 @@ class Index:
 
     def problems(self) -> list[Problem]:
         """All that is wrong with the source: in files, and across resources; in the order of files."""
-        found = [problem for problems in self._broken.values() for problem in problems]
+        found = list(dict.fromkeys(problem for problems in self._broken.values() for problem in problems))
         for key, conflict in self._conflicts.items():
             origin = self._entries[key].declared.origin
             found.append(Problem(origin.file, conflict.message, field=key.short, key=key, document=origin.document))

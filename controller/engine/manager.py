@@ -130,6 +130,7 @@ class Manager:
         give_up = self._clock.monotonic() + timeout
         for key in errand.everything:
             self._queue.reset(key)
+            self.reconciler.forgive(key)
         self._add(errand.begun(), Priority.EDIT)
         with self._lock:
             while self._unsettled(errand) and not (

@@ -56,6 +56,10 @@ class Patience:
         """An apply was Stalled: doing the same again would end the same, and disturb what works meanwhile."""
         self._refused[key] = (_attempt(digest, plan), refusal, self._clock.monotonic())
 
+    def forgive(self, key: Key) -> None:
+        """Somebody asks for it by hand: what was in the way may be gone (a login, a port), which no look would tell."""
+        self._refused.pop(key, None)
+
     def refusal(self, key: Key, digest: str, plan: Plan, *, failed: bool = False) -> Refusal | None:
         """Why `plan` is not to be tried (again). Another spec or another difference is; and now and then what is harmless.
 

@@ -80,6 +80,10 @@ class Reconciler:
         """Forgets what the user has confirmed of keys that turn out to be as declared at a periodic look."""
         self._ledger.lapse(passes)
 
+    def forgive(self, key: Key) -> None:
+        """What was refused is to be tried again at the next look."""
+        self._patience.forgive(key)
+
     # -- looking -----------------------------------------------------------------------------------------------
 
     def look(self, keys: Iterable[Key], ctx: Context, *, preview: bool = False) -> list[Pass]:
@@ -99,9 +103,19 @@ class Reconciler:
             seen = observe(of_kind[0].agent, [subject.resource for subject in of_kind], ctx)
             passes.extend(self._judge(each, seen[each.key], view) for each in resumed(known, seen, ctx))
         if not preview:
+            passes = self._after_what_it_is_made_of(passes)
             self._keep(passes, brake)
             passes = self._trials.judge(passes, looked=True)
         return [told(each) for each in passes]
+
+    def _after_what_it_is_made_of(self, passes: Sequence[Pass]) -> list[Pass]:
+        """What is made from something that is about to change may differ by that alone: it is looked at again then."""
+        work = [each for each in passes if each.verdict is Verdict.WORK]
+        changing = {each.key for each in work if subject_of(each).agent.rolls_out}
+        if not changing:
+            return list(passes)
+        around = {each.key: found for each in work if (found := changing & self._index.dependencies(each.key))}
+        return [_waiting(each, around[each.key]) if each.key in around else each for each in passes]
 
     def _keep(self, passes: Sequence[Pass], brake: Brake | None) -> None:
         """Writes down what was seen. What an interrupted change has left is cleared away first, so not with a brake on."""

@@ -24,6 +24,7 @@ class Cause(StrEnum):
     DRIFT = "drift"  # somebody else changed the world
     ROLLBACK = "rollback"  # an earlier state was asked for, or gone back to
     DELETE = "delete"  # p2 delete
+    DEPLOY = "deploy"  # p2 deploy: an entry of the history about the whole of it
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from controller.engine.revision import Condition
 from controller.sources.cache import ParseCache
 from controller.sources.inputs import Inputs, Stamp, stamp_of, together
-from controller.sources.tree import Tree, is_wanted, walk
+from controller.sources.tree import KUSTOMIZATIONS, Tree, is_wanted, walk
 from resources.meta import Declared, Problem
 
 MAX_SIZE = 8 * 1024 * 1024  # bytes of one file
@@ -101,6 +101,8 @@ class Contents:
         """Whether the tree itself may have another shape: directories and links come, go, or lead elsewhere."""
         if path == self._root or path in self._tree.directories or path in self._tree.links:
             return True
+        if os.path.basename(path) in KUSTOMIZATIONS:
+            return os.path.dirname(path) in self._tree.directories | self._tree.overlays
         if os.path.dirname(path) not in self._tree.directories:
             return False
         try:
@@ -113,7 +115,9 @@ class Contents:
         self.condition, self.message = Condition.OK, ""
         if not any(sheet.documents or sheet.problems for sheet in self._sheets.values()) and not self._tree.problems:
             self.condition = Condition.EMPTY
-            self.message = f"cannot find any resource in {self._root}: declare one in a .yaml file there"
+            there = ", ".join(sorted(self._tree.overlays))
+            needed = f"name one of its overlays: {there}" if there else "declare one in a .yaml file there"
+            self.message = f"cannot find any resource in {self._root}: {needed}"
 
     # -- one file --------------------------------------------------------------------------------------------------
 
@@ -233,11 +237,19 @@ class Contents:
     def looked_at(self) -> set[str]:
         """All paths that have a say in what is desired, those among them that are not there."""
         tree = self._tree
-        return {self._root, *tree.files, *tree.directories, *tree.links, *tree.outside, *self._inputs.looked_at()}
+        return {
+            self._root,
+            *tree.files,
+            *tree.directories,
+            *tree.overlays,
+            *tree.links,
+            *tree.outside,
+            *self._inputs.looked_at(),
+        }
 
     def directories(self) -> set[str]:
         """All directories in which something that matters can change."""
-        return self._tree.directories | self._tree.outside | self._inputs.directories()
+        return self._tree.directories | self._tree.overlays | self._tree.outside | self._inputs.directories()
 
 
 _BLANK = Sheet(None, b"")  # nothing is known

@@ -15,10 +15,11 @@ from threading import Event as Flag
 
 from controller.engine.revision import QUIET, Condition, Revision
 from controller.sources.cache import ParseCache
-from controller.sources.contents import Contents, Look
+from controller.sources.contents import Look
 from controller.sources.git import GitLock
 from controller.sources.hints import Heard, Hints
 from controller.sources.inquiries import Inquiries
+from controller.sources.said import Said
 from controller.sources.settling import Release, Settling
 from controller.sources.stillness import Stillness
 
@@ -46,7 +47,7 @@ class FilesSource:
         self._lasts = lasts
         self._inquiries = Inquiries()
         self._stillness = Stillness()
-        self._read_last: Contents | None = None
+        self._read_last: Said | None = None
 
     @property
     def name(self) -> str:
@@ -61,7 +62,7 @@ class FilesSource:
         return self._stillness.kept()
 
     def read(self) -> Revision:
-        self._read_last = Contents(self.name)
+        self._read_last = Said(self.name, self._clock)
         return self._read(self._read_last, self._clock())
 
     def watch(self, stop: Flag) -> Iterator[Revision]:
@@ -69,7 +70,7 @@ class FilesSource:
         since = self._clock()
         while git.held(self._clock()) and not stop.wait(AGAIN):
             pass
-        contents = Contents(self.name)
+        contents = Said(self.name, self._clock)
         first = self._read(contents, since)
         yield first
         yield from _Watch(contents, first, git, self._stillness, self._clock).revisions(stop, self._inquiries)
@@ -86,7 +87,7 @@ class FilesSource:
         """All paths that had a say in what `read` has returned last."""
         return self._read_last.looked_at() if self._read_last else set()
 
-    def _read(self, contents: Contents, since: float) -> Revision:
+    def _read(self, contents: Said, since: float) -> Revision:
         cache = ParseCache(self._cache, self.name) if self._cache else None
         with _collecting_no_garbage(lasts=self._lasts):
             contents.survey(cache)
@@ -125,7 +126,7 @@ class _Watch:
     """One watch, from its first revision on."""
 
     def __init__(
-        self, contents: Contents, first: Revision, git: GitLock, stillness: Stillness, clock: Callable[[], float]
+        self, contents: Said, first: Revision, git: GitLock, stillness: Stillness, clock: Callable[[], float]
     ) -> None:
         self._contents = contents
         self._git = git

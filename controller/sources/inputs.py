@@ -64,7 +64,7 @@ class Inputs:
 
             def contents(path: Path) -> bytes:
                 read.setdefault(str(path))
-                return self._content(str(path))
+                return self.content(str(path))
 
             try:
                 children = tuple(bare.resource.expand(contents))
@@ -118,8 +118,9 @@ class Inputs:
 
     def looked_at(self) -> set[str]:
         """Where inputs are, and where they are looked for."""
-        found = set(self._users) | self._trees.looked_at()
-        return found | {os.path.realpath(path) for path in found} | {os.path.dirname(path) for path in found}
+        found = set(self._users)
+        found |= {os.path.realpath(path) for path in found} | {os.path.dirname(path) for path in found}
+        return found | self._trees.looked_at()
 
     def directories(self) -> set[str]:
         """Where changes of inputs are seen."""
@@ -156,8 +157,8 @@ class Inputs:
         self._displace(path)
         return self._digest(path) != before
 
-    def _content(self, path: str) -> bytes:
-        """Raises OSError."""
+    def content(self, path: str) -> bytes:
+        """What a file holds; who needs it is to be named to `use`. Raises OSError."""
         if self._instead and (instead := self._instead.get(os.path.realpath(path))) is not None:
             return instead
         stamp, (_, before) = _stamp(path), self._digests.get(path, (None, b""))

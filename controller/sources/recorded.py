@@ -13,7 +13,7 @@ from pathlib import Path
 from controller.engine.revision import Condition, Revision
 from controller.sources.inputs import Inputs, together
 from controller.sources.texts import base_of
-from controller.sources.tree import is_hidden, is_wanted, walk
+from controller.sources.tree import KUSTOMIZATIONS, is_hidden, is_wanted, walk
 from resources.load import load_text
 from resources.meta import Declared, Problem
 
@@ -21,7 +21,12 @@ from resources.meta import Declared, Problem
 def recorded_revision(root: Path, texts: Mapping[str, bytes]) -> Revision:
     """What the source at `root` said when its files were `texts`, by their paths within it."""
     base = base_of(root)
-    inputs = Inputs({os.path.join(base, path): content for path, content in texts.items()})
+    contents = {os.path.normpath(os.path.join(base, path)): content for path, content in texts.items()}
+    inputs = Inputs(contents)
+    if not KUSTOMIZATIONS.isdisjoint(texts):
+        from controller.sources.overlay import revision_of
+
+        return revision_of(root, contents, inputs)
     documents: dict[str, tuple[Declared, ...]] = {}
     problems: dict[str, tuple[Problem, ...]] = {}
     for file, text in _files(root, base, texts):

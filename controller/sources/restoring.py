@@ -18,7 +18,7 @@ from pathlib import Path
 from controller.engine.history import Kept
 from controller.sources.recorded import is_declaring
 from controller.sources.texts import base_of, digest_of
-from controller.sources.tree import walk
+from controller.sources.tree import is_overlay, walk
 from controller.sources.worktree import CannotRestore, Upstream, WorkTree, command, named, work_tree_of
 
 
@@ -58,8 +58,19 @@ def difference(root: Path, tree: Mapping[str, Kept], keyed: Callable[[bytes], by
 def declaring(root: Path) -> list[str]:
     """The files within the source that declare resources, as paths within it."""
     base = base_of(root)
+    if is_overlay(str(root)):
+        return _resolved_from(root)
     files = (Path(file) for file in walk(str(root)).files)
     return sorted(str(file.relative_to(base)) for file in files if file.is_relative_to(base))
+
+
+def _resolved_from(root: Path) -> list[str]:
+    """The files that an overlay is made from, those of its bases as well."""
+    from controller.sources.overlay import Overlay
+
+    overlay = Overlay(str(root))
+    overlay.survey()
+    return sorted(os.path.relpath(file, root) for file in overlay.files)
 
 
 def _digest(path: Path) -> bytes:
@@ -79,12 +90,23 @@ class Restoring:
         self._root = root
         self._base = base_of(root)
         self._number = number
-        self._texts = {self._base / path: content for path, content in texts.items()}
+        self._texts = {Path(os.path.normpath(self._base / path)): content for path, content in texts.items()}
         self._aside = aside / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+        self._refuse_bases(commit)
         self._refuse_outside()
         self._tree = work_tree_of(root)
         if self._tree:
             self._refuse_in_git(self._tree, commit)
+
+    def _refuse_bases(self, commit: str) -> None:
+        """What an overlay takes from elsewhere others may take, too: who rolls back one of them does not mean those."""
+        outside = [str(path) for path in self._texts if not path.is_relative_to(self._base)]
+        if outside:
+            way_out = command("-C", str(self._root), "restore", f"--source={commit or 'COMMIT'}", "--", *outside[:5])
+            raise CannotRestore(
+                f"cannot roll back: files of its bases are others than then, and other overlays may use them: "
+                f"{named(outside, self._root)}; put those back by themselves first:\n  {way_out}"
+            )
 
     def _refuse_outside(self) -> None:
         for path in self._texts:

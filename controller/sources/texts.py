@@ -1,7 +1,8 @@
 """The texts of a source, read for the history: its YAML files, and the files within it that its resources refer to.
 
 Implements `engine.history.Texts`. What lies outside of the source's directory (links lead there, or a spec does) is not the
-source's own and is left out, and so is the content of what may hold secrets or is too long: of those a digest is kept.
+source's own and is left out, but for the bases of an overlay, whose paths begin with `..`. Left out, too, is the content of
+what may hold secrets or is too long: of those a digest is kept.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from controller.engine.history import Kept, Text
 from controller.engine.revision import Revision
 from controller.sources.contents import MAX_SIZE
 from controller.sources.git import head_commit
+from controller.sources.tree import KUSTOMIZATIONS, SUFFIXES, is_overlay
 from resources.meta import Declared
 
 
@@ -34,6 +36,7 @@ class FilesTexts:
     def __init__(self, root: Path, keyed: Callable[[bytes], bytes]) -> None:
         self._root = root
         self._base = str(base_of(root)).rstrip("/") + "/"
+        self._bases: set[str] = set()  # directories of kustomizations elsewhere that an overlay refers to
         self._keyed = keyed
         self._inputs: dict[str, dict[str, bool]] = {}  # file -> its inputs, and whether they are confidential
         self._users: dict[str, set[str]] = {}  # input -> files whose resources refer to it
@@ -41,6 +44,7 @@ class FilesTexts:
 
     def changed(self, revision: Revision, known: Mapping[str, Kept]) -> list[Text]:
         sound = [file for file in revision.documents if file not in revision.problems]
+        self._note_bases(revision)
         unused = self._note_inputs(revision)
         wanted = {path: (file, False) for file in sound if (path := self._within(file))}
         for file, confidential in self._inputs_of(sound).items():
@@ -66,7 +70,16 @@ class FilesTexts:
     def dirty(self) -> bool | None:
         from controller.sources.worktree import is_dirty  # a command that records nothing need not load it
 
-        return is_dirty(self._root)
+        found = [is_dirty(place) for place in (self._root, *map(Path, sorted(self._bases)))]
+        return None if None in found else any(found)
+
+    def _note_bases(self, revision: Revision) -> None:
+        if not is_overlay(str(self._root)):
+            self._bases.clear()
+            return
+        places = [os.path.split(file) for file in revision.documents]
+        found = {place for place, name in places if name in KUSTOMIZATIONS and not f"{place}/".startswith(self._base)}
+        self._bases = found if revision.whole else self._bases | found
 
     def _note_inputs(self, revision: Revision) -> set[str]:
         """Takes in what the files of a revision refer to. Returns the inputs that are so no longer."""
@@ -104,21 +117,30 @@ class FilesTexts:
             yield from (path for path in left if path in known)
             return
         used = {self._places[path] for path in self._users}
-        there = {self._base + path for path in used} | revision.documents.keys() | revision.problems.keys()
+        there = (
+            {os.path.normpath(self._base + path) for path in used}
+            | revision.documents.keys()
+            | revision.problems.keys()
+        )
         for path in known:
-            place = self._base + path
+            place = os.path.normpath(self._base + path)
             # With a file that can't be read it is not known what else belongs to the source.
             if place not in there and not (revision.problems and os.path.exists(place)):
                 yield path
 
     def _within(self, file: str) -> str:
-        """The path of a file within the source; empty for what lies outside of it."""
-        return file[len(self._base) :] if file.startswith(self._base) else ""
+        """The path of a file within the source, or from there to a base of it; empty for what lies outside of both."""
+        if file.startswith(self._base):
+            return file[len(self._base) :]
+        in_base = any(file.startswith(f"{place}/") for place in self._bases)
+        return os.path.relpath(file, self._base) if in_base else ""
 
 
 def _inputs(documents: Iterable[Declared]) -> Iterator[tuple[str, bool]]:
     for declared in documents:
         confidential = {str(path) for path in declared.resource.confidential()}
+        # What others are made from, and is no YAML, holds their variables.
+        confidential.update(path for path in declared.read if not path.endswith(SUFFIXES))
         for path in declared.inputs():
             yield path, path in confidential
 

@@ -12,6 +12,7 @@ from controller.engine.revision import Condition
 from resources.meta import Problem
 
 SUFFIXES = (".yaml", ".yml")
+KUSTOMIZATIONS = frozenset(("kustomization.yaml", "kustomization.yml", "Kustomization"))
 # Compose files, which a resource refers to: compose.yaml, docker-compose.prod.yml.
 _COMPOSE = re.compile(r"(docker-)?compose(\.[^/]*)?\.ya?ml", re.IGNORECASE)
 
@@ -24,6 +25,7 @@ class Tree:
     directories: set[str] = field(default_factory=set)
     links: set[str] = field(default_factory=set)  # symbolic links that were followed, or could not be
     outside: set[str] = field(default_factory=set)  # directories of files that links lead to
+    overlays: set[str] = field(default_factory=set)  # directories with a kustomization: sources of their own, left out
     problems: dict[str, Problem] = field(default_factory=dict)  # by the path of what can't be used
     condition: Condition = Condition.OK
     message: str = ""
@@ -49,6 +51,11 @@ def walk(root: str) -> Tree:
     return tree
 
 
+def is_overlay(directory: str) -> bool:
+    """Whether there is a kustomization in it, which says what belongs to it."""
+    return any(os.path.lexists(os.path.join(directory, name)) for name in KUSTOMIZATIONS)
+
+
 def is_wanted(name: str) -> bool:
     """Whether a file of this name is desired state: YAML, neither hidden nor an editor's temporary, and no Compose file."""
     return name.lower().endswith(SUFFIXES) and not is_hidden(name) and not _COMPOSE.fullmatch(name)
@@ -69,6 +76,9 @@ def _enter(directory: str, tree: Tree) -> list[str]:
         return []  # gone since it was listed
     except OSError as error:
         _refuse(directory, f"cannot list this directory: {error.strerror}; make it readable", tree)
+        return []
+    if tree.directories and any(entry.name in KUSTOMIZATIONS for entry in entries):
+        tree.overlays.add(directory)
         return []
     tree.directories.add(directory)
     below = []

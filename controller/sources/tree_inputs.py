@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from contextlib import suppress
 
-from controller.trees import Survey, Trees, walk
+from controller.trees import Survey, Trees
 from resources.meta import Tree
 
 
@@ -49,19 +48,15 @@ class TreeInputs:
         places = {place for hint in hints for place in (hint, os.path.dirname(hint))}
         return self._users_of({tree for place in places for tree in self._at.get(place, ())})
 
-    def looked_at(self) -> set[str]:
-        """Where they are, and all that counts in them."""
-        found = {path for tree in self._users for path in (tree.root, *tree.ignore)}
-        for tree in self._users:
-            with suppress(OSError, ValueError):  # such as a file, which is no tree
-                found.update(item.at for item in walk(tree))
-        return found
-
     def directories(self) -> set[str]:
         """Where changes of trees are seen."""
         for tree in self._users:
             self._survey(tree)
         return set(self._at)
+
+    def looked_at(self) -> set[str]:
+        """All paths that have a say in any of them."""
+        return {path for tree in self._users for path in self._survey(tree).paths}
 
     def _survey(self, tree: Tree) -> Survey:
         if tree not in self._surveys:

@@ -7,13 +7,14 @@ each path the newest text that a kept revision needs stays.
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from sqlite3 import Connection
 from typing import Any
 
-from controller.engine.history import Deed, Ending, Entry, Kept, Result, Text
+from controller.engine.history import Deed, Deployment, Ending, Entry, Kept, Result, Rolled, Text
 from controller.engine.requests import Cause
 from controller.store.database import Database
 from controller.store.keys import read
@@ -24,7 +25,10 @@ KEEP = 1000  # entries
 _SLACK = 20  # one in so many is let pile up before the oldest are dropped, for dropping takes longer than adding
 _QUICK = 1  # zlib's level: a hundred kilobytes take a millisecond
 
-_COLUMNS = "number, source, at, cause, user, command, restored, commit_id, dirty, ending, message, seconds, count, last"
+_COLUMNS = (
+    "number, source, at, cause, user, command, restored, commit_id, dirty, ending, message, seconds, count, last, "
+    "deployment"
+)
 
 
 class SqliteHistory:
@@ -39,7 +43,7 @@ class SqliteHistory:
     def open(self, entry: Entry, texts: Sequence[Text]) -> int:
         with self._database.write() as connection:
             number = connection.execute(
-                f"INSERT INTO revision ({_COLUMNS}) VALUES (NULL{', ?' * 13})", _row(entry)
+                f"INSERT INTO revision ({_COLUMNS}) VALUES (NULL{', ?' * 14})", _row(entry)
             ).lastrowid
             assert number is not None
             for text in texts:
@@ -205,11 +209,14 @@ def _row(entry: Entry) -> tuple[Any, ...]:
         entry.seconds,
         entry.count,
         entry.last or entry.at,
+        json.dumps(asdict(entry.deployment)) if entry.deployment else "",
     )
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    number, source, at, cause, user, command, restored, commit, dirty, ending, message, seconds, count, last = row
+    number, source, at, cause, user, command, restored, commit, dirty, ending, message, seconds, count, last, rolled = (
+        row
+    )
     return Entry(
         source,
         at,
@@ -225,4 +232,12 @@ def _entry(row: tuple[Any, ...]) -> Entry:
         seconds,
         count,
         last,
+        deployment=_deployment(rolled),
     )
+
+
+def _deployment(text: str) -> Deployment | None:
+    if not text:
+        return None
+    found = json.loads(text)
+    return Deployment(found["environment"], tuple(Rolled(**each) for each in found["images"]), found["tests"])

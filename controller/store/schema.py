@@ -196,6 +196,9 @@ _IDENTITY_AND_SEALS: Migration = (
 # Whose hold a confirmation lets go; empty in those that an older version has written, which count for every source.
 _CONFIRMED_BY_SOURCE: Migration = ("ALTER TABLE confirmed ADD COLUMN source TEXT NOT NULL DEFAULT ''",)
 
+# Of an entry about a deployment: what it was, as JSON.
+_DEPLOYMENTS: Migration = ("ALTER TABLE revision ADD COLUMN deployment TEXT NOT NULL DEFAULT ''",)
+
 MIGRATIONS: tuple[Migration, ...] = (
     _FIRST,
     _RECOVERY_AND_TRIALS,
@@ -204,4 +207,5 @@ MIGRATIONS: tuple[Migration, ...] = (
     _BRAKES,
     _IDENTITY_AND_SEALS,
     _CONFIRMED_BY_SOURCE,
+    _DEPLOYMENTS,
 )

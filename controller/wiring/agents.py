@@ -58,7 +58,7 @@ def _assembled(agent: type[Agent[Any, Any]], client: Any, setup: Setup) -> Agent
     return agent(client, setup)  # type: ignore[call-arg]  # the contract of `Agent`, in its docstring
 
 
-def by_hand(home: Home, settings: Settings) -> Agents:
-    """Agents that may write, for what a person does beside the loop (p2 exec). It is no change of what the loop works on."""
-    setup = Setup(home.installation, home.path, HomeSecrets(home), timeout=settings.agent_timeout)
+def by_hand(home: Home, settings: Settings, *, read_only: bool = False) -> Agents:
+    """Agents for what a person does beside the loop: p2 exec, and p2 import. It is no change of what the loop works on."""
+    setup = Setup(home.installation, home.path, HomeSecrets(home), read_only, settings.agent_timeout)
     return Agents(setup, home, {})

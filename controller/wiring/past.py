@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from controller.engine.ledger import applied
 from controller.engine.stores import Stores
+from controller.sources.tree import KUSTOMIZATIONS
 from resources.meta import Declared, Key, Origin
 
 
@@ -29,7 +31,7 @@ class Generations:
 
 
 class Recall:
-    """The last good declarations of a file that can't be used now, as the inventory has them."""
+    """The last good declarations of a file that can't be used now, as the inventory has them; of a kustomization: all of them."""
 
     def __init__(self, stores: Stores, source: str) -> None:
         self._stores = stores
@@ -37,7 +39,8 @@ class Recall:
 
     def __call__(self, file: str) -> Sequence[Declared]:
         recalled = []
+        everything = str(Path(file).parent) == self._source and Path(file).name in KUSTOMIZATIONS
         for record in self._stores.inventory.records(self._source).values():
-            if record.file == file and (resource := applied(record)):
+            if (everything or record.file == file) and (resource := applied(record)):
                 recalled.append(Declared(resource, Origin(file), record.digest, record.owner))
         return recalled

@@ -127,7 +127,7 @@ class Instead:
                 if not is_declaring(path, root):
                     place = Path(directory, str(number))
                     place.write_bytes(content)
-                    self._places[str(base / path)] = str(place)
+                    self._places[os.path.normpath(base / path)] = str(place)
             try:
                 yield
             finally:

@@ -31,6 +31,7 @@ from controller.engine.revision import Revision
 from controller.engine.stores import Listener, Silent, Stores
 from controller.sources.files import FilesSource
 from controller.sources.texts import FilesTexts
+from controller.sources.tree import KUSTOMIZATIONS, is_overlay
 from controller.store.home import Home
 from controller.store.secrets import HomeSecrets
 from controller.store.stores import open_stores
@@ -272,7 +273,7 @@ def parts_of(
             home.installation,
             source.name,
             source_exists=lambda name: Path(name).exists(),
-            is_part=lambda name: _within(name, source.name),
+            is_part=lambda name: _within(name, source.name) and not is_overlay(name),
         ),
         requests=requests,
         texts=None if home.read_only else FilesTexts(Path(source.name), keyed(home)),
@@ -282,7 +283,10 @@ def parts_of(
 def source_of(path: Path, known: Collection[str]) -> tuple[Path, Path | None]:
     """The source a path belongs to, and the path itself when it is only a part of that source."""
     real = path.resolve()
+    if real.name in KUSTOMIZATIONS and real.is_file():
+        real = real.parent
     around = [name for name in known if _within(str(real), name) and Path(name).is_dir()]
+    around += [str(place) for place in (real, real.parent)[: 1 + real.is_file()] if is_overlay(str(place))]
     nearest = max(around, key=len, default=str(real))
     return (real, None) if nearest == str(real) else (Path(nearest), real)
 

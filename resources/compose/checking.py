@@ -155,20 +155,28 @@ class _Checker:
         """Services that wait for each other, each circle once."""
         done: set[str] = set()
         for name in self._services:
-            self._follow(name, [], done)
+            self._follow(name, done)
 
-    def _follow(self, name: str, chain: list[str], done: set[str]) -> None:
-        if name in chain:
-            circle = [*chain[chain.index(name) :], name]
-            at = self._services.names[circle[0]]
-            message = f"cannot start services that wait for each other: {' -> '.join(circle)}; remove one dependency"
-            self._report.fail(at, ("services", circle[0], "depends_on"), message)
-            return
-        if name in done or name not in self._services:
-            return
-        for dependency in self._services[name].get("depends_on") or ():
-            self._follow(dependency, [*chain, name], done)
-        done.add(name)
+    def _follow(self, start: str, done: set[str]) -> None:
+        """All that `start` waits for. No recursion: thousands may wait for one another."""
+        chain: list[str] = []
+        ahead = [(start, 0)]
+        while ahead:
+            name, depth = ahead.pop()
+            done.update(chain[depth:])
+            del chain[depth:]
+            if name in chain:
+                self._circle([*chain[chain.index(name) :], name])
+            elif name not in done and name in self._services:
+                chain.append(name)
+                ahead += [(other, depth + 1) for other in self._services[name].get("depends_on") or ()]
+        done.update(chain)
+
+    def _circle(self, circle: list[str]) -> None:
+        at = self._services.names[circle[0]]
+        told = circle if len(circle) <= 12 else [*circle[:10], "…", circle[-1]]
+        message = f"cannot start services that wait for each other: {' -> '.join(told)}; remove one dependency"
+        self._report.fail(at, ("services", circle[0], "depends_on"), message)
 
 
 def _sources(mounts: Any, field: Path) -> Iterator[tuple[str, Place, Path]]:

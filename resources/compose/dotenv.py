@@ -93,9 +93,7 @@ class _Reader:
             self._stop(start, "cannot read the name in this line: write NAME=value, the name without spaces")
         self._at += 1
         self._skip_space()
-        value = self._value(start)
-        if not name[0].isdigit():
-            self._found[name] = value
+        self._found[name] = self._value(start)
 
     def _value(self, start: int) -> str:
         quote = self._text[self._at : self._at + 1]

@@ -23,6 +23,8 @@ from resources.wording import nearest
 Why = tuple[Place, FieldPath]  # where another file names this one
 _UNNAMED: Why = (NOWHERE, ())
 
+MAX_STEPS = 100  # from one file or service to the next that it includes or extends
+
 SECTIONS = ("services", "networks", "volumes", "configs", "secrets", "models")
 
 
@@ -85,7 +87,7 @@ class Files:
         try:
             found = read_env(path, read=self._read, variables=variables, report=self._report)
         except OSError as error:
-            if isinstance(error, FileNotFoundError) and not needed:
+            if not needed and isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError):
                 return {}
             reason = error.strerror or str(error)
             self._report.stop(*why, f"cannot read the env file {path}: {reason}; correct the path, or add it")
@@ -115,6 +117,8 @@ class Files:
         if repeated := next((path for path in paths if path in within), None):
             chain = " includes ".join(str(path) for path in (*within[within.index(repeated) :], repeated))
             self._report.stop(at, field, f"cannot include a file in itself: {chain}")
+        if len(within) > MAX_STEPS:
+            self._report.stop(at, field, f"cannot include over more than {MAX_STEPS} files: include them at one place")
         directory = Path(entry.get("project_directory") or paths[0].parent)
         variables = dict(filling.variables)
         given = entry.get("env_file")
@@ -167,6 +171,8 @@ class Files:
             steps = [*chain[chain.index((file, name)) :], (file, name)]
             told = " extends ".join(f"{each} ({where})" for where, each in steps)
             self._report.stop(at, field, f"cannot extend a service by itself: {told}")
+        if len(chain) > MAX_STEPS:
+            self._report.stop(at, field, f"cannot extend over more than {MAX_STEPS} services: extend one further down")
         base_name = extends["service"]
         source, base_file, base_filling = services, file, filling
         if extends.get("file"):

@@ -82,18 +82,22 @@ class Report:
     """Gathers what is wrong with, or doubtful in, the files of one project."""
 
     def __init__(self) -> None:
-        self.problems: list[Problem] = []
-        self.warnings: list[Problem] = []
+        self._problems: dict[Problem, None] = {}
+        self._warnings: dict[Problem, None] = {}
+
+    @property
+    def problems(self) -> list[Problem]:
+        return list(self._problems)
+
+    @property
+    def warnings(self) -> list[Problem]:
+        return list(self._warnings)
 
     def fail(self, at: Place, path: Path, message: str) -> None:
-        problem = Problem(at[0], message, at[1], at[2], shown(path))
-        if problem not in self.problems:
-            self.problems.append(problem)
+        self._problems[Problem(at[0], message, at[1], at[2], shown(path))] = None
 
     def warn(self, at: Place, path: Path, message: str) -> None:
-        warning = Problem(at[0], message, at[1], at[2], shown(path))
-        if warning not in self.warnings:
-            self.warnings.append(warning)
+        self._warnings[Problem(at[0], message, at[1], at[2], shown(path))] = None
 
     def stop(self, at: Place, path: Path, message: str) -> NoReturn:
         self.fail(at, path, message)
@@ -104,3 +108,12 @@ def each(items: Items | None) -> Iterator[tuple[int, Any, Place]]:
     """Index, value and place of the values of a list; None is an empty one."""
     if items is not None:
         yield from zip(range(len(items)), items, items.places, strict=True)
+
+
+def fields(at: Place, **values: Any) -> Fields:
+    """Fields that all stand where their short form does; those that are None are left out."""
+    made = Fields()
+    for name, value in values.items():
+        if value is not None:
+            made.put(name, value, at, at)
+    return made

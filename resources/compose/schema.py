@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from resources.compose import short
-from resources.compose.nodes import Fields
-from resources.compose.shapes import Listed, Named, Number, Object, Shape, Text, Truth
+from resources.compose import mounts, short
+from resources.compose import ports as port_forms
+from resources.compose.nodes import NOWHERE, Fields, fields
+from resources.compose.shapes import Number, Shape, Text, Truth
+from resources.compose.structures import Listed, Named, Object
 
 NAMES = r"^[a-zA-Z0-9._-]+$"
 
@@ -23,7 +25,7 @@ def _logging(base: Fields, other: Fields) -> Fields | None:
 
 
 def _started() -> Fields:
-    return short.fields(("", 0, 0), condition="service_started", required=True)
+    return fields(NOWHERE, condition="service_started", required=True)
 
 
 def _mounted(base: str) -> Callable[[Any], Any]:
@@ -46,6 +48,7 @@ fraction = Number(whole=False)
 duration = Text(then=short.time, keep=True)
 memory = Text(then=short.memory, numbers=True)
 local_path = Text(then=short.local_path)
+compose_file = Text(then=short.compose_file)
 scalar = Text(numbers=True)
 texts = Listed(text)
 one_or_more = Listed(text, whole=short.one)
@@ -203,11 +206,11 @@ port = Object(
         "app_protocol": text,
     },
     required=("target",),
-    check=short.check_port,
+    check=port_forms.check_port,
 )
 ports = Listed(
     port,
-    many=short.ports,
+    many=port_forms.ports,
     key=lambda value: tuple(str(value.get(name)) for name in ("host_ip", "published", "target", "protocol")),
 )
 
@@ -231,8 +234,8 @@ volume_mount = Object(
         "image": Object({"subpath": text}),
     },
     required=("type", "target"),
-    short=short.volume,
-    check=short.check_volume,
+    short=mounts.volume,
+    check=mounts.check_volume,
 )
 
 service_network = Object(
@@ -262,7 +265,7 @@ env_files = Listed(
     key=lambda value: value.get("path"),
     whole=short.one_env_file,
 )
-device = Object({"source": text, "target": text, "permissions": text}, required=("source",), short=short.device)
+device = Object({"source": text, "target": text, "permissions": text}, required=("source",), short=mounts.device)
 
 service = Object(
     {
@@ -300,7 +303,7 @@ service = Object(
         "env_file": env_files,
         "environment": environment,
         "expose": _once(scalar),
-        "extends": Object({"service": text, "file": local_path}, required=("service",), short=short.extended),
+        "extends": Object({"service": text, "file": compose_file}, required=("service",), short=short.extended),
         "external_links": _once(),
         "extra_hosts": hosts,
         "gpus": gpus,
@@ -410,7 +413,7 @@ secret = Object({**_file, "driver": text, "driver_opts": options}, check=short.e
 model = Object({"name": text, "model": text, "context_size": number, "runtime_flags": texts}, required=("model",))
 include = Object(
     {
-        "path": Listed(local_path, whole=short.one_path),
+        "path": Listed(compose_file, whole=short.one_compose_file),
         "env_file": Listed(local_path, whole=short.one_path),
         "project_directory": local_path,
     },

@@ -1,190 +1,15 @@
-"""Short forms of single fields -> their long forms: `8080:80`, `./src:/app:ro`, `90s`, `1g`. `schema.py` names each.
+"""Short forms of single fields -> their long forms: `90s`, `1g`, `name=address`, a command as one text. `schema.py` names each.
 
-All take a text with its variables filled in; what is wrong with it they report, and give back None.
+All take a text with its variables filled in; what is wrong with it they report, and give back None. See `ports.py` and
+`mounts.py` for the larger ones.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import posixpath
-import re
-from collections.abc import Iterable, Iterator
-from typing import Any
-
 from resources.compose.filling import Filling
-from resources.compose.nodes import Fields, Items, Path, Place
-from resources.compose.scalars import written
+from resources.compose.nodes import Fields, Items, Path, Place, fields
 from resources.compose.units import amount, duration, nanoseconds
 from resources.compose.words import split
-
-_PORT = re.compile(
-    r"(?:(?P<ip>\[[^\]]*\]|[^:\[\]]*):)?(?:(?P<host>[^:]*):)?(?P<container>[^:/]+)(?:/(?P<protocol>.*))?", re.ASCII
-)
-_RANGE = re.compile(r"(\d+)(?:-(\d+))?", re.ASCII)
-_PROTOCOLS = ("tcp", "udp", "sctp")
-_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
-_PROPAGATION = ("rprivate", "private", "rshared", "shared", "rslave", "slave")
-_CONSISTENCY = ("cached", "delegated", "consistent")  # of file sharing with a virtual machine; means nothing on Linux
-
-
-def fields(at: Place, **values: Any) -> Fields:
-    """Fields that all stand where their short form does; those that are None are left out."""
-    made = Fields()
-    for name, value in values.items():
-        if value is not None:
-            made.put(name, value, at, at)
-    return made
-
-
-def ports(value: Any, at: Place, path: Path, filling: Filling) -> Iterable[Fields] | None:
-    """The long forms of one entry: more than one where it is a range."""
-    if isinstance(value, str):
-        text = filling.text(value, at, path)
-    elif isinstance(value, bool) or not isinstance(value, int):
-        filling.wrong(value, at, path, "a port (8080:80) or a mapping (name: value)")
-        return None
-    else:
-        text = written(value)
-    if filling.broken(at):
-        return None
-    try:
-        return list(_ports(text, at))
-    except ValueError as error:
-        filling.fail(at, path, f"cannot read the port {filling.quoted(text, at)}: {error}")
-        return None
-
-
-def _ports(text: str, at: Place) -> Iterator[Fields]:
-    before, _, protocol = text.partition("/")
-    *left, container = before.rsplit(":", 2) if not before.startswith("[") else _bracketed(before)
-    host = left[-1] if left else ""
-    ip = left[0] if len(left) > 1 else ""
-    protocol = protocol.lower() or "tcp"
-    if protocol not in _PROTOCOLS:
-        raise ValueError(f"the protocol is one of {', '.join(_PROTOCOLS)}")
-    first, last = _range(container, "write it like 80, 8080:80, 127.0.0.1:8080:80 or 3000-3005:3000-3005")
-    published = _range(host, "the published port is a number or a range") if host else None
-    address = _address(ip)
-    if published and published[1] - published[0] != last - first and first != last:
-        raise ValueError("its two ranges are not of the same length")
-    for target in range(first, last + 1):
-        on_host = None
-        if published:
-            on_host = str(published[0] + target - first) if first != last or published[0] == published[1] else host
-        yield fields(at, mode="ingress", host_ip=address or None, target=target, published=on_host, protocol=protocol)
-
-
-def _bracketed(text: str) -> list[str]:
-    ip, end, rest = text[1:].partition("]:")
-    if not end:
-        raise ValueError("write an IPv6 address like [::1]:8080:80")
-    return [ip, *(rest.rsplit(":", 1) if ":" in rest else ["", rest])]
-
-
-def _address(ip: str) -> str:
-    if not ip:
-        return ""
-    try:
-        ipaddress.ip_address(ip.partition("%")[0])
-    except ValueError:
-        raise ValueError("this is no IP address before the ports; IPv6 addresses stand in brackets") from None
-    return ip
-
-
-def _range(text: str, advice: str) -> tuple[int, int]:
-    found = _RANGE.fullmatch(text)
-    if not found:
-        raise ValueError(advice)
-    first, last = int(found[1]), int(found[2] or found[1])
-    if last < first:
-        raise ValueError("its range ends before it begins")
-    if last > 65535:
-        raise ValueError("a port is at most 65535")
-    return first, last
-
-
-def check_port(port: Fields, path: Path, filling: Filling) -> None:
-    """The long form of a port."""
-    if ip := port.get("host_ip"):
-        try:
-            ipaddress.ip_address(ip.partition("%")[0])
-        except ValueError:
-            filling.fail(port.place("host_ip"), (*path, "host_ip"), "cannot read this: it takes an IP address")
-    published = port.get("published")
-    if published and not _RANGE.fullmatch(published):
-        at = port.place("published")
-        filling.fail(at, (*path, "published"), "cannot read this: it takes a port or a range of ports")
-
-
-def volume(text: str, at: Place, path: Path, filling: Filling) -> Fields | None:
-    """`[source:]target[:options]`"""
-    if _WINDOWS.match(text):
-        way_out = "write a path of this machine, or name a volume with more letters"
-        filling.fail(at, path, f"cannot mount the Windows path {filling.quoted(text, at)}: {way_out}")
-        return None
-    source, target, options, rest = [*text.split(":", 3), None, None, None][:4]
-    if target is None:
-        source, target = None, source
-    if not target or source == "" or options == "" or rest is not None:
-        advice = "write it like data:/var/lib/data, ./src:/app or ./src:/app:ro"
-        filling.fail(at, path, f"cannot read the volume {filling.quoted(text, at)}: {advice}")
-        return None
-    is_path = source is not None and source[0] in "./~"
-    bind: dict[str, Any] = {"create_host_path": True} if is_path else {}
-    inner: dict[str, Any] = {}
-    read_only = False
-    for option in (options or "").split(",") if options else ():
-        if option in ("ro", "rw"):
-            read_only = option == "ro"
-        elif option == "nocopy":
-            inner["nocopy"] = True
-        elif option in ("z", "Z"):
-            bind["selinux"] = option
-        elif option in _PROPAGATION:
-            bind["propagation"] = option
-        elif option not in _CONSISTENCY:
-            filling.warn(
-                at, path, f"an option of {filling.quoted(text, at)} is not known: it is left out, as Compose does"
-            )
-    return fields(
-        at,
-        type="bind" if is_path else "volume",
-        source=filling.absolute(source) if source and is_path else source,
-        target=_clean(target),
-        read_only=read_only or None,
-        bind=fields(at, **bind) if bind else None,
-        volume=fields(at, **inner) if inner or not is_path else None,
-    )
-
-
-def _clean(path: str) -> str:
-    """The path without what it has too much; of two slashes at its beginning, too, one goes."""
-    return re.sub(r"^//(?!/)", "/", posixpath.normpath(path))
-
-
-def check_volume(volume: Fields, path: Path, filling: Filling) -> None:
-    """The long form of a mount; the source of a bind mount is made absolute."""
-    source, at = volume.get("source"), volume.place("source")
-    if isinstance(source, str) and _WINDOWS.match(source):
-        filling.fail(at, (*path, "source"), "cannot mount a Windows path: write a path of this machine")
-    elif volume.get("type") == "bind" and isinstance(source, str):
-        volume["source"] = filling.absolute(source)
-    if isinstance(target := volume.get("target"), str) and target:
-        volume["target"] = _clean(target)
-
-
-def device(text: str, at: Place, path: Path, filling: Filling) -> Fields | None:
-    """`source[:target[:permissions]]`"""
-    parts = text.split(":")
-    if len(parts) > 3 or not parts[0]:
-        filling.fail(
-            at,
-            path,
-            f"cannot read the device {filling.quoted(text, at)}: write it like /dev/a, /dev/a:/dev/b or /dev/a:/dev/b:r",
-        )
-        return None
-    source, target, permissions = [*parts, "", ""][:3]
-    return fields(at, source=source, target=target or source, permissions=permissions or "rwm")
 
 
 def source(text: str, at: Place, path: Path, filling: Filling) -> Fields:
@@ -217,7 +42,7 @@ def extended(text: str, at: Place, path: Path, filling: Filling) -> Fields:
 
 
 def included(text: str, at: Place, path: Path, filling: Filling) -> Fields:
-    return fields(at, path=one(filling.absolute(text), at, path, filling))
+    return fields(at, path=one(compose_file(text, at, path, filling), at, path, filling))
 
 
 def command(text: str, at: Place, path: Path, filling: Filling) -> Items | None:
@@ -310,6 +135,17 @@ def one(text: str, at: Place, path: Path, filling: Filling) -> Items:
 
 def one_or_none(text: str, at: Place, path: Path, filling: Filling) -> Items:
     return one(text, at, path, filling) if text else Items()
+
+
+def compose_file(text: str, at: Place, path: Path, filling: Filling) -> str:
+    """The path of another Compose file, made absolute."""
+    if "://" in text or text.startswith("git@"):
+        filling.fail(at, path, "cannot load this from elsewhere: copy the file to this machine, and name its path")
+    return filling.absolute(text)
+
+
+def one_compose_file(text: str, at: Place, path: Path, filling: Filling) -> Items:
+    return one(compose_file(text, at, path, filling), at, path, filling)
 
 
 def one_path(text: str, at: Place, path: Path, filling: Filling) -> Items:

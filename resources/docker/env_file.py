@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+_QUOTED = re.compile(r"""(["'])(.*?)\1(?:\s+#.*)?""", re.DOTALL)
+
 
 class Unreadable(ValueError):
     """A line that is none. Its text is not told: it may be secret."""
@@ -25,4 +29,7 @@ def variables_in(text: str) -> dict[str, str]:
 
 
 def _unquoted(value: str) -> str:
-    return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
+    """Less quotes around it, and a comment behind it: what follows a space and #."""
+    if found := _QUOTED.fullmatch(value):
+        return found[2]
+    return value.partition(" #")[0].rstrip()

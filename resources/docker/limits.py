@@ -23,13 +23,13 @@ from resources.docker.sharing import (
     VolumesFrom,
 )
 from resources.docker.values import Expose, Names, Size
-from resources.meta import Spec
+from resources.meta import Model
 from resources.rules import MANY
 
 Micros = Annotated[int, Field(ge=1000, le=MANY_TIMES)]
 
 
-class Limits(Spec):
+class Limits(Model):
     """How much of the machine a container may use."""
 
     memReservation: Size | None = Field(
@@ -65,7 +65,7 @@ class Limits(Spec):
     )
 
 
-class Surroundings(Spec):
+class Surroundings(Model):
     """What a container shares with the machine and with other containers, and what it is given of them."""
 
     domainname: Annotated[str, Field(min_length=1)] | None = Field(default=None, description="Its NIS domain name.")

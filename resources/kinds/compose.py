@@ -26,7 +26,7 @@ kind: Compose
 metadata:
   name: shop
 spec:
-  files: [compose.yaml, compose.prod.yaml]
+  files: [/srv/shop/compose.yaml, /srv/shop/compose.prod.yaml]
   profiles: [metrics]
   variables:
     TAG: "1.4"
@@ -106,6 +106,9 @@ class Compose(Resource):
         if mapped.problems:
             raise Unexpandable(mapped.problems)
         return mapped.resources
+
+    def warnings(self, read: Read) -> Iterable[Problem]:
+        return self.mapped(read).warnings
 
     def mapped(self, read: Read) -> Mapped:
         """What the files come to, with what can't be kept of them, and what is left out. Raises Unexpandable."""

@@ -163,8 +163,8 @@ class Basics(EngineSpec):
     )
     envFile: Annotated[tuple[LocalPath, ...], Field(max_length=MANY)] | None = Field(
         default=None,
-        description="Files with NAME=value lines, the value plain or in quotes; later files win. Changing one replaces the "
-        "container. Relative paths start at the directory of the manifest.",
+        description="Files with NAME=value lines, the value plain or in quotes, with a comment after a space and #; later files "
+        "win. Changing one replaces the container. Relative paths start at the directory of the manifest.",
     )
     ports: Ports | None = Field(
         default=None,

@@ -32,7 +32,7 @@ metadata:
 spec:
   image: shop/web:1
   build:
-    context: ./web
+    context: ~/shop/web
     target: production
     args: {VERSION: "1.4"}
     secrets:

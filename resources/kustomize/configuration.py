@@ -11,7 +11,6 @@ CONFIGURATION = """\
 images:
 - {kind: Container, path: spec/image}
 - {kind: ContainerSet, path: spec/template/image}
-- {kind: Image, path: spec/image}
 nameReference:
 - kind: Network
   fieldSpecs:

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator
 from resources.kustomize.items import Item, Place
 from resources.kustomize.kustomization import ImageEntry
 
-# Where kinds name images.
+# Where kinds name images. An Image does so, too, and is left alone: it says what is built or pulled under which name, and what is
+# rolled out of that is another matter. `p2 deploy` writes that here.
 FIELDS = {
     "Container": (("spec", "image"),),
-    "ContainerSet": (("spec", "template", "image"), ("spec", "template", "spec", "image")),
-    "Image": (("spec", "image"),),
+    "ContainerSet": (("spec", "template", "image"),),
 }
 _VERSION = r"(:[a-zA-Z0-9_.{}-]*)?(@sha256:[a-zA-Z0-9_.{}-]*)?"
 
@@ -26,9 +26,14 @@ def set_images(items: Iterable[Item], images: Iterable[ImageEntry], place: Place
     for number, image in enumerate(images):
         pattern = re.compile(re.escape(image.name) + _VERSION)
         for item, path, holder in _named(items):
-            if pattern.fullmatch(holder[path[-1]]):
+            if pattern.fullmatch(holder[path[-1]]) and not (image.digest and _is_built(item)):
                 holder[path[-1]] = renamed(holder[path[-1]], image)
                 item.mark(path, Place(place.script, place.document, (*place.path, number)))
+
+
+def _is_built(item: Item) -> bool:
+    """Whether it says how to build the image: that has a tag, and its digest is what comes out."""
+    return item.id.kind == "Image" and bool((item.content.get("spec") or {}).get("build"))
 
 
 def _named(items: Iterable[Item]) -> Iterator[tuple[Item, tuple[str, ...], dict[str, str]]]:

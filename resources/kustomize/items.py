@@ -44,6 +44,7 @@ class Item:
     number: int  # of the document within its file, from 0
     before: list[Id] = field(default_factory=list)  # the oldest first
     written: dict[tuple[str | int, ...], Place] = field(default_factory=dict)
+    variables: set[tuple[str | int, ...]] = field(default_factory=set)  # paths of values that were one variable
 
     @property
     def id(self) -> Id:

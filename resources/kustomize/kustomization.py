@@ -13,12 +13,11 @@ from pydantic import Field, ValidationError
 from pydantic_core import to_json
 
 from resources.kustomize.scripts import Script, Unresolvable
-from resources.meta import Model, Problem
+from resources.meta import SUBSTITUTE, Model, Problem
 from resources.wording import Mistake, spec_mistakes
 
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 VERSION = "kustomize.config.k8s.io/v1beta1"
-SUBSTITUTE = "pegasus2.dev/substitute"  # the annotation that names the file with the variables' values
 
 _Texts = dict[str, str]
 

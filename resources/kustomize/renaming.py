@@ -6,20 +6,24 @@ as it is. `kubectl kustomize` knows none of these references, apart from those t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from resources.kustomize.items import Id, Item
-from resources.meta import API_VERSION
+from resources.meta import API_VERSION, world_name
 
 # Parts of a spec that are specs of their own, in which references stand as well.
-_TEMPLATES = (("spec",), ("spec", "template"), ("spec", "template", "spec"))
+_TEMPLATES = (("spec",), ("spec", "template"))
+# Fields that name a container as the engine does, with what may stand before and after the name.
+_SHARED = re.compile(r"((?:container:)?)([^:]+)((?::r[ow])?)")
 
 
 def rename(items: list[Item], prefix: str, suffix: str, namespace: str) -> None:
     """Gives all of them their new names. What refers to one of them by a name that it has, or had, follows."""
     old = [item.id for item in items]
     known = _by_name(items)
+    containers = {world_name(item.id.namespace, item.id.name): item for item in items if _is_named_after_itself(item)}
     for item, was in zip(items, old, strict=True):
         metadata = item.content["metadata"]
         metadata["name"] = f"{prefix}{metadata['name']}{suffix}"
@@ -30,6 +34,8 @@ def rename(items: list[Item], prefix: str, suffix: str, namespace: str) -> None:
     for item, was in zip(items, old, strict=True):
         for reference in _references(item.content):
             _follow(reference, was.namespace, item.id.namespace, known)
+        for companion in _companions(item.content):
+            _follow_container(companion, containers)
 
 
 def _by_name(items: list[Item]) -> dict[Id, Item]:
@@ -78,6 +84,34 @@ def _references(content: dict[str, Any]) -> Iterator[_Reference]:
         for mount in _mappings(spec.get("volumes")):
             if mount.get("type") == "volume":
                 yield _Reference(mount, "source", "Volume")
+
+
+def _companions(content: dict[str, Any]) -> Iterator[_Reference]:
+    """Where other containers are named whose network, processes, memory or volumes are shared."""
+    for path in _TEMPLATES:
+        spec: Any = content
+        for part in path:
+            spec = spec.get(part) if isinstance(spec, dict) else None
+        if isinstance(spec, dict):
+            yield from (_Reference(spec, name, "Container") for name in ("networkMode", "pid", "ipc"))
+            for name, holder in (("volumesFrom", spec.get("volumesFrom")), ("links", spec.get("links"))):
+                fields = range(len(holder)) if isinstance(holder, list) else holder if isinstance(holder, dict) else ()
+                yield from (_Reference(holder, field, name) for field in fields)
+
+
+def _is_named_after_itself(item: Item) -> bool:
+    spec = item.content.get("spec")
+    return item.id.kind == "Container" and isinstance(spec, dict) and not spec.get("containerName")
+
+
+def _follow_container(reference: _Reference, containers: Mapping[str, Item]) -> None:
+    holder, field = reference.holder, reference.field
+    written = holder.get(field) if isinstance(holder, dict) else holder[field]
+    found = _SHARED.fullmatch(written) if isinstance(written, str) else None
+    if found is None or (reference.kind == "Container") != bool(found[1]):
+        return
+    if meant := containers.get(found[2]):
+        holder[field] = f"{found[1]}{world_name(meant.id.namespace, meant.id.name)}{found[3]}"
 
 
 def _mappings(value: Any) -> Iterator[dict[str, Any]]:

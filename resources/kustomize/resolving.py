@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,12 +39,23 @@ class Resolved:
     annotations: dict[str, str]
 
 
-def resolve(directory: Path, read: Read, real: Callable[[str], str] = os.path.realpath) -> Resolved:
+def resolve(
+    directory: Path,
+    read: Read,
+    real: Callable[[str], str] = os.path.realpath,
+    known: dict[str, Script] | None = None,
+) -> Resolved:
     """What the kustomization in `directory` makes of all that it names. Raises Unresolvable.
 
-    `real` follows links: what a kustomization reads must lie in its own directory.
+    `real` follows links: what a kustomization reads must lie in its own directory. `known` are texts as they were parsed the
+    last time, by their paths; it has those of this time afterwards.
     """
-    return _Resolver(read, real).resolved(directory)
+    resolver = _Resolver(read, real, known or {})
+    try:
+        return resolver.resolved(directory)
+    finally:
+        if known is not None:
+            known.update(resolver.scripts)
 
 
 def find_kustomization(directory: Path, read: Read) -> tuple[Path, bytes] | None:
@@ -62,10 +73,11 @@ def find_kustomization(directory: Path, read: Read) -> tuple[Path, bytes] | None
 
 
 class _Resolver:
-    def __init__(self, read: Read, real: Callable[[str], str]) -> None:
+    def __init__(self, read: Read, real: Callable[[str], str], known: Mapping[str, Script]) -> None:
         self._read = read
         self._real = real
-        self._scripts: dict[str, Script] = {}
+        self._known = known
+        self.scripts: dict[str, Script] = {}
 
     def resolved(self, directory: Path) -> Resolved:
         level = self._level(directory, ())
@@ -78,7 +90,7 @@ class _Resolver:
         found = find_kustomization(directory, self._read)
         if found is None:
             return None
-        script = self._scripts.setdefault(str(found[0]), Script(str(found[0]), found[1]))
+        script = self._parsed(*found)
         written, content, line = kustomization_of(script)
         return _Level(self, directory, (*around, directory), script, written, content, line)
 
@@ -89,9 +101,13 @@ class _Resolver:
 
     def script(self, path: Path) -> Script:
         """Raises OSError."""
-        if str(path) not in self._scripts:
-            self._scripts[str(path)] = Script(str(path), self._read(path))
-        return self._scripts[str(path)]
+        return self.scripts.get(str(path)) or self._parsed(path, self._read(path))
+
+    def _parsed(self, path: Path, text: bytes) -> Script:
+        name, known = str(path), self._known.get(str(path))
+        if name not in self.scripts:
+            self.scripts[name] = known if known and known.text == text else Script(name, text)
+        return self.scripts[name]
 
     def within(self, path: Path, directory: Path) -> bool:
         real, root = self._real(str(path)), self._real(str(directory))

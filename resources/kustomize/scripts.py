@@ -53,7 +53,7 @@ class Script:
 
     def within(self, path: Path) -> Script:
         """The text at `path` of the first document."""
-        node = _node(yaml.compose(self.text.decode(), Loader=LOADER), path)
+        node = _node(self._composed, path)
         text = str(node.value)
         start = node.start_mark
         if node.style != "|":
@@ -61,6 +61,10 @@ class Script:
         rest = self.text.decode().split("\n")[start.line + 1 :]
         indent = next((len(line) - len(line.lstrip(" ")) for line in rest if line.strip()), 0)
         return Script(self.file, text.encode(), self.lines + start.line + 1, self.columns + indent)
+
+    @cached_property
+    def _composed(self) -> yaml.Node | None:
+        return yaml.compose(self.text.decode(), Loader=LOADER)
 
     @cached_property
     def _places(self) -> Places:

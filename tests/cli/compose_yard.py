@@ -114,9 +114,8 @@ class DockerCompose:
                 ],
             }
         host = {**mounts, "RestartPolicy": {"Name": "unless-stopped"}, "Memory": 67108864, "NanoCpus": 500000000}
-        self._container(
-            "db", host, {"default": ["db"]}, Env=["A=1", "B=2"], Healthcheck={"Test": ["CMD-SHELL", "true"]}
-        )
+        check = {"Test": ["CMD-SHELL", "true"], "Interval": 1_000_000_000}
+        self._container("db", host, {"default": ["db"]}, Env=["A=1", "B=2"], Healthcheck=check)
 
     def _web(self) -> None:
         bindings = {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}
@@ -168,7 +167,7 @@ services:
     env_file: db.env
     mem_limit: 64m
     cpus: 0.5
-    healthcheck: {test: "true"}
+    healthcheck: {test: "true", interval: 1s}
     volumes: ["data:/data", "./conf:/conf:ro"]
   web:
     image: IMAGE

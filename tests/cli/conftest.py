@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.agents.docker.engine import free_port
+from tests.cli.repository import ENVIRONMENT
+from tests.cli.shop import Shop
 from tests.cli.story import Story
 from tests.cli.yard import Yard
 from tests.cli.yard import yard as made_yard
@@ -23,3 +26,14 @@ def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Story:
 def yard() -> Iterator[Yard]:
     """Containers of the test's own, gone afterwards."""
     yield from made_yard()
+
+
+@pytest.fixture
+def shop(story: Story, yard: Yard, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    """Something to deploy. Its images are gone afterwards, too."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    made = Shop(story, yard, free_port())
+    made.begin()
+    yield made
+    made.clear()

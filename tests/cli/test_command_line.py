@@ -23,6 +23,7 @@ HEAVY = {"docker", "github", "kopf", "deepdiff", "prometheus_client", "rich", "y
 COMMANDS = [
     *("diff", "apply", "run", "confirm", "delete", "suspend", "resume"),
     *("get", "describe", "events", "health"),
+    *("deploy", "restart", "exec", "logs", "top"),
     *("explain", "validate", "schema", "crds", "completion", "version"),
 ]
 

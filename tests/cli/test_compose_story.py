@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
+from docker.errors import NotFound
 
 from tests.cli.compose_yard import ADOPTED, LABEL, DockerCompose, Yard, yards
 from tests.cli.story import Story
@@ -136,6 +138,53 @@ def test_a_config_is_in_the_container_and_an_edit_of_it_is_seen(shop: Yard) -> N
     assert shop.story.p2("apply").code == 0
     after = shop.containers()
     assert {name for name in before if after[name] != before[name]} == names(shop, "web-1", "web-2")
+
+
+def test_an_edit_of_a_mounted_file_restarts_the_container(yard: Yard) -> None:
+    yard.file("site.conf", "one")
+    yard.file(
+        "compose.yaml",
+        "services: {web: {image: IMAGE, command: sleep 600, stop_grace_period: 1s, volumes: ['./site.conf:/c:ro']}}\n",
+    )
+    yard.declare()
+    assert yard.story.p2("apply").code == 0
+    identity, begun = yard.inspect("web")["Id"], yard.inspect("web")["State"]["StartedAt"]
+    assert yard.story.p2("diff").code == 0
+    yard.file("site.conf", "two")
+    assert yard.story.p2("diff").code == 1
+    assert yard.story.p2("apply").code == 0
+    assert yard.inspect("web")["Id"] == identity
+    assert yard.inspect("web")["State"]["StartedAt"] != begun
+    assert yard.story.p2("diff").code == 0
+
+
+def test_a_service_that_is_built_is_made_anew_when_its_context_is_edited(yard: Yard) -> None:
+    yard.file("Dockerfile", "FROM IMAGE\nCOPY page /page\n")
+    yard.file("page", "one")
+    image = f"{yard.project}-web"
+    web = "{build: ., command: sleep 600, init: true}"
+    more = f"{{image: '{image}', command: sleep 500, init: true, depends_on: [web]}}"
+    yard.file(
+        "compose.yaml",
+        f"services:\n  web: {web}\n  more: {more}\n  other: {{image: IMAGE, command: sleep 600, init: true}}\n",
+    )
+    yard.declare()
+    built: list[str] = []
+    try:
+        assert yard.story.p2("apply").code == 0
+        before, built = yard.containers(), [yard.inspect("web")["Image"]]
+        assert yard.story.p2("diff").code == 0
+        yard.file("page", "two")
+        assert yard.story.p2("apply").code == 0
+        built.append(yard.inspect("web")["Image"])
+        after = yard.containers()
+        assert {name for name in before if after[name] != before[name]} == names(yard, "web-1", "more-1")
+        assert yard.story.p2("diff").code == 0
+    finally:
+        yard.clear()
+        for identity in built:
+            with suppress(NotFound):
+                yard.engine.remove_image(identity, force=True)
 
 
 def test_drift_is_put_right(shop: Yard) -> None:

@@ -19,9 +19,9 @@ from typing import Any
 
 import yaml
 
-from resources.compose.environment import environment_of
 from resources.compose.project import Project, Unset, find_files, load_project
 from resources.meta import Unexpandable
+from tests.compose.environments import environment_of
 
 CASES = Path(__file__).parent / "cases"
 SECTIONS = ("services", "networks", "volumes", "configs", "secrets", "models")

@@ -22,12 +22,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resources.compose.environment import environment_of
 from resources.compose.nodes import Report
 from resources.compose.parsing import parse
 from resources.compose.project import Project, Unset, find_files
 from resources.meta import Unexpandable
 from tests.compose.cases import Case, all_cases
+from tests.compose.environments import environment_of
 
 ENVIRONMENT = {name: os.environ.get(name, "") for name in ("HOME", "PATH")}
 SECTIONS = ("services", "networks", "volumes", "configs", "secrets")

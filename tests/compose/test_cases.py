@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from resources.compose import schema
-from resources.compose.shapes import Listed, Named, Object, Shape
+from resources.compose.shapes import Shape
+from resources.compose.structures import Listed, Named, Object
 from tests.compose.cases import Case, all_cases
 
 # Fields that the long form has no more: what they say has been carried out.

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from resources.compose.environment import environment_of
 from resources.compose.project import Project, Unset, find_files, load_project
 from resources.meta import Unexpandable
+from tests.compose.environments import environment_of
 
 HERE = Path("/srv/app")
 
@@ -172,3 +172,26 @@ def test_no_files_are_no_project() -> None:
 
 def test_an_empty_file_is_an_empty_project() -> None:
     assert load("# nothing\n").services == {}
+
+
+def test_thousands_of_services_may_wait_for_one_another() -> None:
+    chain = "".join(f"  s{at}: {{image: a, depends_on: [s{at + 1}]}}\n" for at in range(3000))
+    project = load(f"services:\n{chain}  s3000: {{image: a}}\n")
+    assert len(project.services) == 3001
+    (problem,) = problems(f"services:\n{chain}  s3000: {{image: a, depends_on: [s0]}}\n")
+    assert "s0 -> s1 -> s2" in problem
+
+
+def test_a_diamond_of_dependencies_is_no_circle() -> None:
+    more = {"b": "d", "c": "d"}
+    services = "".join(f"  {name}: {{image: a, depends_on: [{other}]}}\n" for name, other in more.items())
+    assert load(f"services:\n  a: {{image: a, depends_on: [b, c, d]}}\n{services}  d: {{image: a}}\n").services
+
+
+def test_endless_chains_of_extends_and_includes_are_refused() -> None:
+    chain = "".join(f"  s{at}: {{extends: s{at + 1}}}\n" for at in range(2000))
+    (problem,) = problems(f"services:\n{chain}  s2000: {{image: a}}\n")
+    assert "cannot extend over more than 100 services" in problem
+    files = {f"f{at}.yaml": f"include: [f{at + 1}.yaml]" for at in range(200)}
+    (problem,) = problems("include: [f0.yaml]", **files, **{"f200.yaml": "services: {}"})
+    assert "cannot include over more than 100 files" in problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -113,3 +114,14 @@ def test_a_tree_that_nobody_uses_any_more_is_forgotten(state: Path) -> None:
     assert str(state.parent / "context/src/deep") in inputs.directories()
     inputs.use("web.yaml", ())
     assert inputs.directories() == set()
+
+
+def test_a_look_has_looked_at_all_of_the_context(state: Path) -> None:
+    source = FilesSource(state)
+    source.read()
+    context = state.parent / "context"
+    wanted = {".dockerignore", "Dockerfile", "Dockerfile.dockerignore", "src", "src/deep", "src/deep/a"}
+    assert {str(context), *(str(context / path) for path in wanted)} <= {
+        os.path.realpath(path) for path in source.looked_at()
+    }
+    assert str(context / "node_modules/x/y") not in source.looked_at()

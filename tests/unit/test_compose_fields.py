@@ -12,7 +12,8 @@ import pytest
 from resources.compose import schema
 from resources.compose.mapping.fields import FIELDS, WITHIN, How
 from resources.compose.mapping.table import table
-from resources.compose.shapes import Listed, Named, Object, Shape
+from resources.compose.shapes import Shape
+from resources.compose.structures import Listed, Named, Object
 from resources.schema import describe
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -108,6 +108,38 @@ def test_networks_and_volumes_are_referred_to_unless_they_are_not_ours() -> None
     assert mounted == {"/data": "shop-data", "/old": "old", "/anonymous": ""}
 
 
+def test_what_is_named_as_the_engine_names_it_comes_first_if_it_is_declared() -> None:
+    resource = container(
+        pid="container:db",
+        ipc="host",
+        links={"cache": "shop-cache-1"},
+        volumesFrom=["data:ro"],
+        networks=[{"name": "shop_default", "external": True}, {"name": "back"}],
+        volumes=[{"type": "volume", "source": "shop_data", "target": "/data", "external": True}],
+    )
+    assert {place for place in resource.within() if place.what != "image"} == {
+        Claim("container name", "db"),
+        Claim("container name", "shop-cache-1"),
+        Claim("container name", "data"),
+        Claim("network name", "shop_default"),
+        Claim("volume name", "shop_data"),
+    }
+    network = Network.model_validate(
+        {
+            "apiVersion": API_VERSION,
+            "kind": "Network",
+            "metadata": {"name": "shop-default"},
+            "spec": {"networkName": "shop_default"},
+        }
+    )
+    assert list(network.claims()) == [Claim("network name", "shop_default")]
+
+
+def test_ports_of_the_engines_choice_belong_to_nobody() -> None:
+    claims = {claim.value for claim in container(ports=["80", "127.0.0.1::81", "8000-8010:82", "83:83"]).claims()}
+    assert claims == {"web", "83/tcp"}
+
+
 def test_paths_start_at_the_manifest() -> None:
     resource = container(
         envFile=["app.env"],

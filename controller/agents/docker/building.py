@@ -11,7 +11,7 @@ import re
 import stat
 import tarfile
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,8 @@ from resources.kinds.image import DOCKERFILE, Build, Image
 from resources.notation import size
 
 GLANCE = 0.2  # seconds between looks at whether the build is cancelled
+SILENCE = 5.0  # seconds after which it is said again what is being done
+LONGEST = 300  # characters of what is said
 PIECE = 1 << 20  # bytes of a file that are read at once
 SHOWN = 3  # lines of a failed build in the message; all of them are in its log
 BLOCK = 512  # bytes, of a tar
@@ -61,7 +63,7 @@ def build(engine: WritableEngine, order: Order, ctx: Context) -> str:
     ctx.progress(image.key, None, f"building {name}")
     trace, identity, build_id = Trace(), "", uuid.uuid4().hex
     try:
-        with session(engine, secrets) as talk, _cancellable(engine, build_id, ctx):
+        with session(engine, secrets) as talk, _attended(engine, build_id, lambda: _tell(trace, image, ctx), ctx):
             asked = [*_parameters(order, spec), ("buildid", build_id), *([("session", talk)] if talk else [])]
             for message in engine.build(
                 asked, _context(image, spec, order.dockerfile), engine.registries.build_header()
@@ -87,9 +89,13 @@ def _take(message: Json, trace: Trace, image: Image, ctx: Context) -> str:
         return str(message["aux"]["ID"])
     if message.get("id") == TRACE:
         trace.take(message["aux"])
-        if now := trace.now:
-            ctx.progress(image.key, trace.fraction, f"building {image.spec.image}: {now}"[:300])
+        _tell(trace, image, ctx)
     return ""
+
+
+def _tell(trace: Trace, image: Image, ctx: Context) -> None:
+    if now := trace.now:
+        ctx.progress(image.key, trace.fraction, f"building {image.spec.image}: {now}"[:LONGEST])
 
 
 # -- what the engine is asked --------------------------------------------------------------------------------------
@@ -153,18 +159,22 @@ def _cannot_build(image: Image, why: Retry | Stalled) -> str:
 
 
 @contextmanager
-def _cancellable(engine: WritableEngine, identity: str, ctx: Context) -> Iterator[None]:
-    """Ends the build in the engine when we are told to stop, for a step may print nothing for long."""
+def _attended(engine: WritableEngine, identity: str, tell: Callable[[], None], ctx: Context) -> Iterator[None]:
+    """Ends the build in the engine when we are told to, and says now and then what it does: a step may be silent for long."""
     done = Flag()
 
     def watch() -> None:
+        silent = 0.0
         while not done.wait(GLANCE):
             if ctx.cancelled.is_set():
                 engine.cancel_build(identity)
                 return
+            silent += GLANCE
+            if silent >= SILENCE:
+                silent = 0.0
+                tell()
 
-    thread = Thread(target=watch, name="docker-build-cancel", daemon=True)
-    thread.start()
+    Thread(target=watch, name="docker-build-attendant", daemon=True).start()
     try:
         yield
     finally:

@@ -10,19 +10,18 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event as Flag
-from threading import local
+from threading import Lock, local
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
 from controller.agents.docker import paths
 from controller.agents.docker.ahead import DEFAULT_HOST, Ahead
-from controller.agents.docker.attaching import attached
-from controller.agents.docker.registries import Registries
+from controller.agents.docker.attaching import attached, upgraded
 from controller.agents.docker.standing import digest
 from controller.agents.docker.wire import Address, Answer, RefusedStream, Unreached, Wire
 from controller.engine.agent import Agent, AgentHealth, Retry, Setup, unavailable
@@ -31,6 +30,7 @@ from resources.conditions import Reason
 if TYPE_CHECKING:
     from docker import APIClient
 
+    from controller.agents.docker.registries import Registries
     from controller.agents.docker.registry_settings import RegistrySettings
 
 # JSON objects as the engine describes its things: https://docs.docker.com/reference/api/engine/version/v1.41/
@@ -57,7 +57,9 @@ def connect(setup: Setup) -> Engine:
     Unable to write when `setup.read_only`, and so are those of `engines`, which it has in `named`. Raises ValueError for
     settings that can't be used.
     """
-    registries = _registries(setup)
+    registries = _Once(lambda: _registries(setup))
+    if setup.config.get("registries"):
+        registries.get()  # for what is wrong with them
     named: dict[str, Engine] = {}
     if found := setup.config.get("engines"):
         from controller.agents.docker.engine_settings import named_engines
@@ -82,12 +84,32 @@ def _own_place(setup: Setup) -> tuple[str, Address]:
     return host, address
 
 
-def _made(host: str, address: Address, setup: Setup, registries: Registries, named: Mapping[str, Engine]) -> Engine:
+def _made(host: str, address: Address, setup: Setup, registries: _Once, named: Mapping[str, Engine]) -> Engine:
     engine = Engine if setup.read_only else WritableEngine
     return engine(host, address, setup, registries, named)
 
 
+class _Once:
+    """The registries, made when they are first asked for: most commands need none, and importing them takes time."""
+
+    def __init__(self, make: Callable[[], Registries]) -> None:
+        self._make, self._lock = make, Lock()
+        self._made: Registries | None = None
+
+    @property
+    def made(self) -> bool:
+        return self._made is not None
+
+    def get(self) -> Registries:
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
+
+
 def _registries(setup: Setup) -> Registries:
+    from controller.agents.docker.registries import Registries
+
     settings: Mapping[str, RegistrySettings] = {}
     if found := setup.config.get("registries"):
         from controller.agents.docker.registry_settings import registry_settings
@@ -107,14 +129,20 @@ class Engine:
     """Reads. Nothing is sent before the first question; thread-safe. `named` has the engines that specs name."""
 
     def __init__(
-        self, host: str, address: Address, setup: Setup, registries: Registries, named: Mapping[str, Engine]
+        self, host: str, address: Address, setup: Setup, registries: _Once, named: Mapping[str, Engine]
     ) -> None:
         self.host, self.address = host, address
-        self.registries, self.named = registries, named
+        self.named = named
+        self._registries = registries
         self._timeout = setup.timeout
         self._wire = Wire(address, setup.timeout)
         self._ahead = setup.ahead or Ahead()
         self._version: str | None = None  # of the engine's API, once it has said so
+
+    @property
+    def registries(self) -> Registries:
+        """One for all engines of this process: so that each registry is asked once, and left alone by all."""
+        return self._registries.get()
 
     @property
     def api(self) -> tuple[int, int]:
@@ -153,7 +181,7 @@ class Engine:
     def seen(self) -> Json | None:
         """What a cold look has seen, for `standing.same`; None where it can't be told."""
         noted = self._ahead.noted()
-        if noted is None or self.registries.asked:
+        if noted is None or (self._registries.made and self.registries.asked):
             return None
         return {"host": self.host, "answers": {path: digest(answer) for path, answer in noted.items()}}
 
@@ -199,7 +227,7 @@ class WritableEngine(Engine):
     """Reads and writes. Each thread has an SDK client of its own, for a session of `requests` is not made to be shared."""
 
     def __init__(
-        self, host: str, address: Address, setup: Setup, registries: Registries, named: Mapping[str, Engine]
+        self, host: str, address: Address, setup: Setup, registries: _Once, named: Mapping[str, Engine]
     ) -> None:
         super().__init__(host, address, setup, registries, named)
         self._local = local()
@@ -338,20 +366,13 @@ class WritableEngine(Engine):
             url = f"{sdk.base_url}/v{sdk.api_version}/build/cancel"
             sdk.post(url, params={"id": identity}, timeout=self._timeout)
 
-    @contextmanager
-    def hijack(self, path: str, headers: Mapping[str, str], protocol: str) -> Iterator[Hijacked]:
-        """A connection that speaks `protocol` from here on. Raises EngineError where this transport can't carry it."""
-        with self._sdk() as sdk:
-            answer = sdk.post(
-                f"{sdk.base_url}/v{sdk.api_version}{path}",
-                headers={**headers, "Connection": "Upgrade", "Upgrade": protocol},
-                stream=True,
-                timeout=(self._timeout, None),
-            )
-            if answer.status_code != 101:
-                raise EngineError(answer.status_code, Answer(answer.status_code, answer.content).message)
-            with answer:
-                yield Hijacked(answer)
+    def open_session(self, headers: Mapping[str, str]) -> tuple[socket.socket, bytes]:
+        """A connection on which the engine asks us: see `session.py`. Returns it, and what has come on it already."""
+        with self._reached():
+            try:
+                return upgraded(self.address, self._timeout, "/session", {**headers, "Upgrade": "h2c"})
+            except RefusedStream as refused:
+                raise EngineError(refused.answer.status, refused.answer.message) from None
 
     def pull(self, reference: str, platform: str | None = None) -> Iterator[Json]:
         """Pulls an image, by way of a mirror where one is configured; yields the engine's messages about it.
@@ -424,24 +445,6 @@ def _messages(answer: Any) -> Iterator[Json]:
         for line in answer.iter_lines():
             if line:
                 yield json.loads(line)
-
-
-class Hijacked:
-    """What is left of an HTTP connection that has changed its protocol."""
-
-    def __init__(self, answer: Any) -> None:
-        self._stream = answer.raw._fp.fp  # with what came right behind the answer
-        if not hasattr(self._stream, "raw"):
-            raise EngineError(
-                501, "builds with secrets need an engine that is reached by a socket or by TLS, not by ssh"
-            )
-
-    def send(self, content: bytes) -> None:
-        self._stream.raw._sock.sendall(content)
-
-    def receive(self) -> bytes:
-        """What has come, or nothing when the other side has ended it."""
-        return bytes(self._stream.read1(65536))
 
 
 def writable(engine: Engine) -> WritableEngine:

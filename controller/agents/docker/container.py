@@ -39,6 +39,7 @@ from controller.engine.agent import (
     HEALTHY,
     AgentHealth,
     Context,
+    Described,
     Done,
     Execution,
     Failure,
@@ -58,7 +59,7 @@ from controller.engine.agent import (
 )
 from controller.engine.diff import changed_fields, plain, within
 from resources.docker.names import NEW_SUFFIX, OLD_SUFFIX
-from resources.docker.parts import Attachment, OnChange, PullPolicy, State, Strategy
+from resources.docker.parts import Attachment, OnChange, Outdated, PullPolicy, State, Strategy
 from resources.kinds.container import Container, ContainerObserved
 from resources.meta import Claim, Key, Resource
 from resources.notation import canonical_image
@@ -190,7 +191,7 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
             if refused.reason != TASK_LEFT_BEHIND:
                 raise
             return self.replace(step, ctx)  # the engine will never start this one
-        contents = step.seen.value.contents if step.seen.value else {}
+        contents = _concerned_contents(step)
         started = catch_up(self._writable, container, live, contents) if "state" not in fields else True
         if contents:
             self._contents.note(step.key, live["Id"], present, started=started)
@@ -279,6 +280,10 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
                 return _some(self._known.key(about.get("container", "")))
             case "image":
                 name = canonical_image(about.get("name", ""))
+                if declared := scope.find(
+                    Claim("image", name)
+                ):  # it may be drift, and gone before anything is made of it
+                    return [declared]
                 return [each.key for each in scope.resources() if _image_of(each) == name]
         if temporary(about.get("name", "")):
             return []  # a replacement under way
@@ -295,6 +300,11 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         named = [((each["Names"] or [""])[0].removeprefix("/"), each) for each in listed]
         named.sort(key=lambda pair: (temporary(pair[0]), pair[0]))
         return owned_in(Container, ((each["Id"], each["Labels"], _finding(name, each)) for name, each in named))
+
+    def describe(self, names: Sequence[str], owned: Mapping[str, Key], *, plain: bool) -> Described:
+        from controller.agents.docker.describing import describe  # nothing else than p2 import asks for it
+
+        return describe(self._engine, names, owned, plain=plain)
 
     def health(self, ctx: Context) -> AgentHealth:
         return engine_health(self._engine)
@@ -345,6 +355,13 @@ def _image_of(resource: Resource) -> str:
 def _desired(step: ContainerStep) -> Container:
     assert step.desired is not None
     return step.desired
+
+
+def _concerned_contents(step: ContainerStep) -> Mapping[str, Outdated]:
+    """Those that the plan names: some may be ignored."""
+    found = step.seen.value.contents if step.seen.value else {}
+    named = {change.path for change in step.plan.changes}
+    return {target: each for target, each in found.items() if f"{CONTENTS}.{target}" in named}
 
 
 def _networks(step: ContainerStep) -> Sequence[Attachment]:

@@ -9,12 +9,11 @@ the name with the digest behind it, so that the name is still ours when somebody
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from threading import Event as Flag
 from typing import ClassVar
 
 from controller.agents.docker import paths
-from controller.agents.docker.bringing import Bringing
 from controller.agents.docker.brought import Shelf
 from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine, engine_health, writable
 from controller.agents.docker.events import attributes, hints
@@ -22,6 +21,7 @@ from controller.agents.docker.failures import explained, failure, tolerated
 from controller.agents.docker.former import Former, surplus, users
 from controller.agents.docker.image_difference import Known, observed_image, plan_image
 from controller.agents.docker.newest import SOON, Outlook
+from controller.agents.docker.pinning import pin, unpin
 from controller.agents.docker.recipe import Dockerfile, dockerfile_of, recipe
 from controller.agents.docker.refused import Refused
 from controller.agents.docker.stock import stock
@@ -31,6 +31,7 @@ from controller.engine.agent import (
     Done,
     Failure,
     Health,
+    Pinned,
     Relist,
     Scope,
     Seen,
@@ -41,7 +42,7 @@ from controller.engine.agent import (
 )
 from controller.trees import Trees
 from resources.kinds.image import Image, ImageObserved
-from resources.meta import Claim, Key
+from resources.meta import Claim, Key, Resource
 from resources.notation import canonical_image
 from resources.plan import Action, Plan
 
@@ -142,6 +143,8 @@ class ImageAgent(SingleAgent[Image, ImageObserved]):
         return Done(message=self._let_go(step.last))
 
     def _bring(self, step: ImageStep, ctx: Context) -> Done:
+        from controller.agents.docker.bringing import Bringing  # with all that building needs: to look needs none of it
+
         desired = _desired(step)
         bringing = Bringing(
             self._writable,
@@ -209,6 +212,12 @@ class ImageAgent(SingleAgent[Image, ImageObserved]):
     def stock(self, resources: Sequence[Image]) -> Sequence[Stocked]:
         with explained("list the images"):
             return stock(self._engine, self._shelf, self._outlook, resources)
+
+    def pin(self, resource: Resource, reference: str, ctx: Context, *, bring: bool) -> Pinned | None:
+        return pin(self._engine, resource.key, reference, ctx, bring=bring)
+
+    def unpin(self, resource: Resource, name: str, kept: Collection[str]) -> None:
+        unpin(self._engine, name, kept)
 
     def health(self, ctx: Context) -> AgentHealth:
         return engine_health(self._engine)

@@ -45,8 +45,8 @@ class Images:
         """For a container: `named` is what its spec names. Where that is nothing, nothing else can be meant."""
         image = self._by_id[live["Image"]]
         current = named is None or named["Id"] == image["Id"]
-        return Supplied(image.get("Config") or {}, current, _platform(image))
+        return Supplied(image.get("Config") or {}, current, platform_of(image))
 
 
-def _platform(image: Json) -> str:
+def platform_of(image: Json) -> str:
     return "/".join(filter(None, (image.get("Os"), image.get("Architecture"), image.get("Variant"))))

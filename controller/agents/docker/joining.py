@@ -98,10 +98,11 @@ def observed_networks(container: Container, live: Json) -> tuple[Attachment, ...
 
 def _attachment(container: Container, live: Json, name: str, endpoint: Json, declared: Attachment | None) -> Attachment:
     addresses = endpoint.get("IPAMConfig") or {}
-    # Engines before API 1.44 add the short id of the container to its aliases.
-    aliases = tuple(sorted({*(endpoint.get("Aliases") or ())} - {live["Id"][:12]}))
-    local, gateway = tuple(sorted(addresses.get("LinkLocalIPs") or ())), endpoint.get("GwPriority")
     known = declared or Attachment.model_construct(name=name, external=name not in BUILT_IN_NETWORKS)
+    # Engines before API 1.44 add the short id of the container, and its host name, to its aliases.
+    added = {live["Id"][:12], live["Config"].get("Hostname")} - {*(known.aliases or ())}
+    aliases = tuple(sorted({*(endpoint.get("Aliases") or ())} - added))
+    local, gateway = tuple(sorted(addresses.get("LinkLocalIPs") or ())), endpoint.get("GwPriority")
     return Attachment.model_construct(
         name=known.name,
         external=known.external,

@@ -21,15 +21,10 @@ log = logging.getLogger(__name__)
 OWN = "(the agent's own)"  # how a plan shows the engine of a spec that names none
 
 
-def move_of(desired: Resource | None, last: Resource | None) -> Move | None:
-    """None where it stays."""
-    if desired is None or last is None or engine_of(desired) == engine_of(last):
-        return None
-    return Move(desired, last)
-
-
 @dataclass(frozen=True, slots=True)
 class Move:
+    """`desired` names another engine than `last`."""
+
     desired: Resource
     last: Resource  # as it was applied here
 
@@ -60,75 +55,76 @@ class Move:
             return ("what it holds does not move along: it is empty on its new engine",)
         return ()
 
-    def carry_out(
-        self,
-        step: Step[Any, Any],
-        there: Agent[Any, Any],
-        here: Agent[Any, Any] | None,
-        same: Callable[[], bool],
-        installation: str,
-        ctx: Context,
-    ) -> Outcome:
-        """`here` is None for an engine that agents/docker.yaml has no more: what is there is left. `same`: whether both are
-        one engine, by two names."""
-        made = self._make(step, there, ctx)
-        if not isinstance(made, Done):
-            if isinstance(made, Stalled):
-                self._unmake(step, there, installation, ctx)
-            return made
-        left = self._leave(step, made, here, same, installation, ctx)
-        return replace(made, message="; ".join(part for part in (made.message, left) if part))
 
-    def _make(self, step: Step[Any, Any], there: Agent[Any, Any], ctx: Context) -> Outcome:
-        planned = there.diff(self.desired, None, step.seen.value)
-        action = Action.ADOPT if step.plan.action is Action.ADOPT else planned.action
-        anew = replace(step, plan=replace(planned, action=action), last=None)
-        return there.apply([anew], ctx)[step.key]
+@dataclass(frozen=True)
+class Moving:
+    """A move under way. `here` is None for an engine that agents/docker.yaml has no more: what is there is left.
 
-    def _leave(
-        self,
-        step: Step[Any, Any],
-        made: Done,
-        here: Agent[Any, Any] | None,
-        same: Callable[[], bool],
-        installation: str,
-        ctx: Context,
-    ) -> str:
-        """Removes the thing here. Returns what to say where it stays. Raises Retry and Stalled."""
-        where = f"the engine {self.here}" if self.here else "the agent's own engine"
-        if here is None:
+    `same` tells whether both are one engine, by two names: then whatever is there is the very thing.
+    """
+
+    move: Move
+    step: Step[Any, Any]
+    there: Agent[Any, Any]
+    here: Agent[Any, Any] | None
+    same: Callable[[], bool]
+    installation: str
+    ctx: Context
+
+    def carry_out(self) -> Outcome:
+        """Raises Retry and Stalled."""
+        made = self._make()
+        if isinstance(made, Done):
+            left = self._leave(made)
+            return replace(made, message="; ".join(part for part in (made.message, left) if part))
+        if isinstance(made, Stalled):
+            self._unmake()
+        return made
+
+    def _make(self) -> Outcome:
+        planned = self.there.diff(self.move.desired, None, self.step.seen.value)
+        action = Action.ADOPT if self.step.plan.action is Action.ADOPT else planned.action
+        anew = replace(self.step, plan=replace(planned, action=action), last=None)
+        return self.there.apply([anew], self.ctx)[self.step.key]
+
+    def _leave(self, made: Done) -> str:
+        """Removes the thing here. Returns what to say where it stays."""
+        where = f"the engine {self.move.here}" if self.move.here else "the agent's own engine"
+        if self.here is None:
             return f"what was on {where} is left there: agents/docker.yaml has it no more"
-        if self.last.spec.deletionPolicy is DeletionPolicy.RETAIN:
+        if self.move.last.spec.deletionPolicy is DeletionPolicy.RETAIN:
             return f"that on {where} stays there, by its deletionPolicy"
-        seen = here.observe([self.last], ctx)[step.key]
-        if isinstance(seen, Retry | Stalled):
-            raise seen
+        seen = self._look(self.here, self.move.last)
         if seen.value is None:
             return ""
-        if seen.handle == made.handle and same():
+        if seen.handle == made.handle and self.same():
             return "it was on this engine already, by another name"
-        if not _is_ours(seen, step, installation):
+        if not self._is_ours(seen):
             return f"that on {where} stays there: it was adopted, and carries no mark of ours"
-        self._remove(here, self.last, seen, step, ctx)
+        self._remove(self.here, self.move.last, seen)
         return ""
 
-    def _unmake(self, step: Step[Any, Any], there: Agent[Any, Any], installation: str, ctx: Context) -> None:
+    def _unmake(self) -> None:
         """What was made there and is refused goes again: nobody would know of it once the edit is taken back."""
         try:
-            seen = there.observe([self.desired], ctx)[step.key]
-            if step.seen.value is None and isinstance(seen, Seen) and seen.value and _is_ours(seen, step, installation):
-                self._remove(there, self.desired, seen, step, ctx)
+            seen = self._look(self.there, self.move.desired)
+            if seen.value is not None and self._is_ours(seen) and (self.step.seen.value is None or not self.same()):
+                self._remove(self.there, self.move.desired, seen)
         except (Retry, Stalled) as failure:
             log.warning("what a move has made could not be removed", extra={"cause": failure.message})
 
-    def _remove(
-        self, agent: Agent[Any, Any], resource: Resource, seen: Seen[Any], step: Step[Any, Any], ctx: Context
-    ) -> None:
-        plan = Plan(step.key, Action.DELETE, disruption=Disruption.DELETE)
-        outcome = agent.apply([replace(step, plan=plan, desired=None, last=resource, seen=seen)], ctx)[step.key]
+    def _look(self, agent: Agent[Any, Any], resource: Resource) -> Seen[Any]:
+        seen = agent.observe([resource], self.ctx)[self.step.key]
+        if isinstance(seen, Retry | Stalled):
+            raise seen
+        return seen
+
+    def _remove(self, agent: Agent[Any, Any], resource: Resource, seen: Seen[Any]) -> None:
+        plan = Plan(self.step.key, Action.DELETE, disruption=Disruption.DELETE)
+        deletion = replace(self.step, plan=plan, desired=None, last=resource, seen=seen)
+        outcome = agent.apply([deletion], self.ctx)[self.step.key]
         if not isinstance(outcome, Done | Started):
             raise outcome
 
-
-def _is_ours(seen: Seen[Any], step: Step[Any, Any], installation: str) -> bool:
-    return seen.mark is not None and (seen.mark.key, seen.mark.installation) == (step.key, installation)
+    def _is_ours(self, seen: Seen[Any]) -> bool:
+        return seen.mark is not None and (seen.mark.key, seen.mark.installation) == (self.step.key, self.installation)

@@ -11,12 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event as Flag
 from threading import Lock, Thread
+from typing import TYPE_CHECKING
 
-from controller.agents.docker.registries import Registries
 from controller.engine.agent import Failure, Retry, Stalled
 from resources.docker.versions import Range
 from resources.kinds.image import Image, ImageSpec, UpdatePolicy
 from resources.meta import seconds
+
+if TYPE_CHECKING:
+    from controller.agents.docker.registries import Registries
 
 PATIENCE = 5.0  # seconds that a look waits for the first answer
 SOON = 1.0  # seconds until it is worth a look whether an answer has come

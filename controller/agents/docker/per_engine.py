@@ -7,20 +7,18 @@ Without `engine:` in any spec all goes to the agent's own engine, as if nothing 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Event as Flag
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from controller.agents.docker.client import Engine
-from controller.agents.docker.moves import Move, move_of
-from controller.agents.docker.watches import watch_all
 from controller.engine.agent import (
     Agent,
     AgentHealth,
     Context,
     Failure,
     Lists,
+    Measures,
     Outcome,
     Owned,
     Relist,
@@ -32,11 +30,15 @@ from controller.engine.agent import (
     Stalled,
     Step,
     Tidies,
+    Usage,
     Watches,
 )
 from resources.docker.engines import engine_of, on_engine
 from resources.meta import Key, Resource
 from resources.plan import Plan
+
+if TYPE_CHECKING:
+    from controller.agents.docker.moves import Move
 
 OneEngine = Agent[Any, Any]
 
@@ -65,6 +67,8 @@ class PerEngine(Agent[Any, Any]):
                 self._last_seen[each.key] = name
         if groups.keys() <= {""}:
             return self._own.observe(resources, ctx)
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(len(groups), "engine-look") as pool:
             found = pool.map(lambda name: self._look(name, groups[name], ctx), groups)
             return {key: seen for part in found for key, seen in part.items()}
@@ -78,7 +82,7 @@ class PerEngine(Agent[Any, Any]):
 
     def diff(self, desired: Any, last: Any, observed: Any) -> Plan:
         agent = self._known(engine_of(desired))
-        move = move_of(desired, last)
+        move = _move(desired, last)
         return move.plan(agent, observed) if move else agent.diff(desired, last, observed)
 
     def slow(self, plan: Plan, desired: Any) -> bool:
@@ -94,7 +98,7 @@ class PerEngine(Agent[Any, Any]):
         outcomes: dict[Key, Outcome] = {}
         groups: dict[str, list[Step[Any, Any]]] = {}
         for step in steps:
-            if move := move_of(step.desired, step.last):
+            if move := _move(step.desired, step.last):
                 outcomes[step.key] = self._carry_out(move, step, ctx)
             else:
                 groups.setdefault(engine_of(step.desired or step.last), []).append(step)
@@ -103,13 +107,17 @@ class PerEngine(Agent[Any, Any]):
         return outcomes
 
     def _carry_out(self, move: Move, step: Step[Any, Any], ctx: Context) -> Outcome:
+        from controller.agents.docker.moves import Moving
+
         try:
             there, here = self._on(move.there), self._known(move.here) if self._knows(move.here) else None
-            return move.carry_out(step, there, here, lambda: self._same(move), self._installation, ctx)
+            return Moving(move, step, there, here, lambda: self._same(move), self._installation, ctx).carry_out()
         except (Retry, Stalled) as failure:
             return failure
 
     def _same(self, move: Move) -> bool:
+        if not self._knows(move.here):
+            return False
         return self._clients[move.here].is_same_as(self._clients[move.there])
 
     # -- which engine ------------------------------------------------------------------------------------------
@@ -146,6 +154,8 @@ class PerEngine(Agent[Any, Any]):
     def _watch(self, scope: Scope, stop: Flag) -> Iterator[Key | Relist]:
         watching = {name: agent for name, agent in self._all() if isinstance(agent, Watches)}
         if self._named:
+            from controller.agents.docker.watches import watch_all
+
             return watch_all(watching, scope, stop)
         return watching[""].watch(scope, stop)
 
@@ -162,11 +172,30 @@ class PerEngine(Agent[Any, Any]):
         return self._own.health(ctx)
 
     def _healths(self, ctx: Context) -> Mapping[str, AgentHealth]:
+        from concurrent.futures import ThreadPoolExecutor
+
         agents = [(name, agent) for name, agent in self._all() if isinstance(agent, ReportsHealth)]
         with ThreadPoolExecutor(len(agents), "engine-health") as pool:
             return dict(
                 zip([name for name, _ in agents], pool.map(lambda each: each[1].health(ctx), agents), strict=True)
             )
+
+    def _measure(self) -> Sequence[Usage]:
+        """Of all engines that answer; the agent's own must."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        agents = [(name, agent) for name, agent in self._all() if isinstance(agent, Measures)]
+
+        def measured(name: str, agent: Measures) -> Sequence[Usage]:
+            try:
+                return agent.measure()
+            except (Retry, Stalled):
+                if not name:
+                    raise
+                return ()
+
+        with ThreadPoolExecutor(len(agents), "engine-measure") as pool:
+            return [usage for part in pool.map(measured, *zip(*agents, strict=True)) for usage in part]
 
     def _tidy(self, resources: Sequence[Any], *, gone: bool) -> None:
         for resource in resources:
@@ -175,12 +204,22 @@ class PerEngine(Agent[Any, Any]):
             agent.tidy([resource], gone=gone)
 
 
+def _move(desired: Resource | None, last: Resource | None) -> Move | None:
+    """None where it stays, as nearly everything does."""
+    if desired is None or last is None or engine_of(desired) == engine_of(last):
+        return None
+    from controller.agents.docker.moves import Move
+
+    return Move(desired, last)
+
+
 # Optional capabilities, which are told by the name of their method.
 _CAPABILITIES = {
     "watch": PerEngine._watch,
     "owned": PerEngine._owned,
     "health": PerEngine._health,
     "healths": PerEngine._healths,
+    "measure": PerEngine._measure,
     "tidy": PerEngine._tidy,
 }
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from controller.agents.docker.client import EngineError, Json, WritableEngine
-from controller.agents.docker.pull_failures import pull_failure
-from controller.engine.agent import Context, Retry, Stalled
+from controller.engine.agent import Context, Failure, Retry, Stalled
 from resources.meta import Key
 
 _DONE = frozenset({"Pull complete", "Already exists"})
@@ -22,11 +21,11 @@ def pull(engine: WritableEngine, reference: str, key: Key, ctx: Context, platfor
             if ctx.cancelled.is_set():
                 raise Retry("Cancelled", f"cannot go on pulling {reference}: cancelled")
             if problem := message.get("error"):
-                raise pull_failure(engine.registries, reference, 500, str(problem))
+                raise _failure(engine, reference, 500, str(problem))
             if layers.take(message):
                 ctx.progress(key, layers.fraction, f"pulling {reference}: {layers}")
     except EngineError as error:
-        raise pull_failure(engine.registries, reference, error.status, error.message) from None
+        raise _failure(engine, reference, error.status, error.message) from None
     ctx.progress(key, 1.0, f"pulled {reference}")
 
 
@@ -37,6 +36,12 @@ def absent(reference: str) -> Stalled:
         f"cannot find the image {reference} on this machine, and pullPolicy is never: build, load or pull it, or change "
         "pullPolicy",
     )
+
+
+def _failure(engine: WritableEngine, reference: str, status: int, message: str) -> Failure:
+    from controller.agents.docker.pull_failures import pull_failure
+
+    return pull_failure(engine.registries, reference, status, message)
 
 
 @dataclass(slots=True)

@@ -128,7 +128,12 @@ class Registries:
         return Keyring(self._settings, self._secrets, self._environment)
 
     def _credentials(self, host: str) -> Credentials | None:
-        return self._answers.once(("credentials", host), lambda: self._keyring().find(host), BAD_FOR)
+        """Remembered for a moment, for a helper may be slow; that there are none is not: a login counts at once."""
+        question = ("credentials", host)
+        found = self._answers.once(question, lambda: self._keyring().find(host), BAD_FOR)
+        if found is None:
+            self._answers.forget(question)
+        return found
 
 
 class Answers:
@@ -153,6 +158,10 @@ class Answers:
         if isinstance(answer, Stalled):
             raise Stalled(answer.reason, answer.message)
         return answer  # type: ignore[return-value]  # what `ask` returned
+
+    def forget(self, question: Hashable) -> None:
+        with self._lock:
+            self._found.pop(question, None)
 
     def _asked(self, ask: Callable[[], T], good_for: float) -> tuple[T | Failure, float]:
         try:

@@ -7,14 +7,15 @@ only `Secrets` is offered, and the health check with which the engine makes sure
 
 from __future__ import annotations
 
+import socket
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from controller.agents.docker.buildkit import fields, message
-from controller.agents.docker.client import Hijacked, WritableEngine
+from controller.agents.docker.client import WritableEngine
 
 if TYPE_CHECKING:
     from h2.connection import H2Connection
@@ -37,16 +38,23 @@ def session(engine: WritableEngine, secrets: Mapping[str, bytes]) -> Iterator[st
         "X-Docker-Expose-Session-Sharedkey": "",
         "X-Docker-Expose-Session-Grpc-Method": _GET_SECRET,
     }
-    with engine.hijack("/session", headers, "h2c") as connection:
-        Thread(target=_Answering(connection, secrets).run, name="docker-build-session", daemon=True).start()
+    connection, received = engine.open_session(headers)
+    try:
+        answering = _Answering(connection, received, secrets)
+        Thread(target=answering.run, name="docker-build-session", daemon=True).start()
         yield identity
+    finally:
+        with suppress(OSError):  # it may be closed on the other side
+            connection.shutdown(socket.SHUT_RDWR)
+        connection.close()
 
 
 class _Answering:
     """Answers what the engine asks, until it hangs up."""
 
-    def __init__(self, connection: Hijacked, secrets: Mapping[str, bytes]) -> None:
-        self._connection, self._secrets = connection, secrets
+    def __init__(self, connection: socket.socket, received: bytes, secrets: Mapping[str, bytes]) -> None:
+        """`received`: what has come already."""
+        self._connection, self._received, self._secrets = connection, received, secrets
         self._paths: dict[int, str] = {}
         self._asked: dict[int, bytes] = {}
 
@@ -57,13 +65,15 @@ class _Answering:
 
         http = H2Connection(H2Configuration(client_side=False))
         http.initiate_connection()
+        received = self._received
         try:
-            self._connection.send(http.data_to_send())
-            while received := self._connection.receive():
-                for event in http.receive_data(received):
+            while True:
+                for event in http.receive_data(received) if received else ():
                     self._take(event, http)
-                self._connection.send(http.data_to_send())
-        except (OSError, ValueError, AttributeError, ProtocolError):  # that of a response which is closed under it, too
+                self._connection.sendall(http.data_to_send())
+                if not (received := self._connection.recv(65536)):
+                    return
+        except (OSError, ProtocolError):
             return  # the build is over, or says what it lacks
 
     def _take(self, event: Any, http: H2Connection) -> None:

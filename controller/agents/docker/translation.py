@@ -6,6 +6,7 @@ What the image or the engine supplied stays out unless the spec declares the fie
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
@@ -31,6 +32,9 @@ from resources.notation import (
     duration_text,
     size_text,
 )
+
+# What an image may be called that has no other name, or was not called by it: the beginning of its id.
+IMAGE_ID = re.compile("(sha256:)?[0-9a-f]{12,64}")
 
 
 def observed_container(
@@ -111,6 +115,11 @@ def written(live: Json) -> str:
 def _image(wanted: str, live: Json, current: bool) -> str:
     """The spec's own words where the container was made from what they name, else what it was made from."""
     name = str(live["Config"]["Image"])
+    by_id = bool(IMAGE_ID.fullmatch(name)) and live["Image"].removeprefix("sha256:").startswith(
+        name.removeprefix("sha256:")
+    )
+    if by_id and current:
+        return wanted
     if canonical_image(name) != canonical_image(wanted):
         return name
     return wanted if current else f"{name} (as it was: {live['Image'].removeprefix('sha256:')[:12]})"
@@ -232,7 +241,8 @@ def _security_options(declared: tuple[str, ...], host: Json, read_from: Callable
     options = {_shortened(profiles.get(text) or canonical_security_option(text)) for text in host["SecurityOpt"] or ()}
     if opened and not host.get("Privileged"):
         options.add(OPEN_SYSTEM_PATHS)
-    if host.get("Privileged"):  # the engine adds this by itself
+    shares = "host" in (host.get("PidMode"), host.get("IpcMode"))
+    if host.get("Privileged") or shares:  # the engine adds this by itself
         options -= {"label=disable"} - {*declared}
     return tuple(sorted(options))
 

@@ -198,4 +198,5 @@ def chosen(only: Collection[str], opened: Opened) -> frozenset[Key] | None:
     for key in unowned:
         if key in elsewhere and key not in opened.declared():
             raise Refused(f"cannot look at {key.short} from here: it is for the machine {elsewhere[key]} (spec.node)")
-    return opened.parts.index.with_children(known(unowned, opened.declared(), "the source") | frozenset(keys))
+    named = known(unowned, opened.declared(), "the source") | frozenset(keys)
+    return opened.parts.index.with_children(named)

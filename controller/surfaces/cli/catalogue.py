@@ -21,6 +21,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "apply": ("apply:Apply", "Make the machine what the source says."),
         "run": ("run:Run", "Watch the source and the machine, and keep them equal."),
         "operator": ("operator:Operator", "Reconcile the custom resources of a cluster on this machine."),
+        "deploy": ("deploy:Deploy", "Roll out the images of an environment, and take them back if that fails."),
         "confirm": ("confirm:Confirm", "Allow what is held back, such as many deletions at once."),
         "delete": ("delete:Delete", "Remove what is owned and no longer declared."),
         "suspend": ("suspend:Suspend", "Leave a resource alone until `p2 resume`."),
@@ -46,6 +47,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Write the files": {
         "explain": ("explain:Explain", "Explain a kind or one of its fields."),
+        "build": ("build:Build", "Print what an overlay resolves to, for kubectl and for reading."),
         "validate": ("validate:Validate", "Check the files of a source, without a look at the machine."),
         "import": ("importing:Import", "Print resources for what other programs have: Compose files, containers."),
         "schema": ("explain:Schema", "Print a JSON Schema with which editors complete and check."),

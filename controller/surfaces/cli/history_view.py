@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from controller.engine.history import Deed, Ending, Entry, Kept, Result
+from controller.engine.history import Deed, Deployment, Ending, Entry, Kept, Result
 from controller.engine.requests import CONTROLLER, Cause
 from controller.surfaces.cli.console import Paint, Style
 from controller.surfaces.cli.plan_view import DONE, SYMBOLS
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 HEADING = ["REVISION", "WHEN", "CAUSE", "WHO", "COMMIT", "OUTCOME", "TOOK", "WHAT"]
 _SHORT = 7  # characters of a commit, as git shows them
+_DIGEST = len("sha256:") + 12
 _NAMED = 3  # resources that a line names
 _STYLES = {Ending.CONVERGED: Style.GREEN, Ending.FAILED: Style.RED, Ending.INTERRUPTED: Style.YELLOW}
 _RESULTS = {Result.DONE: Style.GREEN, Result.FAILED: Style.RED}
@@ -26,7 +28,8 @@ _RESULTS = {Result.DONE: Style.GREEN, Result.FAILED: Style.RED}
 
 def row(entry: Entry, selection: Selection, *, with_source: bool) -> list[Cell]:
     """One line under HEADING. Of what was changed only what is selected is named."""
-    what = _what([deed for deed in entry.deeds if deed.key in selection])
+    deployed = entry.deployment
+    what = rolled_out(deployed) if deployed else _what([deed for deed in entry.deeds if deed.key in selection])
     return [
         Cell(str(entry.number)),
         Cell(moment(entry.last or entry.at)),
@@ -37,6 +40,17 @@ def row(entry: Entry, selection: Selection, *, with_source: bool) -> list[Cell]:
         Cell("-" if entry.ending is Ending.OPEN else took(entry.seconds)),
         Cell(f"{place(entry.source)}: {what}" if with_source else what),
     ]
+
+
+def rolled_out(deployment: Deployment) -> str:
+    """`staging: shop/web:p2-1f0c33d2a4b5, db@sha256:9e1c0e…`."""
+    images = ", ".join(_cut(image.reference) for image in deployment.images)
+    return f"{deployment.environment}: {images or 'no image is pinned'}"
+
+
+def _cut(reference: str) -> str:
+    name, at, digest = reference.partition("@")
+    return f"{name}@{digest[:_DIGEST]}" if at else reference
 
 
 def cause(entry: Entry) -> str:
@@ -75,6 +89,9 @@ def detail_lines(entry: Entry, texts: Mapping[str, Kept | None], paint: Paint) -
     """All that is known of one entry."""
     yield paint(f"Revision {entry.number}", Style.BOLD)
     yield from _facts(entry, paint)
+    if entry.deployment:
+        for image in entry.deployment.images:
+            yield f"  {'image':<9}{image.name} is {image.reference} ({image.identity})"
     if texts:
         yield ""
         yield f"{counted(len(texts), 'file')} of the source other than before:"
@@ -94,6 +111,8 @@ def _facts(entry: Entry, paint: Paint) -> Iterator[str]:
     facts = {
         "source": place(entry.source),
         "when": moment(entry.at),
+        "deployed": entry.deployment.environment if entry.deployment else "",
+        "tests": entry.deployment.tests if entry.deployment else "",
         "cause": cause(entry),
         "last": moment(entry.last) if entry.count > 1 else "",
         "who": who,
@@ -151,6 +170,8 @@ def document(entry: Entry, texts: Mapping[str, Kept | None] | None = None) -> di
             for deed in entry.deeds
         ],
     }
+    if entry.deployment:
+        found["deployment"] = asdict(entry.deployment)
     if texts is not None:
         found["files"] = [
             {"path": path, "gone": kept is None, "contentKept": bool(kept and kept.whole)}

@@ -17,22 +17,23 @@ if TYPE_CHECKING:
     from resources.meta import Problem, Resource
 
 
-def compose_resources(app: App, asked: Import) -> Iterable[Resource]:
-    """What the Compose files come to. Raises Refused."""
+def compose_resources(app: App, asked: Import) -> tuple[Iterable[Resource], Path]:
+    """What the Compose files come to, and the directory of the project. Raises Refused."""
+    from resources.compose.mapping.own_names import with_own_names
     from resources.meta import Unexpandable
 
     try:
-        mapped = _mapped(asked)
+        mapped, directory = _mapped(asked)
     except Unexpandable as error:
         raise _refused(app, error.problems) from error
     if mapped.problems and not asked.skip_refused:
         raise _refused(app, mapped.problems, "; --skip-refused leaves them out")
     for warning in (*mapped.warnings, *mapped.problems):
         tell(app, problem_line(warning))
-    return mapped.resources
+    return with_own_names(mapped.resources) if asked.own_names else mapped.resources, directory
 
 
-def _mapped(asked: Import) -> Mapped:
+def _mapped(asked: Import) -> tuple[Mapped, Path]:
     """Variables come from the environment of the person who asks, as docker compose has it."""
     from resources.compose.mapping.mapping import resources_of
     from resources.compose.project import Unset, load_project
@@ -52,7 +53,7 @@ def _mapped(asked: Import) -> Mapped:
         name=asked.project or None,
         unset=Unset.EMPTY,
     )
-    return resources_of(project, read=Path.read_bytes)
+    return resources_of(project, read=Path.read_bytes), project.directory
 
 
 def _refused(app: App, problems: Sequence[Problem], advice: str = "") -> Refused:

@@ -1,6 +1,7 @@
 """`p2 import`: resources for what was made or written for other programs, as YAML to look through and keep.
 
-Each source of them is a module of its own, which gives resources and says what it could not take over: `import_compose.py`.
+Each source of them is a module of its own, which gives resources and says what it could not take over: `import_compose.py`,
+`import_docker.py`.
 What is printed is what `resources/writing.py` makes of them.
 """
 
@@ -18,7 +19,7 @@ from controller.surfaces.cli.words import counted, place
 if TYPE_CHECKING:
     from resources.meta import Resource
 
-_SOURCES = ("compose",)
+_SOURCES = ("compose", "docker")
 # Of these each resource gets a file of its own; all others of a kind share one.
 _OWN_FILE = frozenset({"Container", "ContainerSet"})
 
@@ -36,15 +37,24 @@ class Import(Command):
     with --skip-refused it is left out and named in a warning. Without FILE, or with a directory, the usual names are
     looked for. A resource of kind Compose keeps to the files instead: see docs/compose.md.
 
+    p2 import docker [NAME…] describes containers that run, or those of these names, with the networks and volumes that
+    they use, less what their images and the engine supply. Taking over what it prints (adopt: true) changes nothing.
+    Values of variables that look secret are not printed: it says which files they have to be written into.
+
     Examples:
+      p2 import docker web db -o state
       p2 import compose compose.yaml > state/shop.yaml
       p2 import compose compose.yaml compose.prod.yaml --profile metrics -o state
     """
 
     name = "import"
 
-    source: Annotated[str, Argument(metavar="compose", help="What to make resources from.", autocompletion=_complete)]
-    what: Annotated[tuple[str, ...], Argument(metavar="FILE…", help="The files to read, in this order.")] = ()
+    source: Annotated[
+        str, Argument(metavar="compose|docker", help="What to make resources from.", autocompletion=_complete)
+    ]
+    what: Annotated[
+        tuple[str, ...], Argument(metavar="FILE|NAME…", help="The files to read, in this order; or containers.")
+    ] = ()
     output: Annotated[
         Path | None,
         Option("-o", "--output", metavar="DIR", help="Write files there, none over another (default: print)."),
@@ -59,24 +69,43 @@ class Import(Command):
     profiles: Annotated[
         tuple[str, ...], Option("--profile", metavar="NAME", help="Services of this profile, too; repeatable.")
     ] = ()
+    own_names: Annotated[
+        bool,
+        Option(
+            "--own-names",
+            help="compose: call things as their resources, without the names and labels of Docker Compose: for overlays.",
+        ),
+    ] = False
     skip_refused: Annotated[
         bool, Option("--skip-refused", help="Leave out what can't be kept, with a warning for each field.")
     ] = False
 
+    plain_env: Annotated[
+        bool, Option("--plain-env", help="docker: print the values of variables that look secret, too.")
+    ] = False
+
     def run(self, app: App) -> Exit:
+        root: Path | None = None
         match self.source:
             case "compose":
                 from controller.surfaces.cli.import_compose import compose_resources
 
-                resources = compose_resources(app, self)
+                resources, root = compose_resources(app, self)
+            case "docker":
+                from controller.surfaces.cli.import_docker import docker_resources
+
+                resources = docker_resources(app, self)
             case _:
                 raise Refused(f'cannot import from "{self.source}": say {" or ".join(_SOURCES)}')
-        return hand_over(app, resources, self.output)
+        return hand_over(app, resources, self.output, root)
 
 
-def hand_over(app: App, resources: Iterable[Resource], directory: Path | None) -> Exit:
-    """Prints resources, or writes them into files of `directory`. Raises Refused before the first where one is there already."""
-    from resources.writing import yaml_of
+def hand_over(app: App, resources: Iterable[Resource], directory: Path | None, root: Path | None = None) -> Exit:
+    """Prints resources, or writes them into files of `directory`. Raises Refused before the first where one is there already.
+
+    Paths below `root` are relative in files that are there, too.
+    """
+    from resources.writing import Beside, yaml_of
 
     if directory is None:
         app.console.print(yaml_of(resources).removesuffix("\n"))
@@ -91,7 +120,7 @@ def hand_over(app: App, resources: Iterable[Resource], directory: Path | None) -
         directory.mkdir(parents=True, exist_ok=True)
         for path, some in files.items():
             with path.open("x", encoding="utf-8") as file:
-                file.write(yaml_of(some))
+                file.write(yaml_of(some, Beside(path.parent.resolve(), root) if root else None))
     except OSError as error:
         raise Refused(f"cannot write {error.filename or directory}: {error.strerror}") from error
     app.console.note(f"wrote {counted(len(files), 'file')} into {directory}")

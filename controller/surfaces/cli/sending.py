@@ -19,7 +19,9 @@ from controller.surfaces.cli.wire import Frame, Line
 
 # What a controller carries out for others. Watching (-w) and help stay in the client's process.
 _READING = frozenset({"audit", "describe", "diff", "events", "get", "health", "history"})  # done as well here
-_CHANGING = frozenset({"apply", "confirm", "delete", "pause", "restart", "resume", "rollback", "suspend", "unpause"})
+_CHANGING = frozenset(
+    {"apply", "confirm", "delete", "deploy", "pause", "restart", "resume", "rollback", "suspend", "unpause"}
+)
 SENT = _READING | _CHANGING
 _STAYS = frozenset({"-h", "--help", "-w", "--watch"})
 _STARTING = 3.0  # seconds that a controller takes from its lock to its socket, at most

@@ -201,7 +201,9 @@ _SERVICE = {
     "volumes.*.bind.selinux": _kept("Container.volumes.selinux"),
     "volumes.*.consistency": _noted("it is for engines in a virtual machine"),
     "volumes.*.image": _refused("no engine that Pegasus2 is tested with mounts images"),
-    "volumes.*.read_only": _kept("Container.volumes.readOnly"),
+    "volumes.*.read_only": _kept(
+        "Container.volumes.readOnly; of a file of the project's directory, Container.volumes.onChange: restart"
+    ),
     "volumes.*.source": _kept("Container.volumes.source"),
     "volumes.*.target": _kept("Container.volumes.target"),
     "volumes.*.tmpfs.mode": _kept("Container.volumes.mode"),

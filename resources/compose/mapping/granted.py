@@ -20,7 +20,8 @@ def file_mounts(scene: Scene, instance: Instance) -> Iterator[Spec]:
     for section, at, granted, declared in _granted(scene, instance):
         if declared.get("file"):
             _warn_of_rights(scene, granted, ("services", instance.service, section, at))
-            yield {"type": "bind", "source": declared["file"], "target": _target(section, granted), "readOnly": True}
+            mount = {"type": "bind", "source": declared["file"], "target": _target(section, granted)}
+            yield {**mount, "readOnly": True, "onChange": "restart"}
 
 
 def inner_files(scene: Scene, instance: Instance) -> dict[str, Spec]:

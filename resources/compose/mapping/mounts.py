@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path as FilePath
 from typing import Any
 
 from resources.compose.mapping.notes import Path
@@ -34,6 +35,8 @@ def _mount(scene: Scene, kind: str, mount: Json) -> Spec:
     match kind:
         case "bind":
             found["source"] = mount["source"]
+            if mount.get("read_only") and _is_a_file_of_the_project(scene, mount["source"]):
+                found["onChange"] = "restart"
             found["propagation"] = of_kind.get("propagation")
             found["createHostPath"] = of_kind.get("create_host_path") or None
             found["recursive"] = of_kind.get("recursive")
@@ -47,6 +50,17 @@ def _mount(scene: Scene, kind: str, mount: Json) -> Spec:
             found["size"] = size(of_kind["size"]) if of_kind.get("size") else None
             found["mode"] = f"{int(of_kind['mode']):04o}" if of_kind.get("mode") else None
     return found
+
+
+def _is_a_file_of_the_project(scene: Scene, source: str) -> bool:
+    """A program reads its configuration when it starts: what stands beside the Compose file and is mounted read-only is that."""
+    if not FilePath(source).is_relative_to(scene.project.directory):
+        return False
+    try:
+        scene.read(FilePath(source))
+    except OSError:
+        return False  # a directory, or not there
+    return True
 
 
 def tmpfs_of(service: Json) -> dict[str, str]:

@@ -47,8 +47,8 @@ def note_fields(project: Project, notes: Notes, implied: frozenset[Path]) -> Non
 
 
 def _look(value: Any, path: Path, general: str, notes: Notes, implied: frozenset[Path]) -> None:
-    """`general`: `path` as the table has it. What says nothing (null, false, empty) needs no field to keep it in."""
-    if not value or path in implied:
+    """`general`: `path` as the table has it. What is empty needs no field to keep it in."""
+    if value in (None, "", [], {}) or path in implied:
         return
     match FIELDS[general].how if general in FIELDS else None:
         case How.REFUSED:

@@ -21,6 +21,11 @@ def size(value: Any) -> str | None:
     return None if str(value) in ("0", "") else str(value)
 
 
+def positive(value: Any) -> Any:
+    """A number; 0 and less are no limit."""
+    return value if float(value) > 0 else None
+
+
 def swap(value: Any) -> str | None:
     return "unlimited" if str(value) == "-1" else size(value)
 

@@ -40,12 +40,14 @@ class Scene:
 
     @property
     def implied(self) -> frozenset[Path]:
-        """That a container goes with the one whose network or processes it shares is said by Docker Compose itself."""
-        return frozenset(
+        """What nobody needs to be told of: what Docker Compose has written by itself, and what is so anyway."""
+        shared = {
             ("services", name, "depends_on", other, "restart")
             for name, spec in self.project.services.items()
             for other in _shared_with(spec)
-        )
+        }
+        networks = {name for name, spec in self.project.networks.items() if (spec or {}).get("enable_ipv4") is True}
+        return frozenset((*shared, *(("networks", name, "enable_ipv4") for name in networks)))
 
     @cached_property
     def instances(self) -> dict[str, tuple[Instance, ...]]:

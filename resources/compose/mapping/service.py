@@ -5,6 +5,7 @@ What a field is kept in stands in the table of `fields.py`; here is how.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import ceil
 from typing import Any
@@ -15,7 +16,7 @@ from resources.compose.mapping.marks import UNCOMPARED, container_labels
 from resources.compose.mapping.mounts import mounts_of, tmpfs_of, volumes_from
 from resources.compose.mapping.networking import networking_of, ports_of
 from resources.compose.mapping.notes import Path
-from resources.compose.mapping.plain import camel, size, swap, text, texts, ulimits
+from resources.compose.mapping.plain import camel, positive, size, swap, text, texts, ulimits
 from resources.compose.mapping.scene import Instance, Scene
 from resources.meta import seconds
 
@@ -84,11 +85,11 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "cgroup": ("cgroup", _as_it_is),
     "cgroup_parent": ("cgroupParent", _as_it_is),
     "cpu_period": ("cpuPeriod", _as_it_is),
-    "cpu_quota": ("cpuQuota", _as_it_is),
+    "cpu_quota": ("cpuQuota", positive),
     "cpu_rt_period": ("cpuRtPeriod", _as_it_is),
     "cpu_rt_runtime": ("cpuRtRuntime", _as_it_is),
-    "cpu_shares": ("cpuShares", int),
-    "cpus": ("cpus", float),
+    "cpu_shares": ("cpuShares", positive),
+    "cpus": ("cpus", positive),
     "cpuset": ("cpuset", text),
     "device_cgroup_rules": ("deviceCgroupRules", texts),
     "devices": ("devices", _devices),
@@ -110,13 +111,12 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "memswap_limit": ("memorySwap", swap),
     "oom_kill_disable": ("oomKillDisable", _as_it_is),
     "oom_score_adj": ("oomScoreAdj", int),
-    "pids_limit": ("pidsLimit", int),
+    "pids_limit": ("pidsLimit", positive),
     "platform": ("platform", text),
     "privileged": ("privileged", _as_it_is),
     "read_only": ("readOnly", _as_it_is),
     "restart": ("restart", text),
     "runtime": ("runtime", text),
-    "security_opt": ("securityOpt", texts),
     "shm_size": ("shmSize", size),
     "stdin_open": ("stdinOpen", _as_it_is),
     "stop_grace_period": ("stopGracePeriod", text),
@@ -142,6 +142,7 @@ def container_spec(scene: Scene, instance: Instance) -> Spec:
     for name, (field, convert) in _FIELDS.items():
         if service.get(name) is not None:
             found[field] = convert(service[name])
+    found["securityOpt"] = _security_options(scene, service)
     found |= _words(service)
     found |= _sharing(scene, service)
     found |= _health(service.get("healthcheck"))
@@ -177,6 +178,16 @@ def _words(service: Json) -> Spec:
     if service.get("entrypoint") is not None:
         found["entrypoint"] = texts(service["entrypoint"])
     return found
+
+
+def _security_options(scene: Scene, service: Json) -> list[str] | None:
+    """A seccomp profile is looked for in the directory of the project."""
+    found = []
+    for option in service.get("security_opt") or ():
+        name, sign, profile = re.fullmatch("([^:=]*)([:=]?)(.*)", option, re.DOTALL).groups()  # type: ignore[union-attr]
+        is_path = name == "seccomp" and profile not in ("unconfined", "builtin")
+        found.append(f"{name}{sign}{scene.project.directory / profile}" if is_path else option)
+    return found or None
 
 
 def _pull_policy(service: Json) -> str | None:
@@ -275,10 +286,13 @@ def _completes(scene: Scene, service: str) -> bool:
     )
 
 
-_SPAN_FIELDS = {"volumes": "volumes", "networks": "networks", "ports": "ports", "extraHosts": "extra_hosts"}
 _WRITTEN_AS = {field: name for name, (field, _) in _FIELDS.items()} | {
-    **_SPAN_FIELDS,
+    "volumes": "volumes",
+    "networks": "networks",
+    "ports": "ports",
+    "extraHosts": "extra_hosts",
     "files": "secrets",
+    "securityOpt": "security_opt",
     "command": "command",
     "containerName": "container_name",
     "dependsOn": "depends_on",
@@ -295,8 +309,12 @@ _WRITTEN_AS = {field: name for name, (field, _) in _FIELDS.items()} | {
     "volumesFrom": "volumes_from",
 }
 
+_OF_AN_UPDATE = {"strategy": "order", "rollback": "failure_action", "minReadySeconds": "monitor"}
+
 
 def written_as(path: Sequence[str | int]) -> Path:
     """The field of a service that a field of its container's spec comes from."""
-    name = _WRITTEN_AS.get(str(path[0])) if path else None
-    return (name,) if name else ()
+    field = str(path[0]) if path else ""
+    if field in _OF_AN_UPDATE:
+        return ("deploy", "update_config", _OF_AN_UPDATE[field])
+    return (_WRITTEN_AS[field],) if field in _WRITTEN_AS else ()

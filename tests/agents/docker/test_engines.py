@@ -20,7 +20,7 @@ from tests.agents.docker.engine import RealContainers, eventually
 from tests.agents.keeper import Keeper
 from tests.agents.worlds.container import SPEC
 from tests.certificates import Authority
-from tests.engines import Forwarder, SshServer, forwarder, needs_sshd, ssh_server
+from tests.engines import Forwarder, SshServer, forwarder, ssh_server
 from tests.registry import free_port
 
 SOCKET = "/var/run/docker.sock"
@@ -57,7 +57,7 @@ def certified(authority: Authority, host: str) -> dict[str, Any]:
     return {"host": host, "tls": tls}
 
 
-@pytest.fixture(params=["tcp", "tls", pytest.param("ssh", marks=needs_sshd)])
+@pytest.fixture(params=["tcp", "tls", pytest.param("ssh", marks=pytest.mark.ssh)])
 def there(request: pytest.FixtureRequest, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """What `engines` says of an engine that is reached in one of the ways there are."""
     if request.param == "ssh":
@@ -167,7 +167,7 @@ class TestOutOfReach:
         found = self.failure(world, {"host": plain.host, "tls": {"ca": "/no/such/ca.pem"}})
         assert "cannot use /no/such/ca.pem: No such file" in found.message
 
-    @needs_sshd
+    @pytest.mark.ssh
     def test_ssh_lets_us_not_in(
         self, world: RealContainers, sshd: SshServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:

@@ -59,6 +59,12 @@ def test_field_of_an_attachment_is_created_changed_and_dropped(
         converge(world, keeper, on(attachment))
 
 
+def test_host_name_is_no_alias_that_anybody_has_declared(network: str, world: RealContainers, keeper: Keeper) -> None:
+    on = {"name": network, "external": True}
+    converge(world, keeper, world.resource("one", **SPEC, hostname="db", networks=[{**on, "aliases": ["x"]}]))
+    converge(world, keeper, world.resource("one", **SPEC, hostname="db", networks=[{**on, "aliases": ["db"]}]))
+
+
 def test_first_network_is_that_of_the_highest_priority(network: str, world: RealContainers, keeper: Keeper) -> None:
     networks = [{"name": "bridge"}, {"name": network, "external": True, "priority": 10}]
     converge(world, keeper, resource := world.resource("one", **SPEC, networks=networks))

@@ -16,6 +16,7 @@ from resources.documents import read
 from resources.meta import API_VERSION, COMMON_FIELDS
 
 TABLES: dict[str, dict[str, Any]] = {
+    "Compose": {},
     "Container": {"image": "x"},
     "ContainerSet": {"template": {"image": "x"}},
     "File": {"path": "/x"},

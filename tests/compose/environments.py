@@ -1,4 +1,6 @@
-"""The environment of a service: what its env files give, under what `environment` says. Mapping to resources calls it."""
+"""The environment of a service: what its env files give, under what `environment` says. For comparing with Docker Compose,
+which prints no env files but what is in them.
+"""
 
 from __future__ import annotations
 

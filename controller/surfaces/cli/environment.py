@@ -1,0 +1,149 @@
+"""An environment that `p2 deploy` rolls out to: an overlay of the source, and the images that its kustomization sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from controller.surfaces.cli.command import Refused
+from controller.surfaces.cli.words import place
+
+if TYPE_CHECKING:
+    from controller.engine.agent import Pinned
+
+_OVERLAYS, _TESTS = "overlays", "tests"
+
+
+@dataclass(frozen=True)
+class Environment:
+    name: str
+    root: Path  # of all environments
+    overlay: Path
+    kustomization: Path
+
+    @property
+    def tests(self) -> Path:
+        """Where the resources are that test what is about to be rolled out."""
+        return self.overlay / _TESTS
+
+    @property
+    def text(self) -> str:
+        return self.kustomization.read_text(encoding="utf-8")
+
+
+def environments(root: Path) -> list[str]:
+    """The names of those that there are."""
+    return sorted(path.name for path in (root / _OVERLAYS).glob("*") if _kustomization(path))
+
+
+def complete_environments(ctx: Any, incomplete: str) -> list[str]:
+    """For the shell."""
+    return [name for name in environments(Path(ctx.params.get("path") or "state")) if name.startswith(incomplete)]
+
+
+def environment_of(root: Path, name: str) -> Environment:
+    """Raises Refused, with the environments that there are."""
+    there = environments(root)
+    listed = f"there is {', '.join(there)}"
+    if not there:
+        listed = f"there is none; an environment is a directory with a kustomization in {place(str(root / _OVERLAYS))}"
+    if not name:
+        raise Refused(f"cannot tell where to deploy to: add --environment NAME; {listed}")
+    overlay = root / _OVERLAYS / name
+    found = _kustomization(overlay) if "/" not in name else None
+    if found is None:
+        raise Refused(
+            f"cannot find the environment {name}: there is no {place(str(overlay))}/kustomization.yaml; {listed}"
+        )
+    return Environment(name, root, overlay, found)
+
+
+def _kustomization(directory: Path) -> Path | None:
+    from resources.kustomize.kustomization import NAMES
+
+    return next((directory / name for name in NAMES if (directory / name).is_file()), None)
+
+
+def images_in(text: str) -> dict[str, dict[str, Any]]:
+    """The entries of `images:` in a kustomization, by name."""
+    import yaml
+
+    content = yaml.safe_load(text) or {}
+    return {each["name"]: each for each in content.get("images") or () if isinstance(each, dict) and "name" in each}
+
+
+def set_version(entry: Mapping[str, Any] | None) -> bool:
+    """Whether an entry of `images:` says which image, and not only another name."""
+    return bool(entry and (entry.get("digest") or entry.get("newTag")))
+
+
+def with_images(text: str, pins: Mapping[str, Pinned]) -> str:
+    """The kustomization `text`, with these images. Raises Refused."""
+    from resources.kustomize.editing import CannotEdit, set_image
+
+    try:
+        for name, pin in sorted(pins.items()):
+            renamed = (images_in(text).get(name) or {}).get("newName")
+            new_name = pin.name if pin.name != name or renamed not in (None, name) else None
+            text = set_image(text, name, new_name=new_name, new_tag=pin.tag or None, digest=pin.digest or None)
+    except CannotEdit as error:
+        raise Refused(str(error)) from error
+    return text
+
+
+def refuse_uncommitted(places: Iterable[Path], files: Iterable[str] = ()) -> None:
+    """Raises Refused unless what is in these places is as committed, and a commit can be made. `files` must be in git, too."""
+    from controller.sources import committing
+    from controller.sources.worktree import work_tree_of
+
+    with _refusing():
+        within = list(places)
+        tree = work_tree_of(within[0], "deploy")
+        # What lies elsewhere is not committed with this, and so is no part of it.
+        own = [path for path in within if tree is None or _tree_root(path) == tree.root]
+        committing.refuse_uncommitted(own)
+        if tree is None:
+            return
+        edited = tree.edited(tree.root)
+    new = sorted(file for file in files if _untracked(file, edited))
+    if new:
+        raise Refused(
+            f"cannot deploy: files of the source are not in git yet: {', '.join(map(place, new))}; commit them"
+        )
+
+
+def _tree_root(path: Path) -> Path | None:
+    from controller.sources.worktree import work_tree_of
+
+    found = work_tree_of(path, "deploy")
+    return found.root if found else None
+
+
+def _untracked(file: str, edited: Mapping[str, str]) -> bool:
+    real = Path(file).resolve()
+    return any(
+        how == "not in git yet" and (real == Path(path) or real.is_relative_to(Path(path)))
+        for path, how in edited.items()
+    )
+
+
+def commit(paths: list[Path], message: str, within: Iterable[Path]) -> str:
+    """Commits these files; returns the commit. Raises Refused, and then none was made."""
+    from controller.sources import committing
+
+    with _refusing():
+        return committing.commit(paths, message, within)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    from controller.sources.committing import CannotCommit
+    from controller.sources.worktree import CannotRestore
+
+    try:
+        yield
+    except (CannotCommit, CannotRestore) as error:
+        raise Refused(str(error)) from error

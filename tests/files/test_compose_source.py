@@ -1,0 +1,98 @@
+"""A source in which a resource stands for Compose files: what of them is read, watched and kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from controller.sources.files import FilesSource
+from tests.cli.story import Story
+from tests.files.sheets import write
+from tests.files.test_source_texts import Recorder
+
+OWNER = "apiVersion: pegasus2.dev/v1\nkind: Compose\nmetadata: {name: shop}\nspec: {files: [shop/compose.yaml]}\n"
+SHOP = """\
+name: shop
+include: [mail/compose.yaml]
+services:
+  web:
+    image: nginx:${TAG}
+    environment: {TZ: UTC}
+    env_file: [{path: web.env, required: false}]
+    attach: false
+"""
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    root = tmp_path / "machine/state"
+    write(root / "shop.yaml", OWNER)
+    write(root / "shop/compose.yaml", SHOP)
+    write(root / "shop/.env", "TAG=1.27\n")
+    write(root / "shop/mail/compose.yaml", 'services: {mail: {image: "mail:${MAIL}"}}\n')
+    write(root / "shop/mail/.env", "MAIL=2\n")
+    return root
+
+
+def test_the_files_of_a_project_are_no_resources_themselves(state: Path) -> None:
+    revision = FilesSource(state).read()
+    assert revision.problems == {}
+    assert sorted(revision.documents) == [str(state / "shop.yaml")]
+    keys = [declared.key.short for declared in revision.documents[str(state / "shop.yaml")]]
+    assert keys == ["Compose/shop", "Network/shop-default", "Container/shop-web-1", "Container/shop-mail-1"]
+
+
+def test_variables_of_a_project_are_never_recorded(state: Path) -> None:
+    recorded = Recorder(state).read()
+    contents = {path: content is not None for path, content in recorded.items()}
+    assert contents == {
+        "shop.yaml": True,
+        "shop/compose.yaml": True,
+        "shop/mail/compose.yaml": True,
+        "shop/.env": False,
+        "shop/mail/.env": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("shop/compose.yaml", SHOP.replace("UTC", "CET")),
+        ("shop/.env", "TAG=1.28\n"),
+        ("shop/web.env", "A=1\n"),
+        ("shop/compose.yaml", SHOP.replace("include: [mail/compose.yaml]\n", "")),
+    ],
+)
+def test_an_edit_of_what_a_project_is_read_from_is_an_edit_of_it(state: Path, file: str, text: str) -> None:
+    source, owner = FilesSource(state), str(state / "shop.yaml")
+    before = {declared.key: declared.digest for declared in source.read().documents[owner]}
+    write(state / file, text)
+    after = {declared.key: declared.digest for declared in source.read().documents[owner]}
+    assert {key.short for key in before if after.get(key) != before[key]} >= {"Compose/shop"}
+    assert "Network/shop-default" not in {key.short for key in before if after.get(key) != before[key]}
+
+
+def test_a_broken_file_leaves_in_force_what_was_and_is_named(state: Path) -> None:
+    source, owner = FilesSource(state), str(state / "shop.yaml")
+    source.read()
+    write(state / "shop/compose.yaml", SHOP.replace("image", "imag"))
+    revision = source.read()
+    assert [str(problem) for problem in revision.problems[owner]] == [
+        f'{state}/shop/compose.yaml:5:5: services.web.imag: unknown field "imag" in web; did you mean "image"?'
+    ]
+
+
+def test_what_is_left_out_is_told_by_validate(story: Story, state: Path) -> None:
+    shown = story.p2("validate")
+    assert shown.code == 0
+    assert "note: state/shop/compose.yaml:8:13: services.web.attach: attach is left out: " in shown.err
+
+
+def test_a_project_that_is_not_there_is_named(story: Story) -> None:
+    story.write("shop.yaml", OWNER)
+    shown = story.p2("validate")
+    assert shown.code == 2
+    assert "state/shop/compose.yaml" in shown.out
+    story.write("shop.yaml", OWNER.replace("files: [shop/compose.yaml]", "directory: shop"))
+    assert "cannot find a Compose file here: there is none of compose.yaml, " in story.p2("validate").out
