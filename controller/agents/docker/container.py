@@ -202,8 +202,8 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         reference = container.spec.image
         found, named = self._look_at_both(container)
         old = self._same(found, step)
-        edited = step.last is None or step.last.spec != container.spec
-        former = self._updates.follow(self._writable, reference, old, named, anew=edited or step.plan.updates)
+        anew = step.plan.updates or _is_edited(step)
+        former = self._updates.follow(self._writable, reference, old, named, anew=anew)
         present = self._contents.present(container, ctx)
         replacement = Replacement(
             self._writable,
@@ -355,6 +355,14 @@ def _image_of(resource: Resource) -> str:
 def _desired(step: ContainerStep) -> Container:
     assert step.desired is not None
     return step.desired
+
+
+def _is_edited(step: ContainerStep) -> bool:
+    """Whether its own fields say something else than those applied last; not what all kinds have in common."""
+    if step.last is None or step.desired is None:
+        return True
+    written = any(change.why is not Why.DRIFTED and field_of(change) != CONTENTS for change in step.plan.changes)
+    return written and step.last.spec != step.desired.spec
 
 
 def _concerned_contents(step: ContainerStep) -> Mapping[str, Outdated]:
