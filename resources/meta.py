@@ -6,6 +6,7 @@ here, so a new kind needs no change in any of them.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -146,14 +147,17 @@ Reference = Annotated[
 
 
 def beside_the_manifest(path: str, info: ValidationInfo) -> str:
-    """`~` and paths relative to the file that declares the resource, made absolute (validation context: `base`)."""
+    """`~` and paths relative to the file that declares the resource, made absolute, and without `..`, as Docker has them.
+
+    Validation context: `base`.
+    """
     expanded = Path(path).expanduser() if path == "~" or path.startswith("~/") else Path(path)
     if expanded.is_absolute():
-        return str(expanded)
+        return os.path.normpath(expanded)
     base = (info.context or {}).get("base")
     if base is None:
         raise ValueError(f'cannot resolve the relative path "{path}" here: write an absolute path')
-    return str(Path(base) / expanded)
+    return os.path.normpath(Path(base) / expanded)
 
 
 # A path on this machine that the spec refers to; relative ones start at the file that declares the resource.

@@ -76,7 +76,7 @@ class Case:
         return "expected.json", self._placeless(json.dumps(told, indent=2, sort_keys=True) + "\n")
 
     def _placeless(self, text: str) -> str:
-        return text.replace(str(self.folder), "{here}")
+        return text.replace(str(self.folder), "{here}").replace(str(self.folder.parent), "{above}")
 
 
 def all_cases() -> list[Path]:

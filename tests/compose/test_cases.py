@@ -38,7 +38,9 @@ def test_every_long_form_reads_as_itself(tmp_path: Path) -> None:
     for folder in all_cases():
         if not _is_project(folder):
             continue
-        told = json.loads((folder / "expected.json").read_text().replace("{here}", str(folder)))
+        told = json.loads(
+            (folder / "expected.json").read_text().replace("{here}", str(folder)).replace("{above}", str(folder.parent))
+        )
         if "disabled" in told:
             continue
         sections = {name: content for name, content in told.items() if name in schema.FILE.fields}

@@ -269,6 +269,7 @@ class WritableEngine(Engine):
 
     def begin_exec(self, program: str, *, terminal: bool) -> tuple[socket.socket, bytes]:
         """Starts it. Returns the connection to its streams, and what has come of them already."""
+
         with self._reached():
             try:
                 return attached(self.address, self._timeout, program, terminal=terminal)
