@@ -26,14 +26,9 @@ def set_images(items: Iterable[Item], images: Iterable[ImageEntry], place: Place
     for number, image in enumerate(images):
         pattern = re.compile(re.escape(image.name) + _VERSION)
         for item, path, holder in _named(items):
-            if pattern.fullmatch(holder[path[-1]]) and not (image.digest and _is_built(item)):
+            if pattern.fullmatch(holder[path[-1]]):
                 holder[path[-1]] = renamed(holder[path[-1]], image)
                 item.mark(path, Place(place.script, place.document, (*place.path, number)))
-
-
-def _is_built(item: Item) -> bool:
-    """Whether it says how to build the image: that has a tag, and its digest is what comes out."""
-    return item.id.kind == "Image" and bool((item.content.get("spec") or {}).get("build"))
 
 
 def _named(items: Iterable[Item]) -> Iterator[tuple[Item, tuple[str, ...], dict[str, str]]]:
