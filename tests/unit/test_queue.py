@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from threading import Timer
+
 from controller.engine.queue import FIRST_DELAY, LONGEST_DELAY, Priority, Queue
 from resources.meta import Key
 
@@ -82,3 +85,23 @@ def test_a_closed_queue_hands_out_nothing_more() -> None:
     queue.add("x", A, Priority.EDIT)
     queue.close()
     assert queue.take("x", 1) == []
+
+
+def test_held_key_is_not_handed_out_until_it_is_done() -> None:
+    queue = Queue(Ticker())
+    queue.add("x", A, Priority.EDIT)
+    assert queue.hold("x", A, 0.0)
+    queue.add("x", B, Priority.EDIT)
+    assert taken(queue) == [B]
+    queue.add("x", A, Priority.DRIFT)
+    queue.done("x", A)
+    assert taken(queue) == [A]
+
+
+def test_key_that_is_worked_is_held_when_that_is_done_or_not_at_all() -> None:
+    queue = Queue(time.monotonic)
+    queue.add("x", A, Priority.EDIT)
+    assert taken(queue) == [A]
+    assert not queue.hold("x", A, 0.01)
+    Timer(0.05, queue.done, ("x", A)).start()
+    assert queue.hold("x", A, 10.0)

@@ -1,4 +1,4 @@
-"""Smoke checks: what must answer over HTTP once a deployment is Ready. `deploy.py` calls it.
+"""Smoke checks: what must answer over HTTP once a deployment is Ready. `deploying.py` calls it.
 
 A resource says it in an annotation, with one address or several:
 
