@@ -36,7 +36,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """One look at a tree."""
+    """One look at a tree, or at a file in the place of one, whose content it does not tell."""
 
     digest: str
     directories: frozenset[str]  # in which changes of it are seen
@@ -75,7 +75,7 @@ class Trees:
             trouble = str(error)
         total.update(trouble.encode(errors="surrogateescape"))
         self._known[tree] = known
-        there = {each for each in directories if os.access(each, os.R_OK)} or {_above(root)}
+        there = {each for each in directories if os.path.isdir(each) and os.access(each, os.R_OK)} or {_above(root)}
         return Survey(total.hexdigest(), frozenset(there), frozenset(paths | there), trouble)
 
     def forget(self, tree: Tree) -> None:

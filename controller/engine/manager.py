@@ -32,7 +32,6 @@ from controller.engine.pruner import Pruner
 from controller.engine.queue import Priority, Queue
 from controller.engine.reconcile import Reconciler
 from controller.engine.requests import Request
-from controller.engine.restarting import restarted
 from controller.engine.revision import QUIET, Revision, Source
 from controller.engine.schedule import Schedule
 from controller.engine.scope import LiveScope
@@ -371,6 +370,8 @@ class Manager:
 
     def restart(self, key: Key, resource: Resource, request: Request) -> Done | Failure:
         """Restarts a thing as it is, between two passes over its key; what that stirs up is no drift. Raises NotKept."""
+        from controller.engine.restarting import restarted
+
         agent = self._agent_of(key.kind)
         assert agent is not None
         if not self._queue.hold(agent.system, key, RESTART_WAITS):

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from controller.engine.agent import Agent, Done, Failure, Restarts, Retry, Stalled
+from controller.engine.agent import Agent, Done, Failure, Retry, Stalled
 from controller.engine.audit import AuditEntry, Ending
+from controller.engine.by_hand import Restarts
 from controller.engine.parts import Parts
 from controller.engine.requests import Request
 from controller.engine.stores import Level

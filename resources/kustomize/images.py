@@ -18,7 +18,9 @@ FIELDS = {
     "Container": (("spec", "image"),),
     "ContainerSet": (("spec", "template", "image"),),
 }
-_VERSION = r"(:[a-zA-Z0-9_.{}-]*)?(@sha256:[a-zA-Z0-9_.{}-]*)?"
+_VARIABLE = re.compile(r"\$\{[^}]*\}")
+# With variables, which are filled in later: `shop/web:${ENVIRONMENT:-latest}`.
+_VERSION = r"(:(\$\{[^}]*\}|[a-zA-Z0-9_.{}-])*)?(@sha256:[a-zA-Z0-9_.{}-]*)?"
 
 
 def set_images(items: Iterable[Item], images: Iterable[ImageEntry], place: Place) -> None:
@@ -26,14 +28,9 @@ def set_images(items: Iterable[Item], images: Iterable[ImageEntry], place: Place
     for number, image in enumerate(images):
         pattern = re.compile(re.escape(image.name) + _VERSION)
         for item, path, holder in _named(items):
-            if pattern.fullmatch(holder[path[-1]]) and not (image.digest and _is_built(item)):
+            if pattern.fullmatch(holder[path[-1]]):
                 holder[path[-1]] = renamed(holder[path[-1]], image)
                 item.mark(path, Place(place.script, place.document, (*place.path, number)))
-
-
-def _is_built(item: Item) -> bool:
-    """Whether it says how to build the image: that has a tag, and its digest is what comes out."""
-    return item.id.kind == "Image" and bool((item.content.get("spec") or {}).get("build"))
 
 
 def _named(items: Iterable[Item]) -> Iterator[tuple[Item, tuple[str, ...], dict[str, str]]]:
@@ -59,7 +56,8 @@ def renamed(reference: str, image: ImageEntry) -> str:
 def split(reference: str) -> tuple[str, str, str]:
     """Name, tag and digest; what there is not is empty."""
     rest, _, digest = reference.partition("@")
-    name, colon, tag = rest.rpartition(":")
-    if not colon or "/" in tag:
+    colon = _VARIABLE.sub(lambda found: "v" * len(found[0]), rest).rfind(":")
+    name, tag = rest[: max(colon, 0)], rest[colon + 1 :]
+    if colon < 0 or "/" in tag:
         return rest, "", digest
     return name, tag, digest

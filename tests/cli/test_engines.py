@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -13,7 +15,7 @@ from docker import APIClient
 from docker.errors import NotFound
 
 from tests.agents.worlds.docker import IMAGE, need_image
-from tests.cli.story import Story
+from tests.cli.story import P2, Story
 from tests.engines import Forwarder, forwarder
 from tests.support import Controller, eventually, listed
 
@@ -175,3 +177,25 @@ class _Running:
 
     def close(self) -> None:
         self.controller.close()
+
+
+def test_everyday_commands_reach_the_engine_of_each_container(
+    story: Story, home: Path, engine: APIClient, prefix: str, nas: Forwarder
+) -> None:
+    there = f"{prefix}-there"
+    configure(home, nas=nas.host)
+    story.write("a.yaml", container(there, "nas").replace("sleep, '600'", "sh, -c, 'echo hello; exec sleep 600'"))
+    assert story.p2("apply").code == 0
+    eventually(lambda: story.p2("logs", f"container/{there}").out == "hello\n", "its lines are shown")
+    ran = subprocess.run([P2, "exec", f"container/{there}", "--", "echo", "hi"], capture_output=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, b"hi\n"), ran.stderr
+    started = engine.inspect_container(there)["State"]["StartedAt"]
+    assert story.p2("restart", f"container/{there}").code == 0
+    assert engine.inspect_container(there)["State"]["StartedAt"] > started
+    shown = json.loads(story.p2("top", f"container/{there}", "-o", "json").out)["resources"]
+    assert [each["name"] for each in shown] == [there]
+    nas.stop()
+    for command in (["logs"], ["restart"]):
+        refused = story.p2(*command, f"container/{there}")
+        assert refused.code == 1
+        assert f"cannot reach the Docker engine at {nas.host}" in refused.err

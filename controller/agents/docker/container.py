@@ -11,23 +11,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from threading import Event as Flag
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from controller.agents.docker import paths
 from controller.agents.docker.adjustment import CONTENTS, TAG, adjust, can_stay, field_of
 from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine, engine_health, writable
 from controller.agents.docker.contents import Contents, catch_up, told_of, watched
 from controller.agents.docker.events import attributes, hints
-from controller.agents.docker.execution import execute
 from controller.agents.docker.failures import TASK_LEFT_BEHIND, explained, failure, tolerated
 from controller.agents.docker.health import health_of
 from controller.agents.docker.images import Images
 from controller.agents.docker.last_words import last_words
-from controller.agents.docker.logs import Reading, absent
 from controller.agents.docker.lookup import Found, Sight, look, names_of_companions
 from controller.agents.docker.making import make, restart, start
 from controller.agents.docker.marks import mark_in, marked_by, owned_in, temporary
-from controller.agents.docker.measuring import Measuring
 from controller.agents.docker.proving import Times
 from controller.agents.docker.refused import Refused
 from controller.agents.docker.replacement import Replacement, clear
@@ -39,12 +36,8 @@ from controller.engine.agent import (
     HEALTHY,
     AgentHealth,
     Context,
-    Described,
     Done,
-    Execution,
     Failure,
-    LogLine,
-    LogQuery,
     Owned,
     Relist,
     Retry,
@@ -54,16 +47,18 @@ from controller.engine.agent import (
     SingleAgent,
     Stalled,
     Step,
-    Streams,
-    Usage,
 )
 from controller.engine.diff import changed_fields, plain, within
 from resources.docker.names import NEW_SUFFIX, OLD_SUFFIX
-from resources.docker.parts import Attachment, OnChange, PullPolicy, State, Strategy
+from resources.docker.parts import Attachment, OnChange, Outdated, PullPolicy, State, Strategy
 from resources.kinds.container import Container, ContainerObserved
 from resources.meta import Claim, Key, Resource
 from resources.notation import canonical_image
 from resources.plan import Action, Change, Disruption, Plan, Why
+
+if TYPE_CHECKING:
+    from controller.agents.docker.measuring import Measuring
+    from controller.engine.by_hand import Described, Execution, LogLine, LogQuery, Streams, Usage
 
 LONG_STOP = 30  # seconds of grace from which on a stop counts as long work
 
@@ -97,8 +92,8 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         self._updates = Updates(Refused(setup.home))
         self._contents = Contents(setup.home)
         self._known = Known()
+        self._measuring: Measuring | None = None
         self._restarts = Restarts(time.monotonic)
-        self._measuring = Measuring(client)
 
     def observe(self, resources: Sequence[Container], ctx: Context) -> Mapping[Key, Seen[ContainerObserved] | Failure]:
         with explained("look at the containers"):
@@ -191,7 +186,7 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
             if refused.reason != TASK_LEFT_BEHIND:
                 raise
             return self.replace(step, ctx)  # the engine will never start this one
-        contents = step.seen.value.contents if step.seen.value else {}
+        contents = _concerned_contents(step)
         started = catch_up(self._writable, container, live, contents) if "state" not in fields else True
         if contents:
             self._contents.note(step.key, live["Id"], present, started=started)
@@ -202,8 +197,8 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         reference = container.spec.image
         found, named = self._look_at_both(container)
         old = self._same(found, step)
-        edited = step.last is None or step.last.spec != container.spec
-        former = self._updates.follow(self._writable, reference, old, named, anew=edited or step.plan.updates)
+        anew = step.plan.updates or _is_edited(step)
+        former = self._updates.follow(self._writable, reference, old, named, anew=anew)
         present = self._contents.present(container, ctx)
         replacement = Replacement(
             self._writable,
@@ -310,9 +305,13 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         return engine_health(self._engine)
 
     def logs(self, resource: Container, query: LogQuery, stop: Flag) -> Iterator[LogLine]:
+        from controller.agents.docker.logs import Reading
+
         return Reading(self._engine, resource, lambda: self._look_again(resource).live, query, stop).lines()
 
     def execute(self, resource: Container, execution: Execution, streams: Streams) -> int:
+        from controller.agents.docker.execution import execute
+
         return execute(self._writable, resource.container_name, self._there(resource), execution, streams)
 
     def restart(self, resource: Container, ctx: Context) -> Done:
@@ -321,6 +320,9 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         return Done(live["Id"])
 
     def measure(self) -> Sequence[Usage]:
+        from controller.agents.docker.measuring import Measuring
+
+        self._measuring = self._measuring or Measuring(self._engine)
         with explained("measure the containers"):
             return self._measuring.usages()
 
@@ -328,7 +330,7 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         """The container, live. Raises Stalled where there is none."""
         live = self._look_again(resource).live
         if live is None:
-            raise absent(resource)
+            raise Stalled("Absent", f"there is no container {resource.container_name} yet")
         return live
 
     @property
@@ -355,6 +357,21 @@ def _image_of(resource: Resource) -> str:
 def _desired(step: ContainerStep) -> Container:
     assert step.desired is not None
     return step.desired
+
+
+def _is_edited(step: ContainerStep) -> bool:
+    """Whether its own fields say something else than those applied last; not what all kinds have in common."""
+    if step.last is None or step.desired is None:
+        return True
+    written = any(change.why is not Why.DRIFTED and field_of(change) != CONTENTS for change in step.plan.changes)
+    return written and step.last.spec != step.desired.spec
+
+
+def _concerned_contents(step: ContainerStep) -> Mapping[str, Outdated]:
+    """Those that the plan names: some may be ignored."""
+    found = step.seen.value.contents if step.seen.value else {}
+    named = {change.path for change in step.plan.changes}
+    return {target: each for target, each in found.items() if f"{CONTENTS}.{target}" in named}
 
 
 def _networks(step: ContainerStep) -> Sequence[Attachment]:

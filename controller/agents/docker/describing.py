@@ -20,7 +20,8 @@ from controller.agents.docker.failures import explained
 from controller.agents.docker.images import Supplied, platform_of
 from controller.agents.docker.marks import mark_in
 from controller.agents.docker.translation import IMAGE_ID, observed_container
-from controller.engine.agent import Described, Stalled
+from controller.engine.agent import Stalled
+from controller.engine.by_hand import Described
 from controller.engine.diff import changed_fields
 from resources.kinds.container import Container
 from resources.labels import label_of

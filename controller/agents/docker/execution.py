@@ -13,7 +13,8 @@ from typing import Any
 from controller.agents.docker.client import EngineError, Json, WritableEngine
 from controller.agents.docker.failures import explained
 from controller.agents.docker.frames import frames
-from controller.engine.agent import Execution, Stalled, Streams
+from controller.engine.agent import Stalled
+from controller.engine.by_hand import Execution, Streams
 
 _CHUNK = 32_768
 _GLANCE = 0.25  # seconds between looks at the size of the terminal

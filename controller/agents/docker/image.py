@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from threading import Event as Flag
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from controller.agents.docker import paths
 from controller.agents.docker.brought import Shelf
@@ -21,7 +21,6 @@ from controller.agents.docker.failures import explained, failure, tolerated
 from controller.agents.docker.former import Former, surplus, users
 from controller.agents.docker.image_difference import Known, observed_image, plan_image
 from controller.agents.docker.newest import SOON, Outlook
-from controller.agents.docker.pinning import pin, unpin
 from controller.agents.docker.recipe import Dockerfile, dockerfile_of, recipe
 from controller.agents.docker.refused import Refused
 from controller.agents.docker.stock import stock
@@ -31,7 +30,6 @@ from controller.engine.agent import (
     Done,
     Failure,
     Health,
-    Pinned,
     Relist,
     Scope,
     Seen,
@@ -41,10 +39,14 @@ from controller.engine.agent import (
     Stocked,
 )
 from controller.trees import Trees
+from resources.conditions import Reason
 from resources.kinds.image import Image, ImageObserved
 from resources.meta import Claim, Key, Resource
 from resources.notation import canonical_image
 from resources.plan import Action, Plan
+
+if TYPE_CHECKING:
+    from controller.engine.by_hand import Pinned
 
 ImageStep = Step[Image, ImageObserved]
 
@@ -107,6 +109,8 @@ class ImageAgent(SingleAgent[Image, ImageObserved]):
         known = Known(shelf, refused, self._outlook.known(spec), parts, len(mine.surplus))
         value = observed_image(resource, live, found, known)
         health = Health(message=value.message, again=SOON if self._outlook.pending(spec) else None)
+        if value.refused and spec.build:  # what is declared is not what is used
+            health = Health(False, Reason.ROLLED_BACK, value.message, stalled=True)
         return Seen(value, f"{spec.image}@{value.digest}", health=health)
 
     def diff(self, desired: Image, last: Image | None, observed: ImageObserved | None) -> Plan:
@@ -214,9 +218,13 @@ class ImageAgent(SingleAgent[Image, ImageObserved]):
             return stock(self._engine, self._shelf, self._outlook, resources)
 
     def pin(self, resource: Resource, reference: str, ctx: Context, *, bring: bool) -> Pinned | None:
+        from controller.agents.docker.pinning import pin
+
         return pin(self._engine, resource.key, reference, ctx, bring=bring)
 
     def unpin(self, resource: Resource, name: str, kept: Collection[str]) -> None:
+        from controller.agents.docker.pinning import unpin
+
         unpin(self._engine, name, kept)
 
     def health(self, ctx: Context) -> AgentHealth:

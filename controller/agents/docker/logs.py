@@ -13,7 +13,8 @@ from threading import Event as Flag
 from controller.agents.docker import paths
 from controller.agents.docker.client import Engine, EngineError, Json
 from controller.agents.docker.frames import frames
-from controller.engine.agent import LogLine, LogQuery, Retry, Stalled
+from controller.engine.agent import Retry, Stalled
+from controller.engine.by_hand import LogLine, LogQuery
 from resources.conditions import Reason
 from resources.docker.parts import State
 from resources.kinds.container import Container

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from controller.agents.docker import cgroups, paths
 from controller.agents.docker.client import Engine, EngineError, Json
 from controller.agents.docker.marks import mark_in
-from controller.engine.agent import Usage
+from controller.engine.by_hand import Usage
 
 AT_ONCE = 64  # containers that the engine is asked about side by side
 

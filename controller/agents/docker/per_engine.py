@@ -18,7 +18,6 @@ from controller.engine.agent import (
     Context,
     Failure,
     Lists,
-    Measures,
     Outcome,
     Owned,
     Relist,
@@ -30,7 +29,6 @@ from controller.engine.agent import (
     Stalled,
     Step,
     Tidies,
-    Usage,
     Watches,
 )
 from resources.docker.engines import engine_of, on_engine
@@ -39,6 +37,7 @@ from resources.plan import Plan
 
 if TYPE_CHECKING:
     from controller.agents.docker.moves import Move
+    from controller.engine.by_hand import Measures, Usage
 
 OneEngine = Agent[Any, Any]
 
@@ -182,6 +181,10 @@ class PerEngine(Agent[Any, Any]):
 
     def _measure(self) -> Sequence[Usage]:
         """Of all engines that answer; the agent's own must."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        from controller.engine.by_hand import Measures
+
         agents = [(name, agent) for name, agent in self._all() if isinstance(agent, Measures)]
 
         def measured(name: str, agent: Measures) -> Sequence[Usage]:
@@ -191,8 +194,6 @@ class PerEngine(Agent[Any, Any]):
                 if not name:
                     raise
                 return ()
-
-        from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(len(agents), "engine-measure") as pool:
             return [usage for part in pool.map(measured, *zip(*agents, strict=True)) for usage in part]

@@ -12,7 +12,8 @@ from controller.agents.docker import paths
 from controller.agents.docker.client import Engine, EngineError, Json, writable
 from controller.agents.docker.failures import explained
 from controller.agents.docker.pulling import absent, pull
-from controller.engine.agent import Context, Pinned
+from controller.engine.agent import Context
+from controller.engine.by_hand import Pinned
 from resources.meta import Key
 from resources.notation import canonical_image
 

@@ -27,7 +27,7 @@ from controller.surfaces.cli.words import place
 Value = TypeVar("Value")
 
 if TYPE_CHECKING:
-    from controller.engine.agent import Pinned
+    from controller.engine.by_hand import Pinned
     from controller.engine.history import Ending
     from controller.engine.requests import Cause
     from controller.surfaces.cli.progress import Progress

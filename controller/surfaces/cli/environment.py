@@ -12,7 +12,7 @@ from controller.surfaces.cli.command import Refused
 from controller.surfaces.cli.words import place
 
 if TYPE_CHECKING:
-    from controller.engine.agent import Pinned
+    from controller.engine.by_hand import Pinned
 
 _OVERLAYS, _TESTS = "overlays", "tests"
 

@@ -17,7 +17,7 @@ from controller.surfaces.cli.keys import complete_keys
 from controller.surfaces.cli.parameters import SourceOption
 
 if TYPE_CHECKING:
-    from controller.engine.agent import Streams
+    from controller.engine.by_hand import Streams
     from controller.surfaces.cli.aims import Aim
     from controller.wiring.workspace import Workspace
 
@@ -48,7 +48,8 @@ class Exec(Command):
     path: SourceOption = Path("state")
 
     def run(self, app: App) -> int:
-        from controller.engine.agent import Executes, Execution, Retry, Stalled
+        from controller.engine.agent import Retry, Stalled
+        from controller.engine.by_hand import Executes, Execution
         from controller.surfaces.cli.aims import aimed
 
         if not self.command:
@@ -105,7 +106,7 @@ def _able(workspace: Workspace, aim: Aim) -> Any:
 @contextmanager
 def _streams(terminal: bool, *, reads: bool) -> Iterator[Streams]:
     """The process's own. A terminal passes on every key as it is typed, Ctrl-C among them."""
-    from controller.engine.agent import Streams
+    from controller.engine.by_hand import Streams
 
     descriptor = sys.stdin.fileno() if reads else None
     size = _size if terminal and sys.stdout.isatty() else None

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 def docker_resources(app: App, asked: Import) -> Iterable[Resource]:
     """The containers, and the networks and volumes that they use. Raises Refused."""
-    from controller.engine.agent import Describes, Retry, Stalled
+    from controller.engine.agent import Retry, Stalled
+    from controller.engine.by_hand import Describes
     from controller.wiring.agents import by_hand
 
     with app.kept(read_only=True) as kept:

@@ -21,7 +21,8 @@ from controller.surfaces.cli.keys import complete_keys
 from controller.surfaces.cli.parameters import SourceOption
 
 if TYPE_CHECKING:
-    from controller.engine.agent import Failure, LogLine, LogQuery
+    from controller.engine.agent import Failure
+    from controller.engine.by_hand import LogLine, LogQuery
     from controller.surfaces.cli.aims import Aim
     from resources.meta import Key
 
@@ -65,7 +66,7 @@ class Logs(Command):
     path: SourceOption = Path("state")
 
     def run(self, app: App) -> Exit:
-        from controller.engine.agent import LogQuery, Logs
+        from controller.engine.by_hand import LogQuery, Logs
         from controller.surfaces.cli.aims import aimed
         from controller.surfaces.cli.audit import beginning
 

@@ -51,7 +51,7 @@ class Restart(Command):
     path: SourceOption = Path("state")
 
     def run(self, app: App) -> Exit:
-        from controller.engine.agent import Restarts
+        from controller.engine.by_hand import Restarts
         from controller.surfaces.cli.aims import aimed
         from controller.surfaces.cli.braking import refuse_braked
 

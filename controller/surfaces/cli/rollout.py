@@ -11,7 +11,7 @@ from controller.surfaces.cli.command import Refused
 from controller.surfaces.cli.environment import images_in, set_version
 
 if TYPE_CHECKING:
-    from controller.engine.agent import Pinned, Pins
+    from controller.engine.by_hand import Pinned, Pins
     from controller.engine.index import Entry
     from controller.wiring.workspace import Workspace
     from resources.meta import Key, Resource
@@ -110,7 +110,7 @@ def unpin(workspace: Workspace, images: Iterable[Wanted], pins: Mapping[str, Pin
 
 
 def _agent(workspace: Workspace) -> Pins:
-    from controller.engine.agent import Pins
+    from controller.engine.by_hand import Pins
 
     agent = workspace.parts.agent_of(IMAGE)
     assert isinstance(agent, Pins)

@@ -47,7 +47,8 @@ def tell_logs_of_failed(app: App, workspace: Workspace, summary: Summary, lines:
 
 def tell_logs(app: App, workspace: Workspace, resources: Iterable[Resource], lines: int = LINES) -> None:
     """The end of the log of these, as far as they have one."""
-    from controller.engine.agent import LogQuery, Logs, Retry, Stalled
+    from controller.engine.agent import Retry, Stalled
+    from controller.engine.by_hand import LogQuery, Logs
 
     paint = app.console.paint_err
     for resource in resources:

@@ -15,7 +15,7 @@ from controller.surfaces.cli.keys import complete_keys
 from controller.surfaces.cli.parameters import SourceOption, duration
 
 if TYPE_CHECKING:
-    from controller.engine.agent import Measures, Usage
+    from controller.engine.by_hand import Measures, Usage
     from controller.surfaces.cli.machine import Machine
     from controller.surfaces.cli.top_view import Using
     from controller.wiring.workspace import Workspace
@@ -105,7 +105,7 @@ def _looks(
 
 def _agents(workspace: Workspace) -> list[Measures]:
     """All that can measure; what they measure is there whether or not it is declared."""
-    from controller.engine.agent import Measures
+    from controller.engine.by_hand import Measures
     from resources import kinds
 
     found: list[Any] = [workspace.parts.agent_of(kind) for kind in kinds.names()]
@@ -125,7 +125,7 @@ def _measured(agents: Sequence[Measures]) -> dict[str, Usage]:
 def _wanted(workspace: Workspace, what: Sequence[str]) -> frozenset[Key] | None:
     if not what:
         return None
-    from controller.engine.agent import Measures
+    from controller.engine.by_hand import Measures
     from controller.surfaces.cli.aims import aimed
 
     return frozenset(aim.key for aim in aimed(workspace, what, Measures, "measure"))

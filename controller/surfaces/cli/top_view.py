@@ -12,7 +12,7 @@ from controller.surfaces.cli.table import Cell, Table
 from controller.surfaces.cli.words import moment
 
 if TYPE_CHECKING:
-    from controller.engine.agent import Usage
+    from controller.engine.by_hand import Usage
     from controller.surfaces.cli.machine import Machine
     from resources.meta import Key
 

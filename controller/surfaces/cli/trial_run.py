@@ -19,7 +19,7 @@ from controller.surfaces.cli.environment import Environment, with_images
 from controller.surfaces.cli.words import place
 
 if TYPE_CHECKING:
-    from controller.engine.agent import Pinned
+    from controller.engine.by_hand import Pinned
     from controller.wiring.outcome import Summary
 
 _LINES = 200  # of the log of a test that has failed

@@ -12,7 +12,8 @@ from controller.agents.docker.client import connect
 from controller.agents.docker.describing import looks_secret
 from controller.agents.docker.network import NetworkAgent
 from controller.agents.docker.volume import VolumeAgent
-from controller.engine.agent import Described, Describes, Done, Stalled
+from controller.engine.agent import Done, Stalled
+from controller.engine.by_hand import Described, Describes
 from resources.kinds.container import Container
 from resources.kinds.network import Network
 from resources.kinds.volume import Volume

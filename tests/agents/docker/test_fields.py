@@ -120,7 +120,7 @@ ELSEWHERE = {
     *("image", "state", "containerName", "networks", "secretEnv", "envFile", "memorySwap", "platform"),
     *("annotations", "storageOpt", "cpuRtPeriod", "cpuRtRuntime", "files"),
 }
-NOT_IN_THE_WORLD = {"pullPolicy", "minReadySeconds", "readyTimeout", "rollback"}
+NOT_IN_THE_WORLD = {"pullPolicy", "minReadySeconds", "readyTimeout", "rollback", "strategy"}
 
 BASE: dict[str, Any] = {"image": IMAGE, "pullPolicy": "never", "state": "stopped"}
 
@@ -128,7 +128,7 @@ BASE: dict[str, Any] = {"image": IMAGE, "pullPolicy": "never", "state": "stopped
 # Fields of parts, likewise.
 PARTS_ELSEWHERE = {
     Healthcheck: {"startInterval", "disable"},
-    Mount: {"subpath", "external"},
+    Mount: {"subpath", "external", "onChange", "signal"},
     BlkioConfig: {"weight", "weightDevice"},  # few kernels have them
 }
 
