@@ -2,6 +2,7 @@
 
     sources/files.py          sees that a file changed, and reads it
     sources/overlay.py        the same of a directory with a kustomization, by resources/kustomize/
+    trees.py                  directories that are desired state as a whole (contexts of builds): walked, and told apart
     resources/load.py         text -> resources, or problems with file, line, column and field
     engine/index.py           what is desired now; what this revision added, changed and removed
     engine/prune.py           which removals may go ahead, and which are held back

@@ -178,7 +178,7 @@ class Context:
     secrets: Secrets
     progress: Callable[[Key, float | None, str], None] = lambda key, fraction, message: None
     cancelled: Flag = field(default_factory=Flag)
-    # Whether what is being changed is wanted otherwise by now: who only waits for something may as well stop.
+    # Whether what is being changed is wanted otherwise by now, or all is to end: who only waits for something may as well stop.
     overtaken: Callable[[Key], bool] = lambda key: False
     deadline: float | None = None  # of the injected monotonic clock
     read_from: Callable[[str], str] = lambda path: (

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from threading import Event as Flag
 from threading import Thread
@@ -135,7 +136,8 @@ class Lane:
         try:
             for each in chunk:
                 self._desk.starting(each)
-            after = self._reconciler.carry_out(chunk, self._context)
+            waits_no_more = replace(self._context, overtaken=lambda key: self._stopped.is_set())
+            after = self._reconciler.carry_out(chunk, waits_no_more)
             seconds = self._clock.monotonic() - begun
             for each in after:
                 if each.verdict not in (Verdict.AGAIN, Verdict.BLOCKED):

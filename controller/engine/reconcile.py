@@ -420,7 +420,8 @@ class Reconciler:
         self._chronicle.starting(passes)
         self._ledger.intend(passes)
         subjects = {each.key: subject_of(each) for each in passes}
-        ctx = replace(ctx, overtaken=lambda key: self._overtaken(subjects[key]))
+        stopping = ctx.overtaken
+        ctx = replace(ctx, overtaken=lambda key: stopping(key) or self._overtaken(subjects[key]))
         outcomes = apply(agent, [each.step for each in passes if each.step], ctx)
         self._ledger.confirm(passes, outcomes)
         again = [each for each in passes if isinstance(outcomes[each.key], Done) and subject_of(each).entry]

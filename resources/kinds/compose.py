@@ -76,6 +76,11 @@ class ComposeSpec(EngineSpec):
     scale: Annotated[dict[str, Annotated[int, Field(ge=0, le=1000)]], Field(max_length=MANY)] | None = Field(
         default=None, description="How many containers a service has, in place of what the files say: {worker: 3}."
     )
+    completed: Annotated[tuple[ServiceName, ...], Field(max_length=MANY)] | None = Field(
+        default=None,
+        description="Services that do their work and end: each runs once, is Ready when it has ended with exit code 0, and runs "
+        "again when it is edited. Those that others wait for to complete are so anyway.",
+    )
     compatibility: bool = Field(
         default=False,
         description="Name containers and built images with underscores (shop_web_1), as version 1 of Docker Compose and "
@@ -130,6 +135,7 @@ class Compose(Resource):
             read=read,
             namespace=self.metadata.namespace,
             scale=spec.scale,
+            completed=spec.completed or (),
             underscores=spec.compatibility,
             common=inherited(spec),
         )

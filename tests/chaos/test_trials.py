@@ -45,10 +45,11 @@ def proven(story: Story, yard: Yard, controller: Controller, *shorts: str, **spe
 
 
 def all_good(count: int) -> bool:
-    """Whether what was applied last counts as good, of all that is owned."""
+    """Whether what was applied last counts as good, of all containers that are owned."""
     with open_stores(Home(Path(os.environ["PEGASUS2_HOME"]), None, read_only=True)) as stores:
         inventory = stores.inventory
         records = [record for source in inventory.sources() for record in inventory.records(source).values()]
+    records = [record for record in records if record.key.kind == "Container"]
     return len(records) == count and all(record.good_digest == record.digest for record in records)
 
 

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event as Flag
+from types import SimpleNamespace
 from typing import Any, Self
 
 from controller.store.stores import open_stores
@@ -82,6 +83,11 @@ class SmallWorkspace:
 
     def elsewhere(self) -> list[tuple[Key, str]]:
         return []
+
+    @property
+    def parts(self) -> Any:
+        """Nothing in it stands for others."""
+        return SimpleNamespace(index=SimpleNamespace(with_children=frozenset))
 
     def declared(self) -> Mapping[Key, Any]:
         return {}

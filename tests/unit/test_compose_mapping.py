@@ -111,6 +111,8 @@ def test_what_is_written_in_several_ways_is_one_thing(service: dict[str, Any], w
         ({"a": {"scale": 2, "ports": ["80:80"]}}, {}, "services.a.ports[0]: cannot publish port 80 for 2 containers: "),
         ({"a": {"models": {"llm": None}}}, {}, "models: cannot keep "),
         ({"a": {}}, {"scale": {"b": 2}}, "services: cannot scale b: there is no such service; known here: a"),
+        ({"a": {}}, {"completed": ["b"]}, "services: cannot let b complete: there is no such service; known here: a"),
+        ({"a": {"restart": "always"}}, {"completed": ["a"]}, "services.a: cannot complete with restart: always"),
         ({"a": {"cpu_count": 2}}, {}, "services.a.cpu_count: cannot keep cpu_count: only engines on Windows have it"),
         ({"a": {"volumes": [{"type": "npipe", "source": "x", "target": "/x"}]}}, {}, "a thing of type npipe"),
         ({"a": {"image": "Web:1"}}, {}, 'services.a.image: cannot read the image "Web:1"'),
@@ -175,6 +177,12 @@ def test_version_1_names_with_underscores() -> None:
     assert found["Image/p-a"]["image"] == "p_a"
 
 
+def test_a_service_can_be_said_to_complete() -> None:
+    project = {"name": "p", "services": {"a": {"image": "a"}, "b": {"image": "b"}}}
+    found = specs(mapped(project, completed=["a"]))
+    assert [name for name, spec in found.items() if spec.get("state") == "completed"] == ["Container/p-a-1"]
+
+
 def test_common_fields_hold_for_all_and_are_added_to_their_own() -> None:
     project = {"name": "p", "services": {"a": {"image": "a", "depends_on": ["b"]}, "b": {"image": "b"}}}
     common = {"adopt": True, "dependsOn": ("Container/x",), "ignore": ("memory",)}
@@ -195,3 +203,14 @@ def test_what_the_environment_holds_is_no_part_of_a_spec_and_no_label() -> None:
     assert spec["files"] == {"/run/secrets/key": {"secret": {"env": "KEY"}}}
     again = specs(mapped({**project, "services": {"a": {**project["services"]["a"], "environment": {"P": "other"}}}}))
     assert again["Container/p-a-1"]["labels"] == spec["labels"]
+
+
+def test_an_env_file_that_is_not_there_is_told_of_once_where_it_stands() -> None:
+    service = {"image": "a", "env_file": "missing.env", "scale": 2}
+    found = mapped({"name": "p", "services": {"a": service}})
+    assert found.problems == ()
+    assert [str(warning) for warning in found.warnings] == [
+        "/srv/p/compose.yaml:5:15: services.a.env_file[0]: "
+        "/srv/p/missing.env is not there, and the container is not made without it"
+    ]
+    assert specs(found)["Container/p-a-1"]["envFile"] == ["/srv/p/missing.env"]

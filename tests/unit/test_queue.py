@@ -70,6 +70,25 @@ def test_a_full_lane_does_not_hold_up_another() -> None:
     assert taken(queue, lane="y") == [C]
 
 
+def test_a_key_that_waits_in_one_lane_moves_to_another_with_what_it_waited_for() -> None:
+    queue = Queue(Ticker())
+    queue.add("x", A, Priority.EDIT)
+    queue.add("y", A, Priority.RESYNC, after=60.0)
+    assert taken(queue) == []
+    assert queue.take("y", 10, timeout=0) == [(A, Priority.EDIT)]
+
+
+def test_a_key_that_is_worked_in_one_lane_is_not_handed_out_in_another() -> None:
+    queue = Queue(Ticker())
+    queue.add("x", A, Priority.EDIT)
+    assert taken(queue) == [A]
+    queue.add("y", A, Priority.EDIT)
+    assert taken(queue, lane="y") == []
+    queue.done("x", A)
+    queue.add("y", A, Priority.RESYNC)
+    assert (taken(queue), taken(queue, lane="y")) == ([], [A])
+
+
 def test_backoff_doubles_to_its_limit_with_jitter_and_is_forgotten_on_reset() -> None:
     queue = Queue(Ticker(), chance=lambda: 1.0)
     delays = [queue.back_off(A) for _ in range(12)]

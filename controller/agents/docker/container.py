@@ -50,7 +50,7 @@ from controller.engine.agent import (
 )
 from controller.engine.diff import changed_fields, plain, within
 from resources.docker.names import NEW_SUFFIX, OLD_SUFFIX
-from resources.docker.parts import Attachment, OnChange, PullPolicy, State, Strategy
+from resources.docker.parts import Attachment, OnChange, Outdated, PullPolicy, State, Strategy
 from resources.kinds.container import Container, ContainerObserved
 from resources.meta import Claim, Key, Resource
 from resources.notation import canonical_image
@@ -186,7 +186,7 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
             if refused.reason != TASK_LEFT_BEHIND:
                 raise
             return self.replace(step, ctx)  # the engine will never start this one
-        contents = step.seen.value.contents if step.seen.value else {}
+        contents = _concerned_contents(step)
         started = catch_up(self._writable, container, live, contents) if "state" not in fields else True
         if contents:
             self._contents.note(step.key, live["Id"], present, started=started)
@@ -197,8 +197,8 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         reference = container.spec.image
         found, named = self._look_at_both(container)
         old = self._same(found, step)
-        edited = step.last is None or step.last.spec != container.spec
-        former = self._updates.follow(self._writable, reference, old, named, anew=edited or step.plan.updates)
+        anew = step.plan.updates or _is_edited(step)
+        former = self._updates.follow(self._writable, reference, old, named, anew=anew)
         present = self._contents.present(container, ctx)
         replacement = Replacement(
             self._writable,
@@ -357,6 +357,21 @@ def _image_of(resource: Resource) -> str:
 def _desired(step: ContainerStep) -> Container:
     assert step.desired is not None
     return step.desired
+
+
+def _is_edited(step: ContainerStep) -> bool:
+    """Whether its own fields say something else than those applied last; not what all kinds have in common."""
+    if step.last is None or step.desired is None:
+        return True
+    written = any(change.why is not Why.DRIFTED and field_of(change) != CONTENTS for change in step.plan.changes)
+    return written and step.last.spec != step.desired.spec
+
+
+def _concerned_contents(step: ContainerStep) -> Mapping[str, Outdated]:
+    """Those that the plan names: some may be ignored."""
+    found = step.seen.value.contents if step.seen.value else {}
+    named = {change.path for change in step.plan.changes}
+    return {target: each for target, each in found.items() if f"{CONTENTS}.{target}" in named}
 
 
 def _networks(step: ContainerStep) -> Sequence[Attachment]:

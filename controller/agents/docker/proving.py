@@ -44,7 +44,8 @@ def prove(engine: Engine, container: Container, identity: str, ctx: Context, tim
         if ctx.cancelled.wait(min(health.again or GLANCE, GLANCE)):
             raise Retry("Cancelled", f"cannot go on waiting for the new container {name}: cancelled")
         if ctx.overtaken(container.key):
-            raise Retry("Overtaken", f"cannot go on waiting for the new container {name}: it was edited", after=0)
+            why = "it was edited, or Pegasus2 is being stopped"
+            raise Retry("Overtaken", f"cannot go on waiting for the new container {name}: {why}", after=0)
         if health.stalled or times.monotonic() >= give_up:
             what = "did not become Ready" if health.stalled else f"was not Ready within {duration_text(within)}"
             trouble = f"{health.reason}: {health.message}{last_words(engine, live)}"

@@ -28,6 +28,7 @@ def env_files(scene: Scene, service: Json, path: Path) -> list[str]:
             ours = variables_in(scene.read(FilePath(file["path"])).decode("utf-8-sig", errors="replace"))
         except OSError:
             if file.get("required", True):
+                scene.notes.warn(where, f"{file['path']} is not there, and the container is not made without it")
                 found.append(file["path"])
             continue
         except Unreadable as error:

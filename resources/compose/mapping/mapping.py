@@ -7,7 +7,7 @@ and gathered in `notes.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -46,16 +46,20 @@ def resources_of(
     read: Read,
     namespace: str = DEFAULT_NAMESPACE,
     scale: Mapping[str, int] | None = None,
+    completed: Collection[str] = (),
     underscores: bool = False,
     common: Mapping[str, Any] | None = None,
 ) -> Mapped:
     """All that the project's services need, and they themselves.
 
-    `scale`: how many containers a service has, in place of what the files say. `underscores`: containers and images are called
-    as version 1 of Docker Compose calls them. `common`: fields that every spec gets; dependsOn and ignore are added to its own.
+    `scale`: how many containers a service has, in place of what the files say. `completed`: services that do their work and
+    end. `underscores`: containers and images are called as version 1 of Docker Compose calls them. `common`: fields that every
+    spec gets; dependsOn and ignore are added to its own.
     """
     notes = Notes(project)
-    scene = Scene(project, Names(project.name, underscores=underscores), notes, read, scale or {}, namespace)
+    scene = Scene(
+        project, Names(project.name, underscores=underscores), notes, read, scale or {}, frozenset(completed), namespace
+    )
     note_fields(project, notes, scene.implied)
     _unknown_services(scene)
     maker = _Maker(scene, common or {})
@@ -65,7 +69,7 @@ def resources_of(
         for each in part
         if (resource := maker.make(*each))
     )
-    return Mapped(tuple(found), tuple(notes.problems), (*project.warnings, *notes.warnings))
+    return Mapped(tuple(found), notes.problems, (*project.warnings, *notes.warnings))
 
 
 # Kind, name, spec, and where the spec comes from.
@@ -155,10 +159,12 @@ def _texts(values: Mapping[str, Any] | None) -> dict[str, str] | None:
 
 
 def _unknown_services(scene: Scene) -> None:
-    """A scale of a service that is not there would be a typing error without a consequence."""
+    """What is said of a service that is not there would be a typing error without a consequence."""
+    known = ", ".join(sorted(scene.project.services))
     for name in sorted(set(scene.scale) - set(scene.project.services)):
-        known = ", ".join(sorted(scene.project.services))
         scene.notes.refuse(("services",), f"cannot scale {name}: there is no such service; known here: {known}")
+    for name in sorted(scene.completed - set(scene.project.services)):
+        scene.notes.refuse(("services",), f"cannot let {name} complete: there is no such service; known here: {known}")
 
 
 class _Maker:

@@ -16,18 +16,26 @@ Path = tuple[str | int, ...]
 
 
 class Notes:
-    """Problems and warnings of one project."""
+    """Problems and warnings of one project, each once: it may be the same with every instance of a service."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self.problems: list[Problem] = []
-        self.warnings: list[Problem] = []
+        self._problems: dict[Problem, None] = {}
+        self._warnings: dict[Problem, None] = {}
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return tuple(self._problems)
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        return tuple(self._warnings)
 
     def refuse(self, path: Path, message: str) -> None:
-        self.problems.append(self._noted(path, message))
+        self._problems.setdefault(self._noted(path, message))
 
     def warn(self, path: Path, message: str) -> None:
-        self.warnings.append(self._noted(path, message))
+        self._warnings.setdefault(self._noted(path, message))
 
     def _noted(self, path: Path, message: str) -> Problem:
         file, line, column = self._project.where(path)

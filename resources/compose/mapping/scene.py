@@ -36,6 +36,7 @@ class Scene:
     notes: Notes
     read: Read
     scale: Mapping[str, int]
+    completed: frozenset[str]
     namespace: str
 
     @property

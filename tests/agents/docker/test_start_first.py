@@ -65,7 +65,7 @@ def test_new_container_that_is_ill_goes_and_the_old_one_has_served_all_along(
 def test_new_program_that_exits_is_given_up_at_once_with_its_last_words(world: RealContainers, keeper: Keeper) -> None:
     keeper.make(old := world.resource("one", **OLD))
     identity = world.identity(old)
-    says = "for n in 1 2 3 4 5 6; do echo line $n; done; echo 'no such table; giving up' >&2; exit 3"
+    says = "for n in 1 2 3 4 5 6; do echo line $n; done; echo 'no such table; giving up'; exit 3"
     broken = world.resource("one", **{**NEW, "restart": "no", "command": ["sh", "-c", says]})
     failure = keeper.apply(keeper.steps(broken))[broken.key]
     assert isinstance(failure, Stalled)
