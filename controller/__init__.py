@@ -14,6 +14,7 @@
     engine/ledger.py, witness.py  intent before a change; confirmation, and the audit's entry, after it
     engine/trying.py          an edit that does not become Ready is given up for what was good before
     engine/chronicle.py       writes down each applied revision: what was done, why, for whom, and how it came out
+    engine/by_hand.py         what people ask agents for beside the loop: logs, programs, restarts, figures
     store/                    what we keep: inventory, status, events, history, audit, brakes
 
 On Kubernetes an edit comes in by another door, and goes the same way from `engine/index.py` on:

@@ -69,7 +69,7 @@ def test_who_restarted_what_is_told_by_event_and_audit(applied: Story, yard: Yar
 
 
 def test_it_waits_until_the_container_is_ready(story: Story, yard: Yard) -> None:
-    story.write("web.yaml", yard.container("web", minReadySeconds=1))
+    story.write("web.yaml", yard.container("web", minReadySeconds=5))
     assert story.p2("apply").code == 0
     quick = story.p2("restart", yard.key("web"), "--timeout", "0.1")
     assert quick.code == 1

@@ -16,7 +16,7 @@ from controller.surfaces.cli.environment import (
     environment_of,
     refuse_uncommitted,
 )
-from controller.surfaces.cli.parameters import Timeout
+from controller.surfaces.cli.parameters import Timeout, duration
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,10 @@ class Deploy(Command):
     message: Annotated[str, Option("-m", "--message", metavar="TEXT", help="First line of the commit.")] = ""
     yes: Annotated[bool, Option("-y", "--yes", help="Delete without asking.")] = False
     timeout: Timeout = 300.0
+    smoke_timeout: Annotated[
+        float,
+        Option("--smoke-timeout", metavar="TIME", parser=duration, help="For each smoke check to pass (default: 30s)."),
+    ] = 30.0
 
     def run(self, app: App) -> Exit:
         from controller.surfaces.cli.braking import refuse_braked

@@ -152,7 +152,7 @@ class Deploying:
             for key, address in smoke.checks(resources.values()):
                 shown = without_secrets(address)
                 self._step(f"asking {shown}")
-                wrong = smoke.answers(address, self.stop, min(smoke.PATIENCE, self.order.timeout))
+                wrong = smoke.answers(address, self.order.smoke_timeout, self.stop)
                 self._go_on()
                 if wrong:
                     tell_logs(self.app, workspace, [resources[key]])
