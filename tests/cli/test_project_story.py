@@ -143,6 +143,7 @@ def test_project_goes_from_its_compose_file_to_two_environments(guestbook: Guest
     _in_two_environments(guestbook)
     _updated(guestbook)
     _updated_badly(guestbook)
+    _updated_well(guestbook)
     _healed(guestbook)
     for environment in guestbook.ports:
         assert guestbook.done("diff", f"state/overlays/{environment}").last.startswith(
@@ -211,12 +212,21 @@ def _updated_badly(guestbook: Guestbook) -> None:
     assert guestbook.page("production").startswith("Production, edition 2")
 
 
+def _updated_well(guestbook: Guestbook) -> None:
+    shutil.copy(EXAMPLE / "web/cgi-bin/health", guestbook.story.root / "web/cgi-bin/health")
+    guestbook.commit("Third edition, mended")
+    for name in guestbook.ports:
+        guestbook.done("deploy", "--environment", name, "--yes")
+        assert guestbook.page(name).startswith(f"{name.title()}, edition 3")
+    assert "hello" in guestbook.page("staging")
+
+
 def _healed(guestbook: Guestbook) -> None:
     with _controller(guestbook):
         web = guestbook.container("staging", "web")
         before = guestbook.engine.inspect_container(web)["Id"]
         guestbook.engine.remove_container(web, force=True)
-        eventually(lambda: guestbook.page("staging").startswith("Staging, edition 2"), "it is back")
+        eventually(lambda: guestbook.page("staging").startswith("Staging, edition 3"), "it is back")
         assert guestbook.engine.inspect_container(web)["Id"] != before
         guestbook.engine.update_container(web, mem_limit="32m", memswap_limit="32m")
         limit = 64 * 1024**2
