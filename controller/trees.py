@@ -48,12 +48,12 @@ class Trees:
     """Remembers the digests of files by inode, time and size, so that a look at what has not changed reads nothing."""
 
     def __init__(self) -> None:
-        self._known: dict[str, dict[str, tuple[Stamp, bytes]]] = {}
+        self._known: dict[Tree, dict[str, tuple[Stamp, bytes]]] = {}
 
     def survey(self, tree: Tree) -> Survey:
         """Never raises: a tree that can't be read has a digest of its own, too, and `trouble` says why."""
         root = os.path.realpath(tree.root)
-        before, known = self._known.get(root, {}), {}
+        before, known = self._known.get(tree, {}), {}
         total, trouble = hashlib.blake2b(digest_size=16), ""
         directories = {os.path.dirname(os.path.realpath(file)) for file in tree.ignore} | {root}
         paths, now = {*tree.ignore, tree.root, root}, time.time_ns()
@@ -74,12 +74,12 @@ class Trees:
         except ValueError as error:
             trouble = str(error)
         total.update(trouble.encode(errors="surrogateescape"))
-        self._known[root] = known
+        self._known[tree] = known
         there = {each for each in directories if os.path.isdir(each) and os.access(each, os.R_OK)} or {_above(root)}
         return Survey(total.hexdigest(), frozenset(there), frozenset(paths | there), trouble)
 
     def forget(self, tree: Tree) -> None:
-        self._known.pop(os.path.realpath(tree.root), None)
+        self._known.pop(tree, None)
 
 
 def _above(directory: str) -> str:

@@ -18,7 +18,9 @@ FIELDS = {
     "Container": (("spec", "image"),),
     "ContainerSet": (("spec", "template", "image"),),
 }
-_VERSION = r"(:[a-zA-Z0-9_.{}-]*)?(@sha256:[a-zA-Z0-9_.{}-]*)?"
+_VARIABLE = re.compile(r"\$\{[^}]*\}")
+# With variables, which are filled in later: `shop/web:${ENVIRONMENT:-latest}`.
+_VERSION = r"(:(\$\{[^}]*\}|[a-zA-Z0-9_.{}-])*)?(@sha256:[a-zA-Z0-9_.{}-]*)?"
 
 
 def set_images(items: Iterable[Item], images: Iterable[ImageEntry], place: Place) -> None:
@@ -54,7 +56,8 @@ def renamed(reference: str, image: ImageEntry) -> str:
 def split(reference: str) -> tuple[str, str, str]:
     """Name, tag and digest; what there is not is empty."""
     rest, _, digest = reference.partition("@")
-    name, colon, tag = rest.rpartition(":")
-    if not colon or "/" in tag:
+    colon = _VARIABLE.sub(lambda found: "v" * len(found[0]), rest).rfind(":")
+    name, tag = rest[: max(colon, 0)], rest[colon + 1 :]
+    if colon < 0 or "/" in tag:
         return rest, "", digest
     return name, tag, digest

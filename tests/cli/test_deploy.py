@@ -99,7 +99,7 @@ def test_what_does_not_answer_is_taken_back(shop: Shop) -> None:
     assert shop.deploy().code == 0
     text, running = shop.kustomization.read_text(), shop.running()
     shop.edit("web/serve", DEAF)
-    done = shop.deploy("--timeout", "5s")
+    done = shop.deploy("--smoke-timeout", "3s")
     assert done.code == 1
     assert f"the smoke check {shop.address}" in done.err
     assert shop.page() == "one"
@@ -128,7 +128,7 @@ def test_even_the_first_deployment_goes_back_to_what_ran_before(shop: Shop) -> N
     assert shop.story.p2("apply", "state/overlays/staging").code == 0
     running = shop.running()
     shop.edit("web/serve", DEAF)
-    assert shop.deploy("--timeout", "5s").code == 1
+    assert shop.deploy("--smoke-timeout", "3s").code == 1
     assert (shop.page(), shop.running()) == ("one", running)
 
 
@@ -264,5 +264,5 @@ def test_the_secret_of_an_address_is_shown_nowhere(shop: Shop) -> None:
     secret = shop.address.replace("http://", "http://ada:tr0ub4dor@")
     text = (shop.root / "state/base/shop.yaml").read_text().replace(shop.address, secret)
     shop.edit("state/base/shop.yaml", text)
-    done = shop.deploy("--timeout", "3s")
+    done = shop.deploy("--smoke-timeout", "1s")
     assert "tr0ub4dor" not in done.out + done.err + json.dumps(shop.deployments())

@@ -40,7 +40,7 @@ def test_a_controller_carries_it_out_and_both_agree(shop: Shop, controller: Back
     assert code == 0, out + err
     assert shop.page() == "two"
     shop.edit("web/serve", SERVE.replace("8080", "8081"))
-    code, out, err = sent(shop, "--timeout", "5s")
+    code, out, err = sent(shop, "--smoke-timeout", "3s")
     assert code == 1, out + err
     assert shop.page() == "two"
     assert shop.subjects()[0] == 'Take back "Deploy to staging"'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from tests.agents.worlds.docker import IMAGE
 from tests.cli.story import Story
 from tests.cli.yard import Yard
-from tests.support import Controller, all_ready, at_rest, eventually, happened, told
+from tests.support import Controller, all_ready, at_rest, eventually, happened, listed, told
 
 pytestmark = pytest.mark.docker
 
@@ -203,3 +204,21 @@ def test_name_that_was_given_to_another_image_disturbs_no_container(shop: Shop) 
     assert story.p2("apply").code == 0
     assert (shop.yard.started("web"), shop.serves()) == (before, "hello")
     assert story.p2("diff").code == 0
+
+
+def test_build_that_does_not_work_is_taken_back_until_the_next_edit(shop: Shop, controller: Controller) -> None:
+    story, web, image = shop.story, shop.yard.name("web"), shop.yard.name("shop")
+    trial = {"minReadySeconds": 1, "readyTimeout": "4s", "command": ["sh", "/page"], "stopSignal": "SIGKILL"}
+    shop.write("page", "sleep 1000 # good")
+    story.write("shop.yaml", shop.image(), shop.yard.container("web", image=shop.reference, **trial))
+    controller.start()
+    eventually(lambda: all_ready(story, [web, image]), "both are Ready", 60.0)
+    good, since = shop.yard.engine.inspect_image(shop.reference)["Id"], time.monotonic()  # type: ignore[no-untyped-call]
+    eventually(lambda: time.monotonic() > since + 6, "it has been Ready for long enough to count as good")
+    shop.write("page", "exit 3")
+    eventually(lambda: told(story, "RolledBack"), "it was taken back", 90.0)
+    eventually(lambda: all_ready(story, [web, image]) and "good" in shop.serves(), "the former one runs", 60.0)
+    assert shop.yard.engine.inspect_image(shop.reference)["Id"] == good  # type: ignore[no-untyped-call]
+    assert "was given up" in listed(story, f"image/{image}")[image]["message"]
+    shop.write("page", "sleep 1000 # fixed")
+    eventually(lambda: "fixed" in shop.serves() and all_ready(story, [web, image]), "the next one runs", 60.0)

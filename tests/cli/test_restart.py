@@ -69,7 +69,7 @@ def test_who_restarted_what_is_told_by_event_and_audit(applied: Story, yard: Yar
 
 
 def test_it_waits_until_the_container_is_ready(story: Story, yard: Yard) -> None:
-    story.write("web.yaml", yard.container("web", minReadySeconds=1))
+    story.write("web.yaml", yard.container("web", minReadySeconds=5))
     assert story.p2("apply").code == 0
     quick = story.p2("restart", yard.key("web"), "--timeout", "0.1")
     assert quick.code == 1
@@ -79,7 +79,7 @@ def test_it_waits_until_the_container_is_ready(story: Story, yard: Yard) -> None
 
 def test_one_that_does_not_come_back_is_said_to(story: Story, yard: Yard) -> None:
     once = "[ -e /been ] && exit 9; touch /been"
-    story.write("web.yaml", yard.container("web", once))
+    story.write("web.yaml", yard.container("web", once, minReadySeconds=3))
     assert story.p2("apply").code == 0
     eventually(lambda: yard.inspect("web")["State"]["Running"], "it runs")
     eventually(lambda: yard.engine.exec_start(
@@ -132,3 +132,14 @@ def test_a_controller_does_it_and_sees_no_drift(applied: Story, controller: Cont
     assert "Updated" not in reasons(applied, yard.name("web"))
     causes = [each["cause"] for each in json.loads(applied.p2("history", "-o", "json").out)]
     assert causes == ["edit"]
+
+
+def test_without_an_engine_it_says_what_to_do(applied: Story, yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = yard.started("db")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
+    for command in (["restart"], ["logs"], ["top"]):
+        shown = applied.p2(*command, yard.key("db"))
+        assert shown.code in (1, 2)
+        assert "cannot reach the Docker engine at unix:///nowhere.sock" in shown.err
+        assert "mistake" not in shown.err
+    assert yard.started("db") == started

@@ -137,3 +137,11 @@ def test_names_that_come_together_are_refused(tmp_path: Path) -> None:
             tmp_path,
             {"top/kustomization.yaml": {"resources": ["all.yaml"], "namespace": "both"}, "top/all.yaml": documents},
         )
+
+
+@pytest.mark.parametrize("tag", ["${ENVIRONMENT}", "v${VERSION:-1.2}", "${A}-${B:-x:y}"])
+def test_an_image_whose_tag_is_a_variable_is_set_as_any_other(tag: str, tmp_path: Path) -> None:
+    documents = [document("Container", "web", {"image": f"host:5000/shop/web:{tag}"})]
+    images = [{"name": "host:5000/shop/web", "newTag": "2"}]
+    files = {"top/kustomization.yaml": {"resources": ["all.yaml"], "images": images}, "top/all.yaml": documents}
+    assert resolved(tmp_path, files)["web"]["image"] == "host:5000/shop/web:2"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from threading import Timer
+
 from controller.engine.queue import FIRST_DELAY, LONGEST_DELAY, Priority, Queue
 from resources.meta import Key
 
@@ -67,6 +70,25 @@ def test_a_full_lane_does_not_hold_up_another() -> None:
     assert taken(queue, lane="y") == [C]
 
 
+def test_a_key_that_waits_in_one_lane_moves_to_another_with_what_it_waited_for() -> None:
+    queue = Queue(Ticker())
+    queue.add("x", A, Priority.EDIT)
+    queue.add("y", A, Priority.RESYNC, after=60.0)
+    assert taken(queue) == []
+    assert queue.take("y", 10, timeout=0) == [(A, Priority.EDIT)]
+
+
+def test_a_key_that_is_worked_in_one_lane_is_not_handed_out_in_another() -> None:
+    queue = Queue(Ticker())
+    queue.add("x", A, Priority.EDIT)
+    assert taken(queue) == [A]
+    queue.add("y", A, Priority.EDIT)
+    assert taken(queue, lane="y") == []
+    queue.done("x", A)
+    queue.add("y", A, Priority.RESYNC)
+    assert (taken(queue), taken(queue, lane="y")) == ([], [A])
+
+
 def test_backoff_doubles_to_its_limit_with_jitter_and_is_forgotten_on_reset() -> None:
     queue = Queue(Ticker(), chance=lambda: 1.0)
     delays = [queue.back_off(A) for _ in range(12)]
@@ -82,3 +104,23 @@ def test_a_closed_queue_hands_out_nothing_more() -> None:
     queue.add("x", A, Priority.EDIT)
     queue.close()
     assert queue.take("x", 1) == []
+
+
+def test_held_key_is_not_handed_out_until_it_is_done() -> None:
+    queue = Queue(Ticker())
+    queue.add("x", A, Priority.EDIT)
+    assert queue.hold("x", A, 0.0)
+    queue.add("x", B, Priority.EDIT)
+    assert taken(queue) == [B]
+    queue.add("x", A, Priority.DRIFT)
+    queue.done("x", A)
+    assert taken(queue) == [A]
+
+
+def test_key_that_is_worked_is_held_when_that_is_done_or_not_at_all() -> None:
+    queue = Queue(time.monotonic)
+    queue.add("x", A, Priority.EDIT)
+    assert taken(queue) == [A]
+    assert not queue.hold("x", A, 0.01)
+    Timer(0.05, queue.done, ("x", A)).start()
+    assert queue.hold("x", A, 10.0)

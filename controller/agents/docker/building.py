@@ -35,6 +35,7 @@ SILENCE = 5.0  # seconds after which it is said again what is being done
 LONGEST = 300  # characters of what is said
 PIECE = 1 << 20  # bytes of a file that are read at once
 SHOWN = 3  # lines of a failed build in the message; all of them are in its log
+LIMITS_SINCE = (1, 42)  # of the API: BuildKit is told of limits for RUN from here on
 BLOCK = 512  # bytes, of a tar
 
 Parameters = list[tuple[str, str]]
@@ -59,6 +60,7 @@ def build(engine: WritableEngine, order: Order, ctx: Context) -> str:
     assert spec is not None
     if order.dockerfile.trouble:
         raise Stalled("ContextUnreadable", f"cannot build {name}: {order.dockerfile.trouble}; correct build.dockerfile")
+    _require_support(engine, name, spec)
     secrets = _secrets(image, spec, ctx)
     ctx.progress(image.key, None, f"building {name}")
     trace, identity, build_id = Trace(), "", uuid.uuid4().hex
@@ -119,6 +121,16 @@ def _parameters(order: Order, build: Build) -> Parameters:
     }
     found += [(name, value) for name, value in optional.items() if value is not None]
     return found + [("extrahosts", f"{name}:{ip}") for name, ip in (build.extraHosts or {}).items()]
+
+
+def _require_support(engine: WritableEngine, name: str, build: Build) -> None:
+    """An older engine would pass over these without a word."""
+    wanted = [field for field in ("shmSize", "ulimits") if getattr(build, field)]
+    if wanted and engine.api < LIMITS_SINCE:
+        raise Stalled(
+            "Unsupported",
+            f"cannot build {name} with {', '.join(wanted)}: that takes an engine of 23.0 or newer; leave it out",
+        )
 
 
 def _ulimits(build: Build) -> str | None:
@@ -261,6 +273,8 @@ def _failure(
     step = f"step {failed.number}/{failed.count}, {failed.name}: " if failed and failed.number else ""
     what = _cause(error.message)
     message = f"cannot build {name}: {step}{what}" + (f": {shown}" if shown else "")
+    if "failed to do request" in error.message:
+        return Retry("RegistryUnavailable", message)
     if error.status == 400 or failed or "failed to" in error.message or "dockerfile" in error.message:
         return Stalled(
             "BuildFailed", f"{message}; correct what it is built from; all that it printed is in {order.log}"

@@ -8,30 +8,30 @@ from answering; the agents say what an EngineError means for the user.
 from __future__ import annotations
 
 import json
-import os
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event as Flag
-from threading import Lock, local
+from threading import local
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
 from controller.agents.docker import paths
-from controller.agents.docker.ahead import DEFAULT_HOST, Ahead
+from controller.agents.docker.ahead import Ahead
 from controller.agents.docker.attaching import attached, upgraded
+from controller.agents.docker.connecting import OnDemand, own_place
 from controller.agents.docker.standing import digest
+from controller.agents.docker.unreached import cause, unreachable
 from controller.agents.docker.wire import Address, Answer, RefusedStream, Unreached, Wire
-from controller.engine.agent import Agent, AgentHealth, Retry, Setup, unavailable
+from controller.engine.agent import Agent, AgentHealth, Retry, Setup
 from resources.conditions import Reason
 
 if TYPE_CHECKING:
     from docker import APIClient
 
     from controller.agents.docker.registries import Registries
-    from controller.agents.docker.registry_settings import RegistrySettings
 
 # JSON objects as the engine describes its things: https://docs.docker.com/reference/api/engine/version/v1.41/
 Json = dict[str, Any]
@@ -57,9 +57,7 @@ def connect(setup: Setup) -> Engine:
     Unable to write when `setup.read_only`, and so are those of `engines`, which it has in `named`. Raises ValueError for
     settings that can't be used.
     """
-    registries = _Once(lambda: _registries(setup))
-    if setup.config.get("registries"):
-        registries.get()  # for what is wrong with them
+    registries = OnDemand(setup)
     named: dict[str, Engine] = {}
     if found := setup.config.get("engines"):
         from controller.agents.docker.engine_settings import named_engines
@@ -67,55 +65,13 @@ def connect(setup: Setup) -> Engine:
         others = replace(setup, ahead=None)
         for name, place in named_engines(found).items():
             named[name] = _made(place.host, place.address, others, registries, {})
-    host, address = _own_place(setup)
+    host, address = own_place(setup)
     return _made(host, address, setup, registries, named)
 
 
-def _own_place(setup: Setup) -> tuple[str, Address]:
-    if any(setup.config.get(field) for field in ("engine", "host", "tls")):
-        from controller.agents.docker.engine_settings import own_engine
-
-        if own := own_engine(setup.config):
-            return own.host, own.address
-    host = os.environ.get("DOCKER_HOST") or DEFAULT_HOST
-    address = Address.of_environment(host)
-    if address is None:
-        raise ValueError(f"DOCKER_HOST is {host}: write unix:///path/to.sock, tcp://host:2376 or ssh://user@host")
-    return host, address
-
-
-def _made(host: str, address: Address, setup: Setup, registries: _Once, named: Mapping[str, Engine]) -> Engine:
+def _made(host: str, address: Address, setup: Setup, registries: OnDemand, named: Mapping[str, Engine]) -> Engine:
     engine = Engine if setup.read_only else WritableEngine
     return engine(host, address, setup, registries, named)
-
-
-class _Once:
-    """The registries, made when they are first asked for: most commands need none, and importing them takes time."""
-
-    def __init__(self, make: Callable[[], Registries]) -> None:
-        self._make, self._lock = make, Lock()
-        self._made: Registries | None = None
-
-    @property
-    def made(self) -> bool:
-        return self._made is not None
-
-    def get(self) -> Registries:
-        with self._lock:
-            if self._made is None:
-                self._made = self._make()
-            return self._made
-
-
-def _registries(setup: Setup) -> Registries:
-    from controller.agents.docker.registries import Registries
-
-    settings: Mapping[str, RegistrySettings] = {}
-    if found := setup.config.get("registries"):
-        from controller.agents.docker.registry_settings import registry_settings
-
-        settings = registry_settings(found)
-    return Registries(settings, setup.secrets, setup.timeout)
 
 
 def assemble(agent: type[Agent[Any, Any]], client: Engine, setup: Setup) -> Agent[Any, Any]:
@@ -129,7 +85,7 @@ class Engine:
     """Reads. Nothing is sent before the first question; thread-safe. `named` has the engines that specs name."""
 
     def __init__(
-        self, host: str, address: Address, setup: Setup, registries: _Once, named: Mapping[str, Engine]
+        self, host: str, address: Address, setup: Setup, registries: OnDemand, named: Mapping[str, Engine]
     ) -> None:
         self.host, self.address = host, address
         self.named = named
@@ -220,14 +176,14 @@ class Engine:
         try:
             yield
         except OSError as error:
-            raise unreachable(self.host, _cause(error)) from error
+            raise unreachable(self.host, cause(error)) from error
 
 
 class WritableEngine(Engine):
     """Reads and writes. Each thread has an SDK client of its own, for a session of `requests` is not made to be shared."""
 
     def __init__(
-        self, host: str, address: Address, setup: Setup, registries: _Once, named: Mapping[str, Engine]
+        self, host: str, address: Address, setup: Setup, registries: OnDemand, named: Mapping[str, Engine]
     ) -> None:
         super().__init__(host, address, setup, registries, named)
         self._local = local()
@@ -424,13 +380,13 @@ class WritableEngine(Engine):
         except ReadTimeout:
             raise Retry(Reason.TIMEOUT, f"cannot wait any longer for the Docker engine at {self.host}") from None
         except (ConnectionError, RequestException, DockerException) as error:
-            raise unreachable(self.host, _cause(error)) from error
+            raise unreachable(self.host, cause(error)) from error
 
     def _made_sdk(self) -> APIClient:
-        """Through ssh and TLS over connections of our own, for which the engine's version of its API must be known."""
+        """To engines elsewhere over connections of our own, for which the engine's version of its API must be known."""
         from docker import APIClient
 
-        if self.address.tls is None and not self.address.ssh:
+        if not self.address.is_elsewhere:
             return APIClient(self.host, self._version, timeout=int(self._timeout))
         from controller.agents.docker.transport import client_over
 
@@ -477,32 +433,3 @@ def _content(answer: Answer) -> Any:
     if answer.status >= 400:
         raise EngineError(answer.status, answer.message)
     return from_json(answer.body) if answer.body else None  # in half the time of the standard library
-
-
-def _cause(error: BaseException) -> BaseException:
-    """What lies at the bottom of the exceptions that `requests` and the SDK wrap around each other."""
-    while not isinstance(error, Unreached) and (deeper := error.__cause__ or error.__context__):
-        error = deeper
-    return error
-
-
-def unreachable(host: str, error: BaseException) -> Retry:
-    """Says why the engine can't be reached, and what helps."""
-    here = host.startswith("unix://")
-    match error:
-        case Unreached():
-            advice = error.advice
-        case FileNotFoundError():
-            advice = "install it with 'apt-get install docker.io', or start it with 'systemctl start docker'"
-        case PermissionError():
-            advice = "join the group with 'usermod -aG docker $USER' and log in again, or run as root"
-        case ConnectionRefusedError():
-            advice = f"start it with 'systemctl start docker'{'' if here else ' there'}"
-        case _ if type(error).__module__ == "ssl":
-            advice = "see whether it accepts the certificate: tls.cert and tls.key in agents/docker.yaml"
-        case _ if here:
-            advice = "see 'systemctl status docker'; DOCKER_HOST says where it is looked for"
-        case _:
-            advice = "see whether that machine is up and lets this one in"
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return unavailable(f"cannot reach the Docker engine at {host}: {reason}; {advice}")

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from controller.surfaces.cli.app import App
 from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
@@ -17,7 +17,7 @@ from controller.surfaces.cli.keys import complete_keys
 from controller.surfaces.cli.parameters import SourceOption, Timeout
 
 if TYPE_CHECKING:
-    from controller.engine.agent import Done, Failure
+    from controller.engine.agent import Done, Failure, Seen
     from controller.surfaces.cli.aims import Aim
     from controller.wiring.workspace import Workspace
     from resources.meta import Key
@@ -126,7 +126,7 @@ class _Restarting:
         """Whether it is Ready; whether it will not become so by itself; and why not."""
         from controller.engine.agent import Seen
 
-        seen = aim.agent.observe([aim.resource], self.workspace.parts.context)[aim.key]
+        seen = self._seen(aim)
         if not isinstance(seen, Seen):
             return False, False, seen.message
         plan = aim.agent.diff(aim.resource, aim.resource, seen.value)
@@ -142,11 +142,19 @@ class _Restarting:
 
         found = {}
         for aim in wave:
-            seen = aim.agent.observe([aim.resource], self.workspace.parts.context)[aim.key]
+            seen = self._seen(aim)
             if isinstance(seen, Seen):
                 plan = aim.agent.diff(aim.resource, aim.resource, seen.value)
                 found[aim.key] = frozenset(change.path for change in plan.changes) - {"state"}
         return found
+
+    def _seen(self, aim: Aim) -> Seen[Any] | Failure:
+        from controller.engine.agent import Retry, Stalled
+
+        try:
+            return aim.agent.observe([aim.resource], self.workspace.parts.context)[aim.key]
+        except (Retry, Stalled) as failure:
+            return failure
 
     def _complain(self, aim: Aim, message: str) -> None:
         self.app.console.note(f"{self.app.console.paint_err('!', Style.BOLD, Style.RED)} {aim.key.short}: {message}")

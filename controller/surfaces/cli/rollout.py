@@ -1,4 +1,4 @@
-"""The images of a deployment: which there are, and by what names they are rolled out for good. `deploy.py` calls it."""
+"""The images of a deployment: which there are, and by what names they are rolled out for good. `deploying.py` calls it."""
 
 from __future__ import annotations
 

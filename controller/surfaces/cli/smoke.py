@@ -1,4 +1,4 @@
-"""Smoke checks: what must answer over HTTP once a deployment is Ready. `deploy.py` calls it.
+"""Smoke checks: what must answer over HTTP once a deployment is Ready. `deploying.py` calls it.
 
 A resource says it in an annotation, with one address or several:
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from resources.meta import Key, Resource
 
 ANNOTATION = "pegasus2.dev/smoke"
-PATIENCE = 30.0  # seconds in which each must answer well
 _ONCE = 5.0  # seconds for one answer
 _AGAIN = 0.5
 
@@ -41,9 +40,9 @@ def checks(resources: Iterable[Resource]) -> list[tuple[Key, str]]:
     return sorted(found)
 
 
-def answers(address: str, stop: Flag, patience: float = PATIENCE) -> str:
-    """Empty once it answers with a status of 200 to 299; else what was wrong in the end."""
-    give_up = time.monotonic() + patience
+def answers(address: str, seconds: float, stop: Flag) -> str:
+    """Empty once it answers with a status of 200 to 299; else what was wrong when the time was up."""
+    give_up = time.monotonic() + seconds
     while True:
         wrong = _asked(address)
         if not wrong or time.monotonic() >= give_up or stop.wait(_AGAIN):

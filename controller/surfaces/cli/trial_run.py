@@ -1,4 +1,4 @@
-"""The tests of an environment: resources that a deployment makes, waits for, and takes away again. `deploy.py` calls it.
+"""The tests of an environment: resources that a deployment makes, waits for, and takes away again. `deploying.py` calls it.
 
 They lie in PATH/overlays/NAME/tests, a kustomization of its own, which no apply of the environment looks at. What is tested is
 given to them by a kustomization around theirs, in the home: so nothing of the source is changed before they have passed.

@@ -64,6 +64,18 @@ class RealContainers(Containers):
             assert "error" not in message, message
         return reference
 
+    def unable(self, *fields: str) -> str:
+        """Why this engine, on this kernel, passes over one of these fields of a container; empty where it does not."""
+        info = self.engine.info()
+        newer = tuple(map(int, self.engine.version()["ApiVersion"].split("."))) >= (1, 44)
+        reasons = {
+            "memSwappiness": "control groups of version 2 know no swappiness" if info["CgroupVersion"] == "2" else "",
+            "oomKillDisable": "control groups of version 2 can't" if info["CgroupVersion"] == "2" else "",
+            "cgroupParent": "systemd wants a slice" if info["CgroupDriver"] == "systemd" else "",
+            "macAddress": "this engine does not tell what was asked for" if newer else "",
+        }
+        return next((why for field in fields if (why := reasons.get(field, ""))), "")
+
     def close(self) -> None:
         for each in self.engine.containers(all=True, filters={"name": self.prefix}):
             self.inspect(each["Id"])

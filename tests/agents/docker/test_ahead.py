@@ -38,10 +38,10 @@ def reading_ahead(world: RealContainers) -> tuple[Keeper, Counting]:
     """Somebody whose agent has read ahead, and what it asks from then on."""
     writing = world.setup()
     client = connect(writing)
-    counting: Any = Counting(client._wire)
+    assert isinstance(client._wire, Wire)
     ahead = Ahead()
     ahead.start(client._wire, f"{LABEL}={INSTALLATION}")
-    client._ahead, client._wire = ahead, counting
+    client._ahead, client._wire = ahead, (counting := Counting(client._wire))
     return Keeper(world, ContainerAgent(client, writing)), counting
 
 

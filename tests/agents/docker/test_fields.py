@@ -156,6 +156,8 @@ def test_every_field_of_a_part_is_tested(field: str, part: type[Model]) -> None:
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_field_is_created_seen_healed_and_dropped(field: str, world: RealContainers, keeper: Keeper) -> None:
+    if why := world.unable(field):
+        pytest.skip(why)
     wanted, other = (world.resource("one", **BASE, **filled(world, field, value)) for value in FIELDS[field])
     plain = world.resource("one", **BASE)
     if "COMPANION" in json.dumps(FIELDS[field]):
@@ -189,7 +191,7 @@ def filled(world: RealContainers, field: str, value: Any) -> dict[str, Any]:
 def test_all_fields_together_run_and_equal_their_spec(world: RealContainers, keeper: Keeper) -> None:
     apart = {"privileged", "networkMode", "uts", "cpuPeriod", "cpuQuota", "deviceRequests", "blkioConfig", "links"}
     values: dict[str, Any] = {}
-    for field in FIELDS.keys() - apart:
+    for field in (each for each in FIELDS if each not in apart and not world.unable(each)):
         values |= filled(world, field, FIELDS[field][0])
     keeper.make(world.resource("companion", **{**BASE, "command": ["sleep", "1000"], "state": "running"}))
     values |= {"command": ["1000"], "capDrop": ["CHOWN"], "stopSignal": "KILL", "user": "0"}

@@ -188,6 +188,19 @@ def test_options_of_a_build_reach_it(images: RealImages, keeper: Keeper) -> None
     assert "10.1.2.3\tdb" in content(images, resource, "cat /hosts")
 
 
+@pytest.mark.parametrize("field", [{"shmSize": "128m"}, {"ulimits": {"nofile": {"soft": 100, "hard": 200}}}])
+def test_limits_reach_the_build_or_are_refused(images: RealImages, keeper: Keeper, field: dict[str, Any]) -> None:
+    dockerfile(images, "one", "RUN df -k /dev/shm | tail -1 | awk '{print $2}' > /shm; ulimit -n > /files")
+    resource = images.built("one", noCache=True, **field)
+    if tuple(map(int, images.engine.version()["ApiVersion"].split("."))) < (1, 42):
+        failure = attempt(keeper, resource)
+        assert (failure.reason, next(iter(field)) in failure.message) == ("Unsupported", True)
+    else:
+        keeper.make(resource)
+        wanted = "131072" if "shmSize" in field else "100"
+        assert wanted in content(images, resource, "cat /shm /files").split()
+
+
 def test_name_that_was_given_to_another_image_is_given_back_without_a_build(images: RealImages, keeper: Keeper) -> None:
     keeper.make(resource := images.built("one"))
     built = images.identity(resource.spec.image)
