@@ -64,15 +64,25 @@ def build(engine: WritableEngine, order: Order, ctx: Context) -> str:
     secrets = _secrets(image, spec, ctx)
     ctx.progress(image.key, None, f"building {name}")
     trace, identity, build_id = Trace(), "", uuid.uuid4().hex
+
+    def tell() -> None:
+        if now := trace.now:
+            (said,) = _without(secrets, [f"building {name}: {now}"])
+            ctx.progress(image.key, trace.fraction, said[:LONGEST])
+
     try:
-        with session(engine, secrets) as talk, _attended(engine, build_id, lambda: _tell(trace, image, ctx), ctx):
+        with session(engine, secrets) as talk, _attended(engine, build_id, tell, ctx):
             asked = [*_parameters(order, spec), ("buildid", build_id), *([("session", talk)] if talk else [])]
             for message in engine.build(
                 asked, _context(image, spec, order.dockerfile), engine.registries.build_header()
             ):
                 if problem := message.get("error"):
                     raise EngineError(500, str(problem))
-                identity = _take(message, trace, image, ctx) or identity
+                if message.get("id") == IDENTITY:
+                    identity = str(message["aux"]["ID"])
+                elif message.get("id") == TRACE:
+                    trace.take(message["aux"])
+                    tell()
     except EngineError as error:
         raise _failure(order, trace, error, secrets, cancelled=ctx.cancelled.is_set()) from None
     except (OSError, ValueError) as error:
@@ -83,21 +93,6 @@ def build(engine: WritableEngine, order: Order, ctx: Context) -> str:
         raise Retry("BuildFailed", f"cannot build {name}: the engine ended the build without an image")
     ctx.progress(image.key, 1.0, f"built {name}")
     return identity
-
-
-def _take(message: Json, trace: Trace, image: Image, ctx: Context) -> str:
-    """The id of the image, once it is told."""
-    if message.get("id") == IDENTITY:
-        return str(message["aux"]["ID"])
-    if message.get("id") == TRACE:
-        trace.take(message["aux"])
-        _tell(trace, image, ctx)
-    return ""
-
-
-def _tell(trace: Trace, image: Image, ctx: Context) -> None:
-    if now := trace.now:
-        ctx.progress(image.key, trace.fraction, f"building {image.spec.image}: {now}"[:LONGEST])
 
 
 # -- what the engine is asked --------------------------------------------------------------------------------------

@@ -236,7 +236,9 @@ def test_secret_reaches_the_build_and_nothing_of_it_stays(images: RealImages, ke
     name = resource.spec.image
     left = json.dumps([images.engine.inspect_image(name), images.engine.history(name)])  # type: ignore[no-untyped-call]
     kept = "".join(file.read_text() for file in (images.directory / "home").rglob("*") if file.is_file())
-    for place in (left, kept, repr((steps, keeper.look(resource), keeper.plan(resource)))):
+    told = repr(keeper.reports)
+    assert "leaked (secret)" in told
+    for place in (left, kept, told, repr((steps, keeper.look(resource), keeper.plan(resource)))):
         assert SECRET not in place
     assert "leaked (secret)" in kept
 
@@ -365,3 +367,23 @@ def test_former_builds_are_removed_but_for_those_that_are_kept(images: RealImage
         identities.append(images.identity(resource.spec.image))
     assert [images.there(each) for each in identities] == [False, True, True]
     assert keeper.plan(resource).action is Action.NONE
+
+
+def test_name_that_somebody_gave_the_image_outlives_the_resource(images: RealImages, keeper: Keeper) -> None:
+    keeper.make(resource := images.built("one"))
+    identity, kept = images.identity(resource.spec.image), images.reference("kept")
+    images.engine.tag(identity, *kept.rsplit(":", 1))  # type: ignore[arg-type]
+    keeper.delete(resource)
+    assert images.age(resource.spec.image) is None
+    assert images.identity(kept) == identity
+
+
+def test_another_name_for_the_same_build_is_left_when_the_former_one_goes(images: RealImages, keeper: Keeper) -> None:
+    keeper.make(before := images.built("one"))
+    assert before.spec.build is not None
+    after = before.model_copy(update={"spec": before.spec.model_copy(update={"image": images.reference("renamed")})})
+    assert keeper.plan(after).action is Action.REPLACE
+    keeper.make(after)
+    assert images.age(before.spec.image) is None
+    assert images.age(after.spec.image) is not None
+    assert keeper.plan(after).empty
