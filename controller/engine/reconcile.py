@@ -538,9 +538,10 @@ def _plan(subject: Subject, seen: Seen[Any]) -> Plan:
 
 def _not_owned(subject: Subject, whose: str) -> str:
     claim = next(iter(subject.resource.claims()), "what is there")
+    owner = subject.entry.owner if subject.entry else None  # what stands for it has the spec that people write
     return (
         f"cannot take over {claim}, which belongs to {whose}: "
-        f"set 'adopt: true' in the spec of {subject.key.short}, or choose another"
+        f"set 'adopt: true' in the spec of {(owner or subject.key).short}, or choose another"
     )
 
 

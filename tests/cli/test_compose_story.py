@@ -207,7 +207,9 @@ def test_a_project_of_docker_compose_is_adopted_and_nothing_of_it_made_anew(yard
     before = yard.containers()
     networks = [yard.engine.inspect_network(f"{yard.project}_{name}")["Id"] for name in ("default", "back")]
     yard.declare(**({"compatibility": True} if version.startswith("1.") else {}))
-    assert "NotOwned" in yard.story.p2("apply").out
+    refused = yard.story.p2("apply").out
+    assert "NotOwned" in refused
+    assert "'adopt: true' in the spec of Compose/" in refused
     assert yard.containers() == before
 
     yard.declare(adopt=True, **({"compatibility": True} if version.startswith("1.") else {}))

@@ -85,6 +85,13 @@ def test_what_cannot_be_kept_is_an_error_with_its_line(story: Story) -> None:
     assert "error: cannot take over the files: they have 1 problem; --skip-refused leaves them out" in shown.err
 
 
+def test_refusal_names_the_variable_that_was_not_set(story: Story) -> None:
+    shop(story, 'services: {web: {image: "nginx:${MISSING_TAG}"}}\n')
+    shown = story.p2("import", "compose", "compose.yaml")
+    assert (shown.code, shown.out) == (2, "")
+    assert "the variable MISSING_TAG is not set" in shown.err
+
+
 def test_what_cannot_be_kept_can_be_left_out(story: Story) -> None:
     shop(story, REFUSED)
     shown = story.p2("import", "compose", "compose.yaml", "--skip-refused")

@@ -7,6 +7,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TaskID, TextColumn, TimeElapsedColumn
 from rich.status import Status
+from rich.table import Column
 from rich.text import Text
 
 from resources.meta import Key
@@ -18,7 +19,7 @@ class Drawing:
     def __init__(self, stream: TextIO, total: int, width: int | None = None) -> None:
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
+            _Description("{task.description}", markup=False, table_column=Column()),
             _KnownBar(bar_width=30),
             TextColumn("{task.fields[amount]}"),
             TimeElapsedColumn(),
@@ -63,6 +64,15 @@ class _Console(Console):
     def on_broken_pipe(self) -> None:
         """Whoever looked at it has gone, which must not stop the work; rich would end the process here."""
         self.quiet = True
+
+
+class _Description(TextColumn):
+    """What gives way on a narrow terminal, so that bar and time are still seen."""
+
+    def render(self, task: Task) -> Text:
+        text = super().render(task)
+        text.no_wrap, text.overflow = True, "ellipsis"
+        return text
 
 
 class _KnownBar(BarColumn):

@@ -26,10 +26,12 @@ def compose_resources(app: App, asked: Import) -> tuple[Iterable[Resource], Path
         mapped, directory = _mapped(asked)
     except Unexpandable as error:
         raise _refused(app, error.problems) from error
+    for warning in mapped.warnings:  # of a variable that is not set, perhaps, which is why the rest is refused
+        tell(app, problem_line(warning))
     if mapped.problems and not asked.skip_refused:
         raise _refused(app, mapped.problems, "; --skip-refused leaves them out")
-    for warning in (*mapped.warnings, *mapped.problems):
-        tell(app, problem_line(warning))
+    for left_out in mapped.problems:
+        tell(app, problem_line(left_out))
     return with_own_names(mapped.resources) if asked.own_names else mapped.resources, directory
 
 
