@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
+from controller.agents.docker import building
 from controller.agents.docker.refused import Refused
 from controller.engine.agent import Done, Retry, Stalled
+from controller.trees import Item, walk
 from resources.kinds.image import Image
+from resources.meta import Tree
 from resources.plan import Action, Why
 from tests.agents.docker.images import RealImages
 from tests.agents.keeper import Keeper
@@ -303,6 +306,25 @@ def test_context_that_is_not_there_stalls(images: RealImages, keeper: Keeper, tm
     assert images.there(resource.spec.image)
     (tmp_path / "away").rename(images.directory / "contexts" / "one")
     assert keeper.plan(resource).empty
+
+
+def test_file_that_changes_while_it_is_read_is_no_trouble_of_the_engine(
+    images: RealImages, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = images.context("one") / "page"
+    steps = keeper.steps(resource := images.built("one"))
+
+    def listed(tree: Tree) -> list[Item]:
+        page.write_text("hello")
+        found = [*walk(tree)]
+        page.write_text("")
+        return found
+
+    monkeypatch.setattr(building, "walk", listed)
+    failure = keeper.apply(steps)[resource.key]
+    assert isinstance(failure, Stalled)
+    assert failure.reason == "ContextUnreadable"
+    assert f"{page}: it became shorter while it was read" in failure.message
 
 
 def test_build_ends_when_it_is_cancelled(images: RealImages, keeper: Keeper) -> None:
