@@ -351,8 +351,11 @@ class Manager:
         with self._lock:
             self._ended = True
             self._lock.notify_all()
-        for lane in self._lanes.values():
-            lane.stop()
+        stopped: list[Lane] = []
+        while left := [lane for lane in list(self._lanes.values()) if lane not in stopped]:
+            for lane in left:  # what ends in one of them may just have opened another
+                lane.stop()
+            stopped += left
 
     @property
     def ended(self) -> bool:

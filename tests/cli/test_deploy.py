@@ -143,6 +143,25 @@ def test_names_of_images_that_nothing_needs_any_more_are_taken_away(shop: Shop) 
     assert len(ours) == 2  # that of now, and that to go back to
 
 
+def test_the_replicas_of_a_set_are_rolled_out_and_taken_back_together(shop: Shop) -> None:
+    template = {"image": f"{shop.image}:1", "command": ["sleep", "600"], "stopSignal": "SIGKILL"}
+    replicas = json.dumps({
+        "apiVersion": "pegasus2.dev/v1", "kind": "ContainerSet", "metadata": {"name": shop.yard.name("set")},
+        "spec": {"replicas": 2, "template": template},
+    })  # fmt: skip
+    shop.edit("state/base/shop.yaml", "\n---\n".join([shop.declared_image(), replicas]))
+    done = shop.deploy()
+    assert done.code == 0, done.out + done.err
+    running = {each["Image"] for each in shop.yard.engine.containers(filters={"name": shop.yard.name("set")})}
+    assert len(running) == 1
+    assert running.pop().startswith(f"{shop.image}:p2-")
+    assert len(shop.story.p2("logs", f"containerset/{shop.yard.name('set')}").out) == 0
+    shop.edit("web/Dockerfile", "FROM scratch\nCOPY page /\n")
+    assert shop.deploy().code == 1
+    assert len(shop.yard.engine.containers(filters={"name": shop.yard.name("set")})) == 2
+    assert shop.subjects()[0] == 'Take back "Deploy to staging"'
+
+
 def test_an_image_is_chosen_on_the_command_line(shop: Shop) -> None:
     assert shop.deploy().code == 0
     first = shop.running()

@@ -12,7 +12,7 @@ import stat
 import tarfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
@@ -20,7 +20,7 @@ from threading import Thread
 
 from controller.agents.docker import paths
 from controller.agents.docker.buildkit import IDENTITY, TRACE, Trace
-from controller.agents.docker.client import EngineError, Json, WritableEngine
+from controller.agents.docker.client import EngineError, WritableEngine
 from controller.agents.docker.failures import disk_full
 from controller.agents.docker.pulling import pull
 from controller.agents.docker.recipe import BUILT_BY, BUILT_FROM, Dockerfile, Parts, written
@@ -64,15 +64,25 @@ def build(engine: WritableEngine, order: Order, ctx: Context) -> str:
     secrets = _secrets(image, spec, ctx)
     ctx.progress(image.key, None, f"building {name}")
     trace, identity, build_id = Trace(), "", uuid.uuid4().hex
+
+    def tell() -> None:
+        if now := trace.now:
+            (said,) = _without(secrets, [f"building {name}: {now}"])
+            ctx.progress(image.key, trace.fraction, said[:LONGEST])
+
     try:
-        with session(engine, secrets) as talk, _attended(engine, build_id, lambda: _tell(trace, image, ctx), ctx):
+        with session(engine, secrets) as talk, _attended(engine, build_id, tell, ctx):
             asked = [*_parameters(order, spec), ("buildid", build_id), *([("session", talk)] if talk else [])]
             for message in engine.build(
                 asked, _context(image, spec, order.dockerfile), engine.registries.build_header()
             ):
                 if problem := message.get("error"):
                     raise EngineError(500, str(problem))
-                identity = _take(message, trace, image, ctx) or identity
+                if message.get("id") == IDENTITY:
+                    identity = str(message["aux"]["ID"])
+                elif message.get("id") == TRACE:
+                    trace.take(message["aux"])
+                    tell()
     except EngineError as error:
         raise _failure(order, trace, error, secrets, cancelled=ctx.cancelled.is_set()) from None
     except (OSError, ValueError) as error:
@@ -83,21 +93,6 @@ def build(engine: WritableEngine, order: Order, ctx: Context) -> str:
         raise Retry("BuildFailed", f"cannot build {name}: the engine ended the build without an image")
     ctx.progress(image.key, 1.0, f"built {name}")
     return identity
-
-
-def _take(message: Json, trace: Trace, image: Image, ctx: Context) -> str:
-    """The id of the image, once it is told."""
-    if message.get("id") == IDENTITY:
-        return str(message["aux"]["ID"])
-    if message.get("id") == TRACE:
-        trace.take(message["aux"])
-        _tell(trace, image, ctx)
-    return ""
-
-
-def _tell(trace: Trace, image: Image, ctx: Context) -> None:
-    if now := trace.now:
-        ctx.progress(image.key, trace.fraction, f"building {image.spec.image}: {now}"[:LONGEST])
 
 
 # -- what the engine is asked --------------------------------------------------------------------------------------
@@ -179,8 +174,9 @@ def _attended(engine: WritableEngine, identity: str, tell: Callable[[], None], c
         silent = 0.0
         while not done.wait(GLANCE):
             if ctx.cancelled.is_set():
-                engine.cancel_build(identity)
-                return
+                with suppress(EngineError, Retry):  # again in a moment: the engine may not know of the build yet
+                    engine.cancel_build(identity)
+                continue
             silent += GLANCE
             if silent >= SILENCE:
                 silent = 0.0
@@ -217,9 +213,17 @@ def _within(build: Build) -> str:
 
 
 def _context(image: Image, build: Build, dockerfile: Dockerfile) -> Iterator[bytes]:
-    """The tar, in pieces. Raises OSError, and ValueError for a pattern that can't be read."""
+    """The tar, in pieces. Raises Stalled for what can't be read: an OSError would be taken for one of the connection."""
     if build.remote:
         return
+    try:
+        yield from _tar(image, build, dockerfile)
+    except (OSError, ValueError) as error:
+        raise _unreadable(image.spec.image, error) from None
+
+
+def _tar(image: Image, build: Build, dockerfile: Dockerfile) -> Iterator[bytes]:
+    """Raises OSError, and ValueError for a pattern that can't be read."""
     (tree,) = image.trees()
     for item in walk(tree):
         yield from _member(item)
@@ -303,8 +307,9 @@ def _unreadable(name: str, error: OSError | ValueError) -> Stalled:
 
 def _keep_log(log: Path, trace: Trace, secrets: Mapping[str, bytes]) -> None:
     trace.end()
-    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    log.write_text("".join(f"{line}\n" for line in _without(secrets, trace.lines)))
+    with suppress(OSError):  # on a full disk, say: how the build came out counts, not its log
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log.write_text("".join(f"{line}\n" for line in _without(secrets, trace.lines)))
 
 
 def _without(secrets: Mapping[str, bytes], lines: Sequence[str]) -> list[str]:

@@ -45,6 +45,13 @@ def users(engine: Engine) -> dict[str, list[str]]:
     return found
 
 
+def unnamed(engine: Engine, identities: Sequence[str]) -> list[str]:
+    """Those that are here and have no name: the engine removes an image by its id together with the one name that it has."""
+    answers = engine.try_each([paths.image(identity) for identity in identities])
+    there = zip(identities, answers, strict=True)
+    return [identity for identity, live in there if isinstance(live, dict) and not _named(live)]
+
+
 def clear(
     engine: WritableEngine, shelf: Shelf, image: Image, now: str, refused: Collection[str], stuck: set[str]
 ) -> None:

@@ -18,7 +18,7 @@ from controller.agents.docker.brought import Shelf
 from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine, engine_health, writable
 from controller.agents.docker.events import attributes, hints
 from controller.agents.docker.failures import explained, failure, tolerated
-from controller.agents.docker.former import Former, surplus, users
+from controller.agents.docker.former import Former, surplus, unnamed, users
 from controller.agents.docker.image_difference import Known, observed_image, plan_image
 from controller.agents.docker.newest import SOON, Outlook
 from controller.agents.docker.recipe import Dockerfile, dockerfile_of, recipe
@@ -109,8 +109,8 @@ class ImageAgent(SingleAgent[Image, ImageObserved]):
         known = Known(shelf, refused, self._outlook.known(spec), parts, len(mine.surplus))
         value = observed_image(resource, live, found, known)
         health = Health(message=value.message, again=SOON if self._outlook.pending(spec) else None)
-        if value.refused and spec.build:  # what is declared is not what is used
-            health = Health(False, Reason.ROLLED_BACK, value.message, stalled=True)
+        if value.refused and spec.build:  # what is declared is not what is used; who needs it has the former
+            health = Health(True, Reason.ROLLED_BACK, value.message)
         return Seen(value, f"{spec.image}@{value.digest}", health=health)
 
     def diff(self, desired: Image, last: Image | None, observed: ImageObserved | None) -> Plan:
@@ -169,9 +169,10 @@ class ImageAgent(SingleAgent[Image, ImageObserved]):
     def _let_go(self, image: Image) -> str:
         """Takes the names away and removes the images, as far as no container uses them. Returns what was left, for people."""
         left = [name for name in (image.spec.image, *image.tags) if not self._untag(name)]
-        for brought in self._shelf.of(image.spec.image):
+        brought = sorted({each.identity for each in self._shelf.of(image.spec.image)})
+        for identity in unnamed(self._engine, brought):
             with tolerated(404, 409):
-                self._writable.remove_image(brought.identity)
+                self._writable.remove_image(identity)
         self._shelf.drop(image.spec.image)
         self._refused.forget(image.spec.image)
         return f"left {', '.join(left)}: a container uses it" if left else ""

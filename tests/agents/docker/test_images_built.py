@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
+from controller.agents.docker import building
 from controller.agents.docker.refused import Refused
 from controller.engine.agent import Done, Retry, Stalled
+from controller.trees import Item, walk
 from resources.kinds.image import Image
+from resources.meta import Tree
 from resources.plan import Action, Why
 from tests.agents.docker.images import RealImages
 from tests.agents.keeper import Keeper
@@ -236,7 +239,9 @@ def test_secret_reaches_the_build_and_nothing_of_it_stays(images: RealImages, ke
     name = resource.spec.image
     left = json.dumps([images.engine.inspect_image(name), images.engine.history(name)])  # type: ignore[no-untyped-call]
     kept = "".join(file.read_text() for file in (images.directory / "home").rglob("*") if file.is_file())
-    for place in (left, kept, repr((steps, keeper.look(resource), keeper.plan(resource)))):
+    told = repr(keeper.reports)
+    assert "leaked (secret)" in told
+    for place in (left, kept, told, repr((steps, keeper.look(resource), keeper.plan(resource)))):
         assert SECRET not in place
     assert "leaked (secret)" in kept
 
@@ -303,6 +308,25 @@ def test_context_that_is_not_there_stalls(images: RealImages, keeper: Keeper, tm
     assert keeper.plan(resource).empty
 
 
+def test_file_that_changes_while_it_is_read_is_no_trouble_of_the_engine(
+    images: RealImages, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = images.context("one") / "page"
+    steps = keeper.steps(resource := images.built("one"))
+
+    def listed(tree: Tree) -> list[Item]:
+        page.write_text("hello")
+        found = [*walk(tree)]
+        page.write_text("")
+        return found
+
+    monkeypatch.setattr(building, "walk", listed)
+    failure = keeper.apply(steps)[resource.key]
+    assert isinstance(failure, Stalled)
+    assert failure.reason == "ContextUnreadable"
+    assert f"{page}: it became shorter while it was read" in failure.message
+
+
 def test_build_ends_when_it_is_cancelled(images: RealImages, keeper: Keeper) -> None:
     dockerfile(images, "one", "RUN echo begun; sleep 100")
     resource, outcomes = images.built("one"), {}
@@ -365,3 +389,23 @@ def test_former_builds_are_removed_but_for_those_that_are_kept(images: RealImage
         identities.append(images.identity(resource.spec.image))
     assert [images.there(each) for each in identities] == [False, True, True]
     assert keeper.plan(resource).action is Action.NONE
+
+
+def test_name_that_somebody_gave_the_image_outlives_the_resource(images: RealImages, keeper: Keeper) -> None:
+    keeper.make(resource := images.built("one"))
+    identity, kept = images.identity(resource.spec.image), images.reference("kept")
+    images.engine.tag(identity, *kept.rsplit(":", 1))  # type: ignore[arg-type]
+    keeper.delete(resource)
+    assert images.age(resource.spec.image) is None
+    assert images.identity(kept) == identity
+
+
+def test_another_name_for_the_same_build_is_left_when_the_former_one_goes(images: RealImages, keeper: Keeper) -> None:
+    keeper.make(before := images.built("one"))
+    assert before.spec.build is not None
+    after = before.model_copy(update={"spec": before.spec.model_copy(update={"image": images.reference("renamed")})})
+    assert keeper.plan(after).action is Action.REPLACE
+    keeper.make(after)
+    assert images.age(before.spec.image) is None
+    assert images.age(after.spec.image) is not None
+    assert keeper.plan(after).empty
