@@ -225,7 +225,7 @@ def secretive(images: RealImages, **build: Any) -> Image:
     dockerfile(
         images,
         "one",
-        "RUN --mount=type=secret,id=token sh -c 'wc -c < /run/secrets/token > /size; echo leaked $(cat /run/secrets/token)'",
+        "RUN --mount=type=secret,id=token sh -c 'wc -c </run/secrets/token >/size; echo leaked $(head -c99 /run/secrets/token)'",
     )
     return images.built("one", secrets={"token": {"env": "TOKEN"}}, **build)
 
@@ -244,6 +244,12 @@ def test_secret_reaches_the_build_and_nothing_of_it_stays(images: RealImages, ke
     for place in (left, kept, told, repr((steps, keeper.look(resource), keeper.plan(resource)))):
         assert SECRET not in place
     assert "leaked (secret)" in kept
+
+
+def test_large_secret_reaches_the_build_whole(images: RealImages, keeper: Keeper) -> None:
+    images.environment["TOKEN"] = SECRET * 20_000
+    keeper.make(resource := secretive(images, noCache=True))
+    assert content(images, resource, "cat /size").strip() == str(len(SECRET) * 20_000)
 
 
 def test_rotated_secret_builds_it_anew(images: RealImages, keeper: Keeper) -> None:
