@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from controller.agents.docker import building
+from controller.agents.docker.image import ImageAgent
 from controller.agents.docker.refused import Refused
 from controller.engine.agent import Done, Retry, Stalled
 from controller.trees import Item, walk
@@ -415,3 +416,16 @@ def test_another_name_for_the_same_build_is_left_when_the_former_one_goes(images
     assert images.age(before.spec.image) is None
     assert images.age(after.spec.image) is not None
     assert keeper.plan(after).empty
+
+
+def test_tags_that_only_look_like_ours_stay(images: RealImages, keeper: Keeper) -> None:
+    keeper.make(resource := images.built("one"))
+    agent, name = keeper.agent, resource.spec.image.rpartition(":")[0]
+    assert isinstance(agent, ImageAgent)
+    pinned = agent.pin(resource, resource.spec.image, keeper.context, bring=False)
+    assert pinned is not None
+    images.engine.tag(resource.spec.image, name, "p2-candidate")
+    agent.unpin(resource, name, kept=())
+    assert images.age(f"{name}:{pinned.tag}") is None
+    assert images.age(f"{name}:p2-candidate") is not None
+    assert images.age(resource.spec.image) is not None
