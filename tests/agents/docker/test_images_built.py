@@ -429,3 +429,16 @@ def test_tags_that_only_look_like_ours_stay(images: RealImages, keeper: Keeper) 
     assert images.age(f"{name}:{pinned.tag}") is None
     assert images.age(f"{name}:p2-candidate") is not None
     assert images.age(resource.spec.image) is not None
+
+
+@pytest.mark.parametrize("adopt", [False, True])
+def test_image_that_was_here_before_is_removed_only_if_it_was_to_be_adopted(
+    images: RealImages, keeper: Keeper, adopt: bool
+) -> None:
+    name = images.make("mine")
+    resource = images.resource("one", image=name, pullPolicy="never", adopt=adopt)
+    keeper.succeed([keeper.adoption(resource)])
+    keeper.make(resource)
+    assert keeper.plan(resource).empty
+    keeper.delete(resource)
+    assert images.age(name) == (None if adopt else "mine")
