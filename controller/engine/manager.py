@@ -351,8 +351,11 @@ class Manager:
         with self._lock:
             self._ended = True
             self._lock.notify_all()
-        for lane in self._lanes.values():
-            lane.stop()
+        stopped: list[Lane] = []
+        while left := [lane for lane in list(self._lanes.values()) if lane not in stopped]:
+            for lane in left:  # what ends in one of them may just have opened another
+                lane.stop()
+            stopped += left
 
     @property
     def ended(self) -> bool:
@@ -374,7 +377,8 @@ class Manager:
 
         agent = self._agent_of(key.kind)
         assert agent is not None
-        if not self._queue.hold(agent.system, key, RESTART_WAITS):
+        lane = self._lane_name(agent, key)
+        if not self._queue.hold(lane, key, RESTART_WAITS):
             return Retry(
                 Reason.TIMEOUT, f"cannot restart {key.short}: it is being changed; try again when that is done"
             )
@@ -382,7 +386,7 @@ class Manager:
             with self.reconciler.changing_by_hand(key):
                 return restarted(self._parts, agent, key, resource, request)
         finally:
-            self._queue.done(agent.system, key)
+            self._queue.done(lane, key)
 
     # -- the lanes' desk ---------------------------------------------------------------------------------------
 

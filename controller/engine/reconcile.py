@@ -299,7 +299,7 @@ class Reconciler:
             return concluded(subject, verdict, plan, reason, health.message, seen, health.again)
         if left := self._patience.keeps_ending(subject.key):
             return concluded(subject, Verdict.WAITING, plan, Reason.CRASH_LOOP, _KEEPS_ENDING, seen, left)
-        reason, message = Reason.CONVERGED, health.message
+        reason, message = health.reason, health.message
         if self._index.condition is not Condition.OK:
             reason, message = Reason.SOURCE_EMPTY, f"as last declared; {self._index.message}"
         elif problem := self._broken(subject):

@@ -40,13 +40,13 @@ class Summary:
 
     @property
     def converged(self) -> bool:
-        """Everything is Ready, suspended, or only reported (driftPolicy: Report)."""
+        """Everything is Ready as declared, suspended, or only reported (driftPolicy: Report)."""
         return not (self.timed_out or self.cancelled) and all(settled(status) for status in self.statuses.values())
 
 
 def settled(status: Status) -> bool:
-    """Whether nothing more is wanted of this resource: it is Ready, or its user said to leave it alone."""
-    return status.ready or status.reason == Reason.SUSPENDED
+    """Whether nothing more is wanted of this resource: it is Ready as declared, or its user said to leave it alone."""
+    return (status.ready and status.reason != Reason.ROLLED_BACK) or status.reason == Reason.SUSPENDED
 
 
 def digest_of(plans: Sequence[Plan]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -142,6 +143,25 @@ def test_names_of_images_that_nothing_needs_any_more_are_taken_away(shop: Shop) 
     assert len(ours) == 2  # that of now, and that to go back to
 
 
+def test_the_replicas_of_a_set_are_rolled_out_and_taken_back_together(shop: Shop) -> None:
+    template = {"image": f"{shop.image}:1", "command": ["sleep", "600"], "stopSignal": "SIGKILL"}
+    replicas = json.dumps({
+        "apiVersion": "pegasus2.dev/v1", "kind": "ContainerSet", "metadata": {"name": shop.yard.name("set")},
+        "spec": {"replicas": 2, "template": template},
+    })  # fmt: skip
+    shop.edit("state/base/shop.yaml", "\n---\n".join([shop.declared_image(), replicas]))
+    done = shop.deploy()
+    assert done.code == 0, done.out + done.err
+    running = {each["Image"] for each in shop.yard.engine.containers(filters={"name": shop.yard.name("set")})}
+    assert len(running) == 1
+    assert running.pop().startswith(f"{shop.image}:p2-")
+    assert len(shop.story.p2("logs", f"containerset/{shop.yard.name('set')}").out) == 0
+    shop.edit("web/Dockerfile", "FROM scratch\nCOPY page /\n")
+    assert shop.deploy().code == 1
+    assert len(shop.yard.engine.containers(filters={"name": shop.yard.name("set")})) == 2
+    assert shop.subjects()[0] == 'Take back "Deploy to staging"'
+
+
 def test_an_image_is_chosen_on_the_command_line(shop: Shop) -> None:
     assert shop.deploy().code == 0
     first = shop.running()
@@ -173,6 +193,47 @@ def test_files_that_are_in_no_git_are_refused_by_name(shop: Shop) -> None:
     done = shop.deploy()
     assert done.code == 2
     assert "state/base/more.yaml" in done.err
+
+
+def project_beside(shop: Shop) -> Path:
+    """A Compose project, and a base, which lie in the repository but not in what environments are made of."""
+    image, name = json.dumps(IMAGE), shop.yard.name("more")
+    head = "apiVersion: pegasus2.dev/v1\nkind: {}\nmetadata: {{name: {}}}\nspec: {}\n"
+    (shop.root / "more").mkdir()
+    shop.change("more/compose.yaml", f'services: {{run: {{image: {image}, environment: {{A: "${{A:-1}}"}}}}}}\n')
+    shop.change("more/kustomization.yaml", "resources: [more.yaml]\n")
+    shop.change("more/more.yaml", head.format("Compose", name, "{directory: .}"))
+    shop.change("state/overlays/staging/kustomization.yaml", "resources: [../../base, ../../../more]\n")
+    shop.commit("more")
+    return shop.root / "more"
+
+
+@pytest.mark.parametrize("file", ["compose.yaml", "more.yaml", "kustomization.yaml"])
+def test_edits_of_what_lies_beside_the_environments_are_refused_too(shop: Shop, file: str) -> None:
+    edited = project_beside(shop) / file
+    edited.write_text(edited.read_text() + "\n")
+    done = shop.deploy()
+    assert done.code == 2
+    assert f"more/{file}" in done.err
+    assert shop.tags() == []
+
+
+def test_variables_that_are_in_no_git_are_refused_unless_they_are_ignored_there(shop: Shop) -> None:
+    directory = project_beside(shop)
+    (directory / ".env").write_text("A=2\n")
+    done = shop.deploy()
+    assert done.code == 2
+    assert "more/.env" in done.err
+    shop.change(".gitignore", ".env\n")
+    shop.commit("keep them here")
+    assert 'cannot read --image "nonsense"' in shop.deploy("--image", "nonsense").err  # which comes after that
+
+
+def test_home_that_it_makes_is_nobody_elses(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "new"
+    monkeypatch.setenv("PEGASUS2_HOME", str(home))
+    assert shop.deploy("--image", "nonsense").code == 2
+    assert home.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize(

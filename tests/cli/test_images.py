@@ -217,8 +217,9 @@ def test_build_that_does_not_work_is_taken_back_until_the_next_edit(shop: Shop, 
     eventually(lambda: time.monotonic() > since + 6, "it has been Ready for long enough to count as good")
     shop.write("page", "exit 3")
     eventually(lambda: told(story, "RolledBack"), "it was taken back", 90.0)
-    eventually(lambda: all_ready(story, [web, image]) and "good" in shop.serves(), "the former one runs", 60.0)
+    eventually(lambda: listed(story)[web]["status"] == "True" and "good" in shop.serves(), "the former one runs", 60.0)
+    eventually(lambda: listed(story)[image]["reason"] == "RolledBack", "what is declared is known not to be used")
     assert shop.yard.engine.inspect_image(shop.reference)["Id"] == good  # type: ignore[no-untyped-call]
-    assert "was given up" in listed(story, f"image/{image}")[image]["message"]
+    assert "was given up" in listed(story)[image]["message"]
     shop.write("page", "sleep 1000 # fixed")
     eventually(lambda: "fixed" in shop.serves() and all_ready(story, [web, image]), "the next one runs", 60.0)

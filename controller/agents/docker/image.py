@@ -110,8 +110,8 @@ class ImageAgent(SingleAgent[Image, ImageObserved]):
         known = Known(shelf, refused, self._outlook.known(spec), parts, len(mine.surplus))
         value = observed_image(resource, live, found, known)
         health = Health(message=value.message, again=SOON if self._outlook.pending(spec) else None)
-        if value.refused and spec.build:  # what is declared is not what is used
-            health = Health(False, Reason.ROLLED_BACK, value.message, stalled=True)
+        if value.refused and spec.build:  # what is declared is not what is used; who needs it has the former
+            health = Health(True, Reason.ROLLED_BACK, value.message)
         return Seen(value, f"{spec.image}@{value.digest}", health=health)
 
     def diff(self, desired: Image, last: Image | None, observed: ImageObserved | None) -> Plan:

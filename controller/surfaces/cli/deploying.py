@@ -99,10 +99,9 @@ class Deploying:
             load(self.app, workspace, keep_going=False)
             entries = workspace.entries()
             resources = [entry.resource for entry in entries.values()]
-            refuse_uncommitted(
-                [self.environment.root, *rollout.contexts(resources)],
-                {str(self.environment.kustomization), *(entry.declared.origin.file for entry in entries.values())},
-            )
+            files = {str(self.environment.kustomization), *rollout.files(entries.values())}
+            places = [self.environment.root, *rollout.contexts(resources)]
+            refuse_uncommitted(places, files, files | workspace.source.looked_at())
             smoke.checks(resources)
             self.images = rollout.wanted(entries, self.former, self.order.image)
             self.before = self._asked(lambda: rollout.before(workspace, self.images, self.former))

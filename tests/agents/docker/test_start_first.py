@@ -34,7 +34,8 @@ def test_new_container_takes_the_place_of_the_old_one_when_it_is_ready(world: Re
     applied: list[Any] = []
     work = threading.Thread(target=lambda: applied.append(keeper.apply(keeper.steps(new))[new.key]))
     work.start()
-    eventually(lambda: "one.p2-new" in world.names() and world.running(f"{new.container_name}.p2-new"))
+    eventually(lambda: applied or runs_beside(world, new))
+    assert not applied, applied
     assert world.running(old), "both run"
     assert world.identity(old) == before
     assert world.inspect(old)["HostConfig"]["RestartPolicy"]["Name"] == SPEC["restart"]
@@ -118,7 +119,8 @@ def test_wait_for_the_new_container_can_be_broken_off(how: str, world: RealConta
     outcomes: list[Any] = []
     work = threading.Thread(target=lambda: outcomes.append(keeper.agent.apply(keeper.steps(new), context)[new.key]))
     work.start()
-    eventually(lambda: "one.p2-new" in world.names() and world.running(f"{new.container_name}.p2-new"))
+    eventually(lambda: outcomes or runs_beside(world, new))
+    assert not outcomes, outcomes
     (context.cancelled if how == "cancelled" else edited).set()
     work.join(10)
     [failure] = outcomes
@@ -169,6 +171,12 @@ def test_crash_on_the_way_is_repaired_and_one_of_the_two_serves(
     assert f"COLOR={specs[wanted_then]['env']['COLOR']}" in world.environment_of(then)
     assert world.inspect(then)["HostConfig"]["RestartPolicy"]["Name"] == SPEC["restart"]
     assert world.execute(then, "cat", "/data/file") == "precious\n"
+
+
+def runs_beside(world: RealContainers, resource: Container) -> bool:
+    """Whether a new container runs that has yet to take the name."""
+    beside = f"{resource.container_name}.p2-new"
+    return bool(world.engine.containers(filters={"name": f"^/{beside}$"}))
 
 
 def crash(world: RealContainers, keeper: Keeper, resource: Container, point: int) -> None:
