@@ -21,6 +21,7 @@ from resources.plan import Action, Why
 from tests.agents.docker.images import RealImages
 from tests.agents.keeper import Keeper
 from tests.agents.worlds.docker import IMAGE
+from tests.registry import free_port
 from tests.support import eventually
 
 SECRET = "correct-horse-battery"
@@ -302,6 +303,16 @@ def test_dockerfile_that_cannot_be_built_stalls(images: RealImages, keeper: Keep
     failure = attempt(keeper, images.built("one"))
     assert isinstance(failure, Stalled | Retry)
     assert failure.message.startswith(f"cannot build {images.reference('one')}: ")
+
+
+def test_syntax_that_no_registry_gives_out_is_told_in_few_words(images: RealImages, keeper: Keeper) -> None:
+    away = f"127.0.0.1:{free_port()}/syntax:1"
+    text = f"# syntax={away}\nFROM {IMAGE}\n"
+    failure = attempt(keeper, images.built("one", dockerfileInline=text))
+    assert isinstance(failure, Retry)
+    assert failure.reason == "RegistryUnavailable"
+    assert failure.message.startswith(f"cannot build {images.reference('one')}: failed to do request: ")
+    assert failure.message.endswith("see whether that registry is reachable from the engine")
 
 
 def test_context_that_is_not_there_stalls(images: RealImages, keeper: Keeper, tmp_path: Path) -> None:
