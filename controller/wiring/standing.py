@@ -101,15 +101,17 @@ def _matters(name: str) -> bool:
     return name == "HOME" or name.startswith(("PEGASUS2_", "DOCKER_"))
 
 
-def _kept_in(home: str) -> Iterable[str]:
-    """Each file of the home, and the write-ahead log of the database, which is empty when nobody writes."""
+def files_of(home: str) -> Iterable[str]:
+    """Each file of the home that has a say, in order."""
     for directory, below, files in os.walk(home):
         inner = directory != home
         below[:] = sorted(name for name in below if inner or name not in _COMES_AND_GOES)
-        for name in sorted(files):
-            if inner or name not in _COMES_AND_GOES:
-                path = os.path.join(directory, name)
-                yield f"{path} {_stamp(path)}"
+        yield from (os.path.join(directory, name) for name in sorted(files) if inner or name not in _COMES_AND_GOES)
+
+
+def _kept_in(home: str) -> Iterable[str]:
+    """What the home's files are, and the write-ahead log of the database, which is empty when nobody writes."""
+    yield from (f"{path} {_stamp(path)}" for path in files_of(home))
     try:
         found = os.stat(os.path.join(home, "p2.db-wal"))
     except OSError:
