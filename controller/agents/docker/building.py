@@ -278,7 +278,7 @@ def _failure(
     what = _cause(error.message)
     message = f"cannot build {name}: {step}{what}" + (f": {shown}" if shown else "")
     if "failed to do request" in error.message:
-        return Retry("RegistryUnavailable", message)
+        return Retry("RegistryUnavailable", f"{message}; see whether that registry is reachable from the engine")
     if error.status == 400 or failed or "failed to" in error.message or "dockerfile" in error.message:
         return Stalled(
             "BuildFailed", f"{message}; correct what it is built from; all that it printed is in {order.log}"
@@ -288,12 +288,9 @@ def _failure(
 
 def _cause(message: str) -> str:
     """The engine's words without those of all the parts that they went through."""
-    for begin in (
-        "failed to solve with frontend dockerfile.v0: ",
-        "failed to solve: ",
-        "failed to create LLB definition: ",
-    ):
-        message = message.removeprefix(begin)
+    message = re.sub(r"^(failed to solve( with frontend \S+)?: )+", "", message).removeprefix(
+        "failed to create LLB definition: "
+    )
     code = re.search(r"exit code: [0-9]+$", message)
     return code[0] if code else message
 

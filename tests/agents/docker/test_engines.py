@@ -12,10 +12,12 @@ import pytest
 
 from controller.agents.docker.client import Engine, assemble, connect
 from controller.agents.docker.container import ContainerAgent
+from controller.agents.docker.watches import OneWatch
 from controller.engine.agent import Failure, Relist, Retry, Stalled
 from resources.conditions import Reason
 from resources.kinds.container import Container
 from resources.meta import Key
+from tests.agents.contract import StillScope
 from tests.agents.docker.engine import RealContainers, eventually
 from tests.agents.keeper import Keeper
 from tests.agents.worlds.container import SPEC
@@ -243,6 +245,29 @@ class TestSeveral:
             plain.start()
             eventually(lambda: ours in hints)
             assert Relist((own.key,)) not in hints
+
+    def test_engine_that_stays_away_is_asked_seldom_and_spoken_of_once(
+        self, world: RealContainers, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        class Patience(Flag):
+            """Notes how long it should wait, and is set once it has been asked often enough."""
+
+            def __init__(self) -> None:
+                super().__init__()
+                self.waits: list[float] = []
+
+            def wait(self, timeout: float | None = None) -> bool:
+                self.waits.append(timeout or 0.0)
+                if len(self.waits) == 5:
+                    self.set()
+                return self.is_set()
+
+        setup, stop = world.setup(engine=f"tcp://127.0.0.1:{free_port()}"), Patience()
+        agent = ContainerAgent(connect(setup), setup)
+        caplog.set_level("INFO")
+        OneWatch("away", agent, StillScope([on(world, "away")]), lambda hint: None).go_on(stop)
+        assert stop.waits == [4.0, 8.0, 15.0, 15.0, 15.0]
+        assert [record.message for record in caplog.records] == ["watch lost"]
 
     def test_engine_that_is_used_later_is_watched_from_then_on(self, world: RealContainers, plain: Forwarder) -> None:
         keeper = keeper_with(world, {"there": {"host": plain.host}})
