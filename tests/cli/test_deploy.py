@@ -30,6 +30,14 @@ def test_images_are_built_written_down_committed_and_run(shop: Shop) -> None:
     assert shop.story.p2("diff", "state/overlays/staging").code == 0
 
 
+def test_lines_of_the_kustomization_end_as_they_did(shop: Shop) -> None:
+    shop.kustomization.write_bytes(b"# as written elsewhere\r\nresources: [../../base]\r\n")
+    shop.commit("lines")
+    assert shop.deploy().code == 0
+    written = shop.kustomization.read_bytes()
+    assert written.count(b"\r\n") == written.count(b"\n") == 5
+
+
 def test_a_new_build_reaches_what_runs_by_a_deployment_alone(shop: Shop) -> None:
     assert shop.deploy().code == 0
     shop.edit("web/page", "two")

@@ -283,7 +283,7 @@ class Deploying:
 def _committed(environment: Environment, text: str, message: str) -> str:
     """Writes the kustomization and commits it; where that is refused, it is as before."""
     before = environment.kustomization.read_bytes()
-    environment.kustomization.write_text(text, encoding="utf-8")
+    environment.kustomization.write_bytes(text.encode())
     try:
         return commit([environment.kustomization], message, [environment.root])
     except BaseException:

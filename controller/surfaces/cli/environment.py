@@ -32,7 +32,8 @@ class Environment:
 
     @property
     def text(self) -> str:
-        return self.kustomization.read_text(encoding="utf-8")
+        """Of the kustomization, with the ends of its lines as they are."""
+        return self.kustomization.read_bytes().decode()
 
 
 def environments(root: Path) -> list[str]:
