@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from threading import Event as Flag
@@ -13,6 +14,7 @@ import pytest
 from controller.agents.docker.client import Engine, assemble, connect
 from controller.agents.docker.container import ContainerAgent
 from controller.agents.docker.watches import OneWatch
+from controller.agents.docker.wire import Address, Tls
 from controller.engine.agent import Failure, Relist, Retry, Stalled
 from resources.conditions import Reason
 from resources.kinds.container import Container
@@ -195,6 +197,19 @@ class TestOutOfReach:
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
         assert "docker: command not found" in self.failure(world, {"host": "ssh://nas"}).message
+
+
+@pytest.mark.parametrize("way", ["plain", "encrypted"])
+def test_machine_that_has_gone_is_noticed_however_silent_the_connection_is(
+    way: str, authority: Authority, request: pytest.FixtureRequest
+) -> None:
+    address = Address.parse(
+        request.getfixturevalue(way).host, Tls(str(authority.certificate)) if way != "plain" else None
+    )
+    assert address is not None
+    with address.connect(5.0) as connection:
+        assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) <= 60
 
 
 class TestSeveral:
