@@ -20,7 +20,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from resources import kinds
 from resources.machine import MachineStatus
-from resources.meta import API_VERSION, Metadata, Resource
+from resources.meta import API_VERSION, COMMON_FIELDS, Metadata, Resource
 from resources.reported import ObjectStatus
 from resources.rules import KEYWORD, said_by_a_rule
 from resources.schema import model_of
@@ -43,6 +43,8 @@ def definition(model: type[Resource]) -> Schema:
     spec, rules = schema["properties"]["spec"], schema.get(KEYWORD, [])
     if _can_be_empty(model):  # else a second `kubectl apply --server-side` of `spec: {}` fails: it becomes null
         spec["default"] = {}
+    if model.expands:
+        _leave_open(spec)
     first = [
         _column(heading, f".{path}", priority=0 if at < 2 else 1) for at, (heading, path) in enumerate(about.columns)
     ]
@@ -59,6 +61,14 @@ def _can_be_empty(model: type[Resource]) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def _leave_open(spec: Schema) -> None:
+    """No defaults for what it hands on to those that it stands for: an API server would write them into the object, and they
+    would win over those of other kinds, such as that of volumes to be retained.
+    """
+    for name in COMMON_FIELDS:
+        spec["properties"][name].pop("default", None)
 
 
 def machines() -> Schema:

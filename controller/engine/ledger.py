@@ -144,7 +144,8 @@ class Ledger:
                 yield self._record(each.subject, each.seen.handle, before)
         elif entry and before and before.source == self._source:
             retain = entry.resource.spec.deletionPolicy is DeletionPolicy.RETAIN
-            record = replace(before, retain=retain, file=entry.declared.origin.file, recovered=False)
+            file = entry.declared.origin.file
+            record = replace(before, retain=retain, file=file, owner=entry.owner, recovered=False)
             if record != before:
                 yield record
 
@@ -152,7 +153,8 @@ class Ledger:
         return (
             record is None
             or (record.digest, record.handle) != (entry.digest, handle)
-            or (record.generation, record.file) != (entry.generation, entry.declared.origin.file)
+            or (record.generation, record.file, record.owner)
+            != (entry.generation, entry.declared.origin.file, entry.owner)
             or record.intent is not None
             or record.recovered
             or record.source != self._source

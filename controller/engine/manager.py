@@ -377,7 +377,8 @@ class Manager:
 
         agent = self._agent_of(key.kind)
         assert agent is not None
-        if not self._queue.hold(agent.system, key, RESTART_WAITS):
+        lane = self._lane_name(agent, key)
+        if not self._queue.hold(lane, key, RESTART_WAITS):
             return Retry(
                 Reason.TIMEOUT, f"cannot restart {key.short}: it is being changed; try again when that is done"
             )
@@ -385,7 +386,7 @@ class Manager:
             with self.reconciler.changing_by_hand(key):
                 return restarted(self._parts, agent, key, resource, request)
         finally:
-            self._queue.done(agent.system, key)
+            self._queue.done(lane, key)
 
     # -- the lanes' desk ---------------------------------------------------------------------------------------
 

@@ -103,13 +103,14 @@ class Queue:
         give_up = self._clock() + timeout
         with self._changed:
             own = self._lane(lane)
-            while key in own.working:
+            while any(key in each.working for each in self._lanes.values()):
                 if self._closed or (left := give_up - self._clock()) <= 0:
                     return False
                 self._changed.wait(left)
             own.working.add(key)
-            if waiting := own.waiting.pop(key, None):
-                own.again[key] = (waiting.priority, waiting.due)
+            for each in self._lanes.values():  # it waits in one of them at most
+                if waiting := each.waiting.pop(key, None):
+                    own.again[key] = (waiting.priority, waiting.due)
             return True
 
     def back_off(self, key: Key) -> float:

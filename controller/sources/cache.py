@@ -103,7 +103,8 @@ class ParseCache:
                 _write(self._path, self._now)
 
     def _name_of(self, owner: Declared) -> bytes:
-        return _digest(b"expansion", str(owner.key).encode(), owner.digest.encode(), self._code)
+        """By all that is written: of what is handed on, annotations and defaults that are spelled out count, too."""
+        return _digest(b"expansion", owner.resource.model_dump_json(exclude_unset=True).encode(), self._code)
 
     def _name(self, content: bytes, file: str) -> bytes:
         """Paths in a file are relative to its directory, and so are the digests."""

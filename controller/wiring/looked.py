@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from controller.engine.passes import Pass, Verdict
 from controller.wiring.outcome import Preview
-from controller.wiring.standing import Stamp, around, place, stamps
+from controller.wiring.standing import Stamp, around, files_of, place, stamps
 from controller.wiring.workspace import Workspace
 from resources.meta import SecretRef
 
@@ -22,15 +22,17 @@ RECENT = 2.0  # seconds: what has changed so lately may change again and keep it
 
 def keep(workspace: Workspace, preview: Preview, text: str, colour: bool) -> None:
     """Does nothing where the look may not stand: something was found, is on its way, or can't be compared later."""
-    home, source = workspace.home.path, workspace.source.name
     systems = workspace.seen()
+    if not systems or None in systems.values() or not _found_nothing(workspace, preview):
+        return
+    home = workspace.home.path
     # The home first: where it changes meanwhile, what is kept is of no use, and does no harm.
     now = around(home)
     files = stamps(sorted(workspace.source.looked_at()))
-    if not systems or None in systems.values() or not _found_nothing(workspace, preview) or _recent(files):
+    if _recent((*files, *stamps(files_of(str(home))))):  # or it may be what came after the look
         return
     content = {"around": now, "files": files, "systems": systems, "text": text}
-    target = place(home, source, colour)
+    target = place(home, workspace.source.name, colour)
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     with suppress(OSError):  # a home that can't be written to does without
         try:

@@ -128,9 +128,7 @@ class Post:
         return owned(self.inventory, self.name, key)
 
     def parts(self, key: Key) -> Mapping[Key, bool]:
-        model = model_of(key.kind)
-        records = self.inventory.records(self.name) if model and model.expands else {}
-        return {part: record.retain for part, record in records.items() if record.owner == key}
+        return parts_made(self.inventory, self.name, key)
 
     def changed(self, keys: Iterable[Key]) -> None:
         self.publisher.changed(keys)
@@ -223,6 +221,13 @@ class Operator(Opened):
 
     def source_trouble(self) -> str:
         return super().source_trouble() or self._source.trouble or self._post.publisher.trouble
+
+
+def parts_made(inventory: Inventory, source: str, key: Key) -> Mapping[Key, bool]:
+    """What was made of all that `key` stands for, and whether each is retained."""
+    model = model_of(key.kind)
+    records = inventory.records(source) if model and model.expands else {}
+    return {part: record.retain for part, record in records.items() if record.owner == key}
 
 
 def owned(inventory: Inventory, source: str, key: Key) -> bool:

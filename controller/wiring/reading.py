@@ -28,7 +28,7 @@ from controller.store.home import Home
 from controller.store.stores import open_stores
 from controller.wiring.agents import Agents
 from controller.wiring.opened import Opened
-from controller.wiring.operator import Placement, installation_of, owned, parts_of, source_name
+from controller.wiring.operator import Placement, installation_of, owned, parts_made, parts_of, source_name
 from controller.wiring.outcome import Preview
 from controller.wiring.preview import preview_of
 from controller.wiring.settings import Settings
@@ -52,7 +52,7 @@ class Onlooker:
         return owned(self.inventory, self.name, key)
 
     def parts(self, key: Key) -> Mapping[Key, bool]:
-        return {}
+        return parts_made(self.inventory, self.name, key)
 
     def changed(self, keys: Iterable[Key]) -> None: ...
 

@@ -91,6 +91,7 @@ def around(home: Path) -> str:
     said = [sys.version, str(os.geteuid()), os.uname().nodename]
     said += sorted(f"{name}={value}" for name, value in os.environ.items() if _matters(name))
     said += _kept_in(str(home))
+    said += _settings(os.environ.get("PEGASUS2_AGENTS_CONFIG") or f"{home}/agents")
     for package in (controller, resources):
         said += _code(os.path.dirname(package.__file__ or ""))
     return digest(*said)
@@ -100,19 +101,35 @@ def _matters(name: str) -> bool:
     return name == "HOME" or name.startswith(("PEGASUS2_", "DOCKER_"))
 
 
-def _kept_in(home: str) -> Iterable[str]:
-    """Each file of the home, and the write-ahead log of the database, which is empty when nobody writes."""
+def files_of(home: str) -> Iterable[str]:
+    """Each file of the home that has a say, in order."""
     for directory, below, files in os.walk(home):
         inner = directory != home
         below[:] = sorted(name for name in below if inner or name not in _COMES_AND_GOES)
-        for name in sorted(files):
-            if inner or name not in _COMES_AND_GOES:
-                path = os.path.join(directory, name)
-                yield f"{path} {_stamp(path)}"
+        yield from (os.path.join(directory, name) for name in sorted(files) if inner or name not in _COMES_AND_GOES)
+
+
+def _kept_in(home: str) -> Iterable[str]:
+    """What the home's files are, and the write-ahead log of the database, which is empty when nobody writes."""
+    yield from (f"{path} {_stamp(path)}" for path in files_of(home))
     try:
-        yield f"{os.stat(os.path.join(home, 'p2.db-wal')).st_size} bytes in the log"
+        found = os.stat(os.path.join(home, "p2.db-wal"))
     except OSError:
         yield "0 bytes in the log"
+    else:  # one that was written into the database is begun anew, and keeps its size
+        yield f"{found.st_size} bytes in the log" + (f" of {found.st_mtime_ns}" if found.st_size else "")
+
+
+def _settings(directory: str) -> Iterable[str]:
+    """Each file of the agents' configuration, where links lead, too: it may be kept elsewhere than in the home."""
+    directory = os.path.realpath(os.path.expanduser(directory))
+    try:
+        names = sorted(os.listdir(directory))
+    except OSError:
+        return
+    for name in names:
+        path = os.path.realpath(os.path.join(directory, name))
+        yield f"{path} {_stamp(path)}"
 
 
 def _code(package: str) -> Iterable[str]:

@@ -44,6 +44,9 @@ class Files:
         """What `files` say, later ones merged over earlier; `within`: the files that include them. Raises Stop."""
         merged = Fields()
         filling = Filling(self._report, variables, str(directory), refuse_unset=self._refuse_unset)
+        if not within and not any(self.parsed(file) for file in files):  # as one is for a moment while it is saved
+            message = "cannot use an empty Compose file: write services: {} if there are to be none"
+            self._report.stop((str(files[0]), 1, 1), (), message)
         for file in files:
             for document in self.documents(file, filling):
                 document = self._included(document, filling, (*within, file))

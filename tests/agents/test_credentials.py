@@ -232,6 +232,14 @@ class TestHeaders:
         header = self.made(tmp_path, environment, settings).build_header()
         assert json.loads(base64.urlsafe_b64decode(header)).keys() == {"ghcr.io", "https://index.docker.io/v1/"}
 
+    def test_build_is_not_kept_from_one_registry_by_what_is_wrong_with_another(
+        self, put: Put, tmp_path: Path, environment: dict[str, str]
+    ) -> None:
+        put({"auths": {"ghcr.io": {"auth": encoded(f"me:{SECRET}")}}, "credHelpers": {"quay.io": "there-is-none"}})
+        settings = {"docker.io": {"token": {"env": "NOT_SET"}}}
+        header = self.made(tmp_path, environment, settings).build_header()
+        assert json.loads(base64.urlsafe_b64decode(header)).keys() == {"ghcr.io"}
+
 
 @pytest.mark.parametrize(
     ("settings", "message"),

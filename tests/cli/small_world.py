@@ -66,6 +66,10 @@ class SmallWorkspace:
     asked: list[tuple[str, Any]] = field(default_factory=list)
     news: tuple[str, ...] = ()
 
+    def seen(self) -> Mapping[str, Any]:
+        """No system was asked."""
+        return {}
+
     def __post_init__(self) -> None:
         self.stores = open_stores(None)
 

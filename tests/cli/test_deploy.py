@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,14 @@ def test_images_are_built_written_down_committed_and_run(shop: Shop) -> None:
     assert shop.running() in git(shop.root, "log", "-1", "--format=%b")
     assert shop.clean()
     assert shop.story.p2("diff", "state/overlays/staging").code == 0
+
+
+def test_lines_of_the_kustomization_end_as_they_did(shop: Shop) -> None:
+    shop.kustomization.write_bytes(b"# as written elsewhere\r\nresources: [../../base]\r\n")
+    shop.commit("lines")
+    assert shop.deploy().code == 0
+    written = shop.kustomization.read_bytes()
+    assert written.count(b"\r\n") == written.count(b"\n") == 5
 
 
 def test_a_new_build_reaches_what_runs_by_a_deployment_alone(shop: Shop) -> None:
@@ -192,6 +201,47 @@ def test_files_that_are_in_no_git_are_refused_by_name(shop: Shop) -> None:
     done = shop.deploy()
     assert done.code == 2
     assert "state/base/more.yaml" in done.err
+
+
+def project_beside(shop: Shop) -> Path:
+    """A Compose project, and a base, which lie in the repository but not in what environments are made of."""
+    image, name = json.dumps(IMAGE), shop.yard.name("more")
+    head = "apiVersion: pegasus2.dev/v1\nkind: {}\nmetadata: {{name: {}}}\nspec: {}\n"
+    (shop.root / "more").mkdir()
+    shop.change("more/compose.yaml", f'services: {{run: {{image: {image}, environment: {{A: "${{A:-1}}"}}}}}}\n')
+    shop.change("more/kustomization.yaml", "resources: [more.yaml]\n")
+    shop.change("more/more.yaml", head.format("Compose", name, "{directory: .}"))
+    shop.change("state/overlays/staging/kustomization.yaml", "resources: [../../base, ../../../more]\n")
+    shop.commit("more")
+    return shop.root / "more"
+
+
+@pytest.mark.parametrize("file", ["compose.yaml", "more.yaml", "kustomization.yaml"])
+def test_edits_of_what_lies_beside_the_environments_are_refused_too(shop: Shop, file: str) -> None:
+    edited = project_beside(shop) / file
+    edited.write_text(edited.read_text() + "\n")
+    done = shop.deploy()
+    assert done.code == 2
+    assert f"more/{file}" in done.err
+    assert shop.tags() == []
+
+
+def test_variables_that_are_in_no_git_are_refused_unless_they_are_ignored_there(shop: Shop) -> None:
+    directory = project_beside(shop)
+    (directory / ".env").write_text("A=2\n")
+    done = shop.deploy()
+    assert done.code == 2
+    assert "more/.env" in done.err
+    shop.change(".gitignore", ".env\n")
+    shop.commit("keep them here")
+    assert 'cannot read --image "nonsense"' in shop.deploy("--image", "nonsense").err  # which comes after that
+
+
+def test_home_that_it_makes_is_nobody_elses(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "new"
+    monkeypatch.setenv("PEGASUS2_HOME", str(home))
+    assert shop.deploy("--image", "nonsense").code == 2
+    assert home.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize(

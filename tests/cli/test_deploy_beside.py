@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.store.lock import hold
 from tests.cli.shop import SERVE, Shop
 from tests.support import Background, eventually
 
@@ -84,6 +85,20 @@ def test_ctrl_c_says_what_was_done_and_how_to_go_on_or_back(shop: Shop) -> None:
     back = shop.story.p2("rollback", "-s", "state/overlays/staging", "--yes")
     assert back.code == 0, back.out + back.err
     assert shop.page() == "one"
+
+
+def test_a_way_back_that_is_barred_is_told_with_how_to_go_on(shop: Shop, home: Path) -> None:
+    assert shop.deploy().code == 0
+    shop.edit("web/serve", SERVE.replace("8080", "8081"))
+    process = shop.story.start("deploy", "-e", "staging", "--smoke-timeout", "5s")
+    assert process.stdout is not None
+    told = next(line for line in process.stdout if line.startswith("=> asking"))
+    with hold(home / "run/lock"):  # another command has begun
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 1, told + out + err
+    assert "going back did not succeed, too" in err
+    assert "goes on with it, p2 rollback -s state/overlays/staging goes back" in err
+    assert shop.deployments()[0]["outcome"] == "failed"
 
 
 def test_ctrl_c_while_tests_run_leaves_nothing_of_them(shop: Shop) -> None:

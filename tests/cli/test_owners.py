@@ -57,6 +57,27 @@ def test_a_project_is_restarted_in_order(story: Story, yard: Yard, project: str)
     assert story.p2("diff").code == 0
 
 
+def test_a_project_that_is_called_otherwise_still_stands_for_its_containers(
+    story: Story, yard: Yard, project: str
+) -> None:
+    file = story.root / "state/shop.yaml"
+    declared = json.loads(file.read_text())
+    declared["metadata"]["name"] += "-now"
+    declared["spec"]["project"] = yard.name("shop")
+    file.write_text(json.dumps(declared))
+    assert story.p2("apply", "--yes").code == 0
+    assert "db" in story.p2("logs", f"{project}-now").out
+    assert story.p2("logs", project).code == 2
+
+
+def test_a_suspended_project_is_not_restarted(story: Story, yard: Yard, project: str) -> None:
+    assert story.p2("suspend", project).code == 0
+    for what in (project, f"container/{project.partition('/')[2]}-db-1"):
+        done = story.p2("restart", what)
+        assert (done.code, done.out) == (2, "")
+        assert f"it is suspended; p2 resume Compose/{yard.name('shop')} ends that" in done.err
+
+
 def test_top_shows_a_project_alone(story: Story, yard: Yard, project: str) -> None:
     found = json.loads(story.p2("top", project, "-o", "json").out)["resources"]
     assert len(found) == 2

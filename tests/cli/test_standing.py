@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -130,6 +131,38 @@ def test_look_is_taken_again_after(what: str, desk: Desk, monkeypatch: pytest.Mo
     assert desk.stands
     CHANGES[what](desk)
     assert not desk.stands
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_look_is_taken_again_after_an_edit_of_settings_that_are_kept_elsewhere(
+    linked: bool, desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = tmp_path / "elsewhere" / "docker.yaml"
+    _written(settings, "")
+    if linked:
+        (desk.home / "agents").symlink_to(settings.parent)
+    else:
+        monkeypatch.setenv("PEGASUS2_AGENTS_CONFIG", str(settings.parent))
+    assert main(["diff"]) == 0
+    assert desk.stands
+    settings.write_text("host: unix:///nowhere.sock\n")
+    assert not desk.stands
+
+
+def test_look_is_taken_again_when_the_log_of_the_database_is_written_anew(desk: Desk) -> None:
+    log = desk.home / "p2.db-wal"
+    other = sqlite3.connect(desk.home / "p2.db")  # while somebody has it open the log stays
+    with closing(other):
+        other.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        assert desk.story.p2("suspend", f"container/{desk.name}").code == 0
+        assert desk.story.p2("resume", f"container/{desk.name}").code == 0
+        other.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        assert main(["diff"]) == 0
+        assert desk.stands
+        size = log.stat().st_size
+        assert desk.story.p2("suspend", f"container/{desk.name}").code == 0
+        assert log.stat().st_size == size  # it is begun at its start again
+        assert not desk.stands
 
 
 def test_look_is_taken_again_by_another_code(desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -170,8 +170,18 @@ def test_no_files_are_no_project() -> None:
         load_project([], read=Path.read_bytes, variables={})
 
 
-def test_an_empty_file_is_an_empty_project() -> None:
-    assert load("# nothing\n").services == {}
+@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n"])
+def test_an_empty_file_is_no_project_without_services(text: str) -> None:
+    message = "cannot use an empty Compose file: write services: {} if there are to be none"
+    assert problems(text) == [f"{HERE}/compose.yaml:1:1: {message}"]
+    assert load("services: {}\n").services == {}
+
+
+def test_an_override_and_what_is_included_may_be_empty() -> None:
+    files = [HERE / "compose.yaml", HERE / "more.yaml"]
+    read = reader("services: {a: {image: a}}\n", **{"more.yaml": ""})
+    assert load_project(files, read=read, variables={}).services
+    assert load("include: [more.yaml]\nservices: {a: {image: a}}\n", **{"more.yaml": ""}).services
 
 
 def test_thousands_of_services_may_wait_for_one_another() -> None:

@@ -55,6 +55,23 @@ def test_variables_of_a_project_are_never_recorded(state: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(("metadata", "spec"), [("", ", deletionPolicy: Delete"), (", annotations: {who: ada}", "")])
+def test_what_is_handed_on_is_never_taken_from_an_earlier_run(
+    state: Path, tmp_path: Path, metadata: str, spec: str
+) -> None:
+    write(
+        state / "shop/compose.yaml", "services: {web: {image: nginx, volumes: ['data:/data']}}\nvolumes: {data: {}}\n"
+    )
+    plain = OWNER.replace("{name: shop}", "{name: shop%s}").replace("yaml]}", "yaml]%s}")
+    cache, texts = tmp_path / "cache", [plain % ("", ""), plain % (metadata, spec), plain % ("", "")]
+    found = []
+    for text in texts:
+        write(state / "shop.yaml", text)
+        found.append(FilesSource(state, cache=cache).read().documents)
+        assert found[-1] == FilesSource(state).read().documents
+    assert found[0] != found[1]
+
+
 @pytest.mark.parametrize(
     ("file", "text"),
     [

@@ -340,8 +340,8 @@ def test_api_server_that_does_not_answer_is_told(story: Story, tmp_path: Path, c
 @pytest.mark.parametrize(
     ("command", "rule"),
     [
-        ("get", "apiGroups: [pegasus2.dev], resources: [containers], verbs: [get, list, watch]"),
-        ("get -w", "apiGroups: [pegasus2.dev], resources: [containers], verbs: [get, list, watch]"),
+        ("get", "apiGroups: [pegasus2.dev], resources: [composes], verbs: [get, list, watch]"),
+        ("get -w", "apiGroups: [pegasus2.dev], resources: [composes], verbs: [get, list, watch]"),
         ("events", 'apiGroups: [""], resources: [events], verbs: [get, list, watch]'),
         ("diff", 'apiGroups: [""], resources: [namespaces], verbs: [get, list, watch]'),
     ],

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from resources import kinds
 from resources.crd import as_yaml, built_in, definition, definitions, files, machines, structural
-from resources.meta import Model
+from resources.meta import COMMON_FIELDS, Model
 from resources.rules import KEYWORD, Rule
 from resources.schema import editor_schema, model_of
 
@@ -31,6 +31,12 @@ def walk(schema: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     for word, mark in (("items", "[]"), ("additionalProperties", "{}")):
         if isinstance(schema.get(word), dict):
             yield from walk(schema[word], path + mark)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if model_of(kind).expands])
+def test_what_is_handed_on_to_others_gets_no_default_that_nobody_has_written(kind: str) -> None:
+    spec = schema_of(definition(model_of(kind)))["properties"]["spec"]["properties"]
+    assert [name for name in COMMON_FIELDS if "default" in spec[name]] == []
 
 
 def test_the_files_are_up_to_date() -> None:

@@ -47,14 +47,20 @@ class Listing:
         self.bodies = bodies
 
     def list(self, path: str, query: Mapping[str, str | int] | None = None) -> Sequence[dict[str, Any]]:
-        return self.bodies if path.endswith("/files") else ()
+        return [each for each in self.bodies if path.endswith(f"/{each['kind'].lower()}s")]
 
 
 class Here:
     """The post of an operator that takes what names no node, or its own."""
 
-    def __init__(self, owned: Sequence[Key], kept: Sequence[Key] = ()) -> None:
-        self._owned, self._kept = owned, kept
+    def __init__(
+        self,
+        owned: Sequence[Key],
+        kept: Sequence[Key] = (),
+        left: Sequence[Key] = (),
+        parts: Mapping[Key, bool] | None = None,
+    ) -> None:
+        self._owned, self._kept, self._left, self._parts = owned, kept, left, parts or {}
 
     def takes(self, found: Object) -> bool:
         return found.node in ("", "here")
@@ -63,14 +69,14 @@ class Here:
         return key in self._owned
 
     def parts(self, key: Key) -> Mapping[Key, bool]:
-        return {}
+        return self._parts if key.kind == "ContainerSet" else {}
 
     def changed(self, keys: Iterable[Key]) -> None: ...
 
     def elsewhere(self, found: Object) -> None: ...
 
     def left(self) -> Sequence[Key]:
-        return ()
+        return self._left
 
     def leaving(self, found: Object, at: float) -> bool:
         return False
@@ -118,6 +124,26 @@ def test_deletion_is_an_order_with_what_the_object_says_of_it() -> None:
     made, catalogue = source(found, owned=[key("data")])
     assert made.read().orders == {key("data"): DeletionPolicy.RETAIN}
     assert catalogue.find(key("data")) is not None, "its finalizer is still to be taken away"
+
+
+def member(number: int) -> Key:
+    return Key("Container", "default", f"web-{number}")
+
+
+def test_what_an_object_stands_for_no_longer_goes_by_an_order_unless_it_is_retained() -> None:
+    found = body("web", spec={"replicas": 1, "template": {"image": "nginx"}}) | {"kind": "ContainerSet"}
+    del found["spec"]["path"], found["spec"]["content"]
+    here = Here([], parts={member(1): False, member(2): False, member(3): True})
+    revision = KubeSource(Listing(found), "kubernetes:1", Catalogue(), here).read()  # type: ignore[arg-type]
+    assert not revision.problems
+    assert revision.orders == {member(2): DeletionPolicy.DELETE, member(3): DeletionPolicy.RETAIN}
+
+
+def test_what_stood_for_others_and_was_let_go_meanwhile_leaves_them_too() -> None:
+    gone = Key("ContainerSet", "default", "web")
+    here = Here([gone], left=[gone], parts={member(1): False})
+    revision = KubeSource(Listing(), "kubernetes:1", Catalogue(), here).read()  # type: ignore[arg-type]
+    assert revision.orders == {gone: DeletionPolicy.RETAIN, member(1): DeletionPolicy.RETAIN}
 
 
 def test_object_that_goes_without_us_is_no_affair_of_ours() -> None:

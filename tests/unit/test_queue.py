@@ -124,3 +124,19 @@ def test_key_that_is_worked_is_held_when_that_is_done_or_not_at_all() -> None:
     assert not queue.hold("x", A, 0.01)
     Timer(0.05, queue.done, ("x", A)).start()
     assert queue.hold("x", A, 10.0)
+
+
+def test_held_key_is_handed_out_in_no_other_lane_either() -> None:
+    queue = Queue(Ticker())
+    queue.add("y", A, Priority.EDIT)
+    assert queue.hold("x", A, 0.0)
+    assert queue.take("y", 1, 0.0) == []
+    queue.done("x", A)
+    assert taken(queue) == [A]
+
+
+def test_key_that_is_worked_in_another_lane_is_not_held() -> None:
+    queue = Queue(time.monotonic)
+    queue.add("y", A, Priority.EDIT)
+    assert queue.take("y", 1, 0.0)
+    assert not queue.hold("x", A, 0.01)

@@ -29,7 +29,7 @@ TIMEOUT = 10.0  # seconds for a request; the look itself has its own
 def begin(home: Path) -> Ahead | None:
     """Begins to read what a look at this installation's containers needs. None where that can't be known so early."""
     address = Address.of_environment(os.environ.get("DOCKER_HOST") or DEFAULT_HOST)
-    settings = Path(os.environ.get("PEGASUS2_AGENTS_CONFIG") or home / "agents", "docker.yaml")
+    settings = Path(os.environ.get("PEGASUS2_AGENTS_CONFIG") or home / "agents", "docker.yaml").expanduser()
     try:
         elsewhere = settings.exists() and _NAMES_AN_ENGINE.search(settings.read_bytes())
         installation = (home / "id").read_text().strip()

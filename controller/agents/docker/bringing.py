@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from controller.agents.docker import paths
@@ -15,7 +15,7 @@ from controller.agents.docker.former import clear
 from controller.agents.docker.image_difference import digests_of, edited, given_up
 from controller.agents.docker.newest import Answer, Newest, Outlook, pulled_from
 from controller.agents.docker.pulling import absent, pull
-from controller.agents.docker.recipe import Parts, built_from, differing, dockerfile_of, recipe
+from controller.agents.docker.recipe import BUILT_BY, Parts, built_from, differing, dockerfile_of, recipe
 from controller.agents.docker.refused import Refused
 from controller.engine.agent import Context, Retry, Stalled, Step
 from controller.trees import Trees
@@ -51,7 +51,14 @@ class Bringing:
         if edited(image.spec, step.last.spec if step.last else None):
             self.refused.forget(name)
         with explained(f"bring the image {name}"):
+            before = self._live(name) if step.plan.action is Action.ADOPT and not image.spec.adopt else None
             found = self._built(step, image, ctx) if image.spec.build else self._pulled(step, image, ctx)
+            if (
+                before
+                and before["Id"] == found.identity
+                and BUILT_BY not in ((before.get("Config") or {}).get("Labels") or {})
+            ):
+                found = replace(found, found=True)
             for each in (name, *image.tags):
                 self._name(found.identity, each)
             self.shelf.put(name, found)

@@ -20,12 +20,16 @@ MOST = 100  # images that are remembered of a name
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """One image. `digest`: what it is called at its registry, or its id; `built`: what it was built from, else empty."""
+    """One image. `digest`: what it is called at its registry, or its id; `built`: what it was built from, else empty.
+
+    `found`: it had its name before we came, and nobody said that we may adopt it; it is never removed.
+    """
 
     identity: str
     digest: str
     built: dict[str, str] = field(default_factory=dict)
     at: float = 0.0  # seconds since the epoch
+    found: bool = False
 
 
 class Shelf:
@@ -47,8 +51,10 @@ class Shelf:
         """`image` is what the name stands for from now on. Raises Retry."""
 
         def change(content: Content) -> None:
-            others = [each for each in _entries(content, canonical_image(name)) if each.identity != image.identity]
-            newest = replace(image, at=image.at or time.time())
+            known = _entries(content, canonical_image(name))
+            others = [each for each in known if each.identity != image.identity]
+            found = image.found or any(each.found for each in known if each.identity == image.identity)
+            newest = replace(image, at=image.at or time.time(), found=found)
             content[canonical_image(name)] = [asdict(each) for each in (*others, newest)][-MOST:]
 
         self._notes.change(change)
@@ -74,6 +80,7 @@ def _entries(content: Content, name: str) -> tuple[Brought, ...]:
 
 def _entry(written: Any) -> Brought | None:
     try:
-        return Brought(str(written["identity"]), str(written["digest"]), dict(written["built"]), float(written["at"]))
+        identity, digest, built = str(written["identity"]), str(written["digest"]), dict(written["built"])
+        return Brought(identity, digest, built, float(written["at"]), written.get("found") is True)
     except (KeyError, TypeError, ValueError):
         return None

@@ -12,7 +12,7 @@ import stat
 import tarfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
@@ -20,7 +20,7 @@ from threading import Thread
 
 from controller.agents.docker import paths
 from controller.agents.docker.buildkit import IDENTITY, TRACE, Trace
-from controller.agents.docker.client import EngineError, Json, WritableEngine
+from controller.agents.docker.client import EngineError, WritableEngine
 from controller.agents.docker.failures import disk_full
 from controller.agents.docker.pulling import pull
 from controller.agents.docker.recipe import BUILT_BY, BUILT_FROM, Dockerfile, Parts, written
@@ -174,8 +174,9 @@ def _attended(engine: WritableEngine, identity: str, tell: Callable[[], None], c
         silent = 0.0
         while not done.wait(GLANCE):
             if ctx.cancelled.is_set():
-                engine.cancel_build(identity)
-                return
+                with suppress(EngineError, Retry):  # again in a moment: the engine may not know of the build yet
+                    engine.cancel_build(identity)
+                continue
             silent += GLANCE
             if silent >= SILENCE:
                 silent = 0.0
@@ -212,9 +213,17 @@ def _within(build: Build) -> str:
 
 
 def _context(image: Image, build: Build, dockerfile: Dockerfile) -> Iterator[bytes]:
-    """The tar, in pieces. Raises OSError, and ValueError for a pattern that can't be read."""
+    """The tar, in pieces. Raises Stalled for what can't be read: an OSError would be taken for one of the connection."""
     if build.remote:
         return
+    try:
+        yield from _tar(image, build, dockerfile)
+    except (OSError, ValueError) as error:
+        raise _unreadable(image.spec.image, error) from None
+
+
+def _tar(image: Image, build: Build, dockerfile: Dockerfile) -> Iterator[bytes]:
+    """Raises OSError, and ValueError for a pattern that can't be read."""
     (tree,) = image.trees()
     for item in walk(tree):
         yield from _member(item)
@@ -269,7 +278,7 @@ def _failure(
     what = _cause(error.message)
     message = f"cannot build {name}: {step}{what}" + (f": {shown}" if shown else "")
     if "failed to do request" in error.message:
-        return Retry("RegistryUnavailable", message)
+        return Retry("RegistryUnavailable", f"{message}; see whether that registry is reachable from the engine")
     if error.status == 400 or failed or "failed to" in error.message or "dockerfile" in error.message:
         return Stalled(
             "BuildFailed", f"{message}; correct what it is built from; all that it printed is in {order.log}"
@@ -279,12 +288,9 @@ def _failure(
 
 def _cause(message: str) -> str:
     """The engine's words without those of all the parts that they went through."""
-    for begin in (
-        "failed to solve with frontend dockerfile.v0: ",
-        "failed to solve: ",
-        "failed to create LLB definition: ",
-    ):
-        message = message.removeprefix(begin)
+    message = re.sub(r"^(failed to solve( with frontend \S+)?: )+", "", message).removeprefix(
+        "failed to create LLB definition: "
+    )
     code = re.search(r"exit code: [0-9]+$", message)
     return code[0] if code else message
 
@@ -298,8 +304,9 @@ def _unreadable(name: str, error: OSError | ValueError) -> Stalled:
 
 def _keep_log(log: Path, trace: Trace, secrets: Mapping[str, bytes]) -> None:
     trace.end()
-    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    log.write_text("".join(f"{line}\n" for line in _without(secrets, trace.lines)))
+    with suppress(OSError):  # on a full disk, say: how the build came out counts, not its log
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log.write_text("".join(f"{line}\n" for line in _without(secrets, trace.lines)))
 
 
 def _without(secrets: Mapping[str, bytes], lines: Sequence[str]) -> list[str]:

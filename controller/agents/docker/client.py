@@ -137,7 +137,7 @@ class Engine:
     def seen(self) -> Json | None:
         """What a cold look has seen, for `standing.same`; None where it can't be told."""
         noted = self._ahead.noted()
-        if noted is None or (self._registries.made and self.registries.asked):
+        if noted is None or self.named or (self._registries.made and self.registries.asked):
             return None
         return {"host": self.host, "answers": {path: digest(answer) for path, answer in noted.items()}}
 

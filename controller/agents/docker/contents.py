@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -21,7 +21,7 @@ from controller.agents.docker.health import epoch
 from controller.agents.docker.making import restart
 from controller.agents.docker.marks import mark_in
 from controller.agents.docker.notes import Content, Notes
-from controller.engine.agent import Context, Retry
+from controller.engine.agent import Context
 from controller.trees import Trees
 from resources.docker.parts import Mount, OnChange, Outdated, State
 from resources.kinds.container import Container
@@ -89,19 +89,12 @@ class Contents:
     def note(self, key: Key, identity: str, present: Mapping[str, Present], *, started: bool = True) -> None:
         """That the container runs with these; `started` with them, so that it sees these very files. Raises Retry."""
         if present:
-            self._change(lambda noted: _note(noted, str(key), identity, present, started))
+            self._notes.change(lambda noted: _note(noted, str(key), identity, present, started))
 
     def forget(self, key: Key) -> None:
         """Raises Retry."""
         if str(key) in self._notes.read():
-            self._change(lambda noted: noted.pop(str(key), None) and None)
-
-    def _change(self, change: Callable[[Content], None]) -> None:
-        try:
-            self._notes.change(change)
-        except OSError as error:
-            message = f"cannot note what a container was started with: {error.strerror}; free some space"
-            raise Retry("NotKept", message) from None
+            self._notes.change(lambda noted: noted.pop(str(key), None) and None)
 
 
 def watched(container: Container) -> Iterator[Mount]:

@@ -74,7 +74,8 @@ def clear(
 def _judged(
     image: Image, former: Sequence[Brought], there: Mapping[str, Json], used: Collection[str], stuck: Collection[str]
 ) -> Former:
-    here = [each.identity for each in former if each.identity in there and each.identity not in stuck]
+    ours = [each.identity for each in former if not each.found]
+    here = [identity for identity in ours if identity in there and identity not in stuck]
     over = [identity for identity in here[image.spec.keep :] if not _named(there[identity])]
     return Former(
         tuple(identity for identity in over if identity not in used), any(identity in used for identity in over)

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 ImageStep = Step[Image, ImageObserved]
 
+_USED = "a container uses it"
 EVENTS = ("tag", "untag", "delete", "pull", "load", "import", "destroy")
 
 
@@ -168,33 +169,34 @@ class ImageAgent(SingleAgent[Image, ImageObserved]):
 
     def _let_go(self, image: Image) -> str:
         """Takes the names away and removes the images, as far as no container uses them. Returns what was left, for people."""
-        left = [name for name in (image.spec.image, *image.tags) if not self._untag(name)]
-        brought = sorted({each.identity for each in self._shelf.of(image.spec.image)})
-        for identity in unnamed(self._engine, brought):
+        brought = self._shelf.of(image.spec.image)
+        found = [each.identity for each in brought if each.found]
+        left = {name: why for name in (image.spec.image, *image.tags) if (why := self._untag(name, found))}
+        for identity in unnamed(self._engine, sorted({each.identity for each in brought}.difference(found))):
             with tolerated(404, 409):
                 self._writable.remove_image(identity)
         self._shelf.drop(image.spec.image)
         self._refused.forget(image.spec.image)
-        return f"left {', '.join(left)}: a container uses it" if left else ""
+        return "; ".join(f"left {name}: {why}" for name, why in left.items())
 
-    def _untag(self, name: str) -> bool:
-        """Whether the name is gone. A container at rest counts as much as one that runs."""
+    def _untag(self, name: str, found: Collection[str] = ()) -> str:
+        """Why the name is left; empty where it is gone. A container at rest counts as much as one that runs."""
         live = self._engine.try_each([paths.image(name)])[0]
         if not isinstance(live, dict):
-            return True
+            return ""
+        if live["Id"] in found:
+            return "it was here before Pegasus2 kept it, and nobody said adopt: true"
         with explained(f"remove the image {name}"):
             others = [each for each in live.get("RepoTags") or () if canonical_image(each) != canonical_image(name)]
             if not others and live["Id"] in users(self._engine):
-                return False
+                return _USED
             try:
                 self._writable.remove_image(name)
             except EngineError as error:
-                if error.status == 404:
-                    return True
-                if error.status == 409:
-                    return False
-                raise
-        return True
+                if error.status not in (404, 409):
+                    raise
+                return _USED if error.status == 409 else ""
+        return ""
 
     # -- watching ------------------------------------------------------------------------------------------------
 

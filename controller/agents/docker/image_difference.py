@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from controller.agents.docker.brought import Brought
 from controller.agents.docker.client import Json
+from controller.agents.docker.images import platform_of
 from controller.agents.docker.newest import Answer, Newest, pulled_from
 from controller.agents.docker.recipe import BASE, Parts, built_from, differing
 from controller.engine.diff import changed_fields, plain, within
@@ -42,7 +43,6 @@ def observed_image(image: Image, live: Json, found: Mapping[str, Json | None], k
     """`live` is what the engine says of the image, `found` what it says of each name."""
     spec, identity = image.spec, str(live["Id"])
     tags = tuple(name for name in image.tags if (there := found.get(name)) and there["Id"] == identity)
-    platform = "/".join(filter(None, (live.get("Os"), live.get("Architecture"), live.get("Variant"))))
     here = next((each for each in known.brought if each.identity == identity), None)
     if spec.build is not None:
         digest, aim = identity, _aim_of_build(identity, known)
@@ -56,7 +56,7 @@ def observed_image(image: Image, live: Json, found: Mapping[str, Json | None], k
         image=spec.image,
         digest=digest,
         wanted=aim.wanted,
-        platform=platform,
+        platform=platform_of(live),
         tags=tags,
         build=built,
         wantedBuild=known.parts,

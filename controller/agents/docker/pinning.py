@@ -35,7 +35,7 @@ def pin(engine: Engine, key: Key, reference: str, ctx: Context, *, bring: bool) 
     name, identity = _repository(reference), str(live["Id"])
     if digest := _digest(live, name):
         return Pinned(digest[0], identity, digest=digest[1])
-    tag = OURS + identity.removeprefix("sha256:")[:_LENGTH]
+    tag = _tag_of(identity)
     with explained(f"name the image {reference} for good"):
         writable(engine).tag(identity, f"{name}:{tag}")
     return Pinned(name, identity, tag=tag)
@@ -45,10 +45,11 @@ def unpin(engine: Engine, name: str, kept: Collection[str]) -> None:
     """As `engine.agent.Pins`. A name that a container was made from stays: without it, the container would be made anew."""
     with explained(f"remove old names of the image {name}"):
         used = {canonical_image(each["Image"]) for each in engine.read(paths.containers())}
-        tags = [
-            tag for each in engine.read(paths.images(reference=[f"{name}:{OURS}*"])) for tag in each["RepoTags"] or ()
-        ]
-        for tag in tags:
+        listed = engine.read(paths.images(reference=[f"{name}:{OURS}*"]))
+        named = [(tag, _tag_of(each["Id"])) for each in listed for tag in each["RepoTags"] or ()]
+        for tag in [
+            tag for tag, ours in named if tag.rpartition(":")[2] == ours
+        ]:  # others may begin their tags so, too
             if tag.rpartition(":")[2] in kept or canonical_image(tag) in used:
                 continue
             try:
@@ -56,6 +57,10 @@ def unpin(engine: Engine, name: str, kept: Collection[str]) -> None:
             except EngineError as error:
                 if error.status not in (404, 409):
                     raise
+
+
+def _tag_of(identity: str) -> str:
+    return OURS + identity.removeprefix("sha256:")[:_LENGTH]
 
 
 def _repository(reference: str) -> str:

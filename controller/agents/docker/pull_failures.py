@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from controller.agents.docker.failures import disk_full
 from controller.agents.docker.references import Reference
 from controller.agents.docker.registries import Registries
 from controller.engine.agent import Failure, Retry, Stalled
@@ -20,7 +21,6 @@ _ABSENT = ("manifest unknown", "name unknown", "not found", "does not exist", "s
 _OTHER_PLATFORM = ("no matching manifest", "does not match the specified platform")
 _UNTRUSTED = ("x509:", "certificate", "tls:")
 _NO_TLS = "http response to https client"
-_FULL = ("no space left on device", "disk quota exceeded")
 _UNREACHABLE = (
     "connection refused",
     "no such host",
@@ -43,8 +43,8 @@ def pull_failure(registries: Registries, reference: str, status: int, message: s
     cannot = f"cannot pull the image {reference}: {message}"
     if any(words in text for words in _LIMITED):
         return registries.exceeded(reference)
-    if any(words in text for words in _FULL):
-        return Retry("DiskFull", f"{cannot}; make room where the engine keeps its images")
+    if full := disk_full(f"pull the image {reference}", message):
+        return full
     if any(words in text for words in _OTHER_PLATFORM):
         return Stalled("PlatformMissing", f"{cannot}; name an image that is there for this machine")
     if _NO_TLS in text:

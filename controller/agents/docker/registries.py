@@ -12,6 +12,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
@@ -57,9 +58,14 @@ class Registries:
         return _encoded(found.auth_config(host)) if found else ""
 
     def build_header(self) -> str:
-        """X-Registry-Config for the engine: credentials for all registries that a build may pull from. Secret, likewise."""
-        found = {host: self._credentials(host) for host in self._keyring().hosts()}
-        configs = (each.auth_config(host) for host, each in found.items() if each)
+        """X-Registry-Config for the engine: credentials for all registries that a build may pull from. Secret, likewise.
+
+        Those that can't be had are left out, for a build may well do without; what FROM names was pulled before, and told of.
+        """
+        configs = []
+        for host in self._keyring().hosts():
+            with suppress(Retry, Stalled):
+                configs += [found.auth_config(host)] if (found := self._credentials(host)) else []
         return _encoded({config["serveraddress"]: config for config in configs})
 
     def digest(self, reference: str) -> str:

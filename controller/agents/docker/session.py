@@ -57,6 +57,7 @@ class _Answering:
         self._connection, self._received, self._secrets = connection, received, secrets
         self._paths: dict[int, str] = {}
         self._asked: dict[int, bytes] = {}
+        self._left: dict[int, bytes] = {}  # of answers for which there was no room yet
 
     def run(self) -> None:
         from h2.config import H2Configuration
@@ -70,6 +71,7 @@ class _Answering:
             while True:
                 for event in http.receive_data(received) if received else ():
                     self._take(event, http)
+                self._go_on(http)
                 self._connection.sendall(http.data_to_send())
                 if not (received := self._connection.recv(65536)):
                     return
@@ -77,7 +79,7 @@ class _Answering:
             return  # the build is over, or says what it lacks
 
     def _take(self, event: Any, http: H2Connection) -> None:
-        from h2.events import DataReceived, RequestReceived, StreamEnded
+        from h2.events import DataReceived, RequestReceived, StreamEnded, StreamReset
 
         if isinstance(event, RequestReceived):
             path = next((value for name, value in event.headers if name == b":path"), b"")
@@ -88,6 +90,8 @@ class _Answering:
         elif isinstance(event, StreamEnded):
             question = self._asked.pop(event.stream_id, b"")[5:]  # behind gRPC's length
             self._answer(event.stream_id, self._paths.pop(event.stream_id, ""), question, http)
+        elif isinstance(event, StreamReset):
+            self._left.pop(event.stream_id, None)
 
     def _answer(self, stream: int, path: str, question: bytes, http: H2Connection) -> None:
         status, answer = _OK, b""
@@ -103,9 +107,15 @@ class _Answering:
             http.send_headers(stream, [*head, ("grpc-status", status)], end_stream=True)
             return
         http.send_headers(stream, head)
-        framed = b"\0" + len(answer).to_bytes(4, "big") + answer
-        # BuildKit takes secrets of up to 500 KB; the window for them is opened while we send.
-        size = http.max_outbound_frame_size
-        for at in range(0, len(framed), size):
-            http.send_data(stream, framed[at : at + size])
-        http.send_headers(stream, [("grpc-status", _OK)], end_stream=True)
+        self._left[stream] = b"\0" + len(answer).to_bytes(4, "big") + answer
+
+    def _go_on(self, http: H2Connection) -> None:
+        """Sends what there is room for: a secret may have 500 KB, and BuildKit makes room for 64 KB at once."""
+        for stream, left in list(self._left.items()):
+            while left and (room := min(http.local_flow_control_window(stream), http.max_outbound_frame_size)) > 0:
+                http.send_data(stream, left[:room])
+                left = left[room:]
+            self._left[stream] = left
+            if not left:
+                http.send_headers(stream, [("grpc-status", _OK)], end_stream=True)
+                del self._left[stream]

@@ -12,7 +12,7 @@ import tempfile
 from contextlib import suppress
 from typing import IO, Any
 
-from controller.agents.docker.wire import CONNECT, Address, Tls, Unreached
+from controller.agents.docker.wire import CONNECT, Address, Tls, Unreached, connected_to
 
 SSH_CONNECT = 20.0  # seconds until a connection must be there: it has more to do than others
 _GREETING = b"GET /_ping HTTP/1.1\r\nHost: docker\r\n\r\n"
@@ -22,7 +22,7 @@ def connect_tls(address: Address, tls: Tls, timeout: float) -> socket.socket:
     import ssl
 
     context = _context(tls)
-    plain = socket.create_connection((address.host, address.port), min(timeout, CONNECT))
+    plain = connected_to(address.host, address.port, timeout)
     try:
         made: socket.socket = context.wrap_socket(plain, server_hostname=address.host)
     except BaseException as error:

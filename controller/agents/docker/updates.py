@@ -6,8 +6,7 @@ so the way back is known whatever has happened since, to all containers of that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from controller.agents.docker import paths
@@ -64,8 +63,7 @@ class Updates:
         with explained(f"look at the image {short(former)}"):
             if engine.read_each([paths.image(former)])[0] is None:
                 return f"its former image {short(former)} is not on this machine any more"
-        with _kept():
-            self._refused.refuse(reference, bad, why)
+        self._refused.refuse(reference, bad, why)
         return ""
 
     def follow(self, engine: WritableEngine, reference: str, live: Json, named: Json | None, *, anew: bool) -> str:
@@ -74,8 +72,7 @@ class Updates:
         `anew`: its spec was edited, or there is a newer image, so what was given up may be tried again.
         """
         if anew:
-            with _kept():
-                self._refused.forget(reference)
+            self._refused.forget(reference)
         update = self.of(reference, live, named)
         if wanted := update.back or (str(live["Image"]) if update.tag else ""):
             take_back(engine, reference, wanted)
@@ -119,11 +116,3 @@ def short(image: str) -> str:
 
 def _told(given_up: dict[str, str]) -> str:
     return "; ".join(f"the image {short(image)} was given up: {why}" for image, why in list(given_up.items())[-1:])
-
-
-@contextmanager
-def _kept() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise Retry("NotKept", f"cannot note which image was given up: {error.strerror}; free some space") from None

@@ -17,7 +17,7 @@ from resources.meta import Claim, Key, Resource
 
 log = logging.getLogger(__name__)
 
-AGAIN = 2.0  # seconds after a watch has broken
+AGAIN, SELDOM = 2.0, 15.0  # seconds after a watch has broken, and at most while its engine stays away
 GLANCE = 0.5  # seconds between looks at the stop flag while nothing is hinted at
 
 
@@ -33,7 +33,7 @@ def watch_all(agents: Mapping[str, Watches], scope: Scope, stop: Flag) -> Iterat
             if used.is_set():
                 used.clear()
                 for name in {engine_of(each) for each in scope.resources()} & agents.keys() - threads.keys():
-                    one = _OneWatch(name, agents[name], _Part(scope, name), hints.put)
+                    one = OneWatch(name, agents[name], _Part(scope, name), hints.put)
                     threads[name] = Thread(target=one.go_on, args=(_Either(stop, ended),), daemon=True)
                     threads[name].start()
             try:
@@ -44,12 +44,15 @@ def watch_all(agents: Mapping[str, Watches], scope: Scope, stop: Flag) -> Iterat
         ended.set()
 
 
-class _OneWatch:
+class OneWatch:
+    """The watch of one engine, begun again whenever it breaks."""
+
     def __init__(self, name: str, agent: Watches, scope: Scope, hint: Callable[[Key | Relist], None]) -> None:
         self._name, self._agent, self._scope, self._hint = name, agent, scope, hint
 
     def go_on(self, stop: Flag) -> None:
         """As the engine's own `watching.watch` does for one system: until `stop` is set."""
+        pause, said = AGAIN, ""
         while not stop.is_set():
             connected = False
             try:
@@ -57,12 +60,15 @@ class _OneWatch:
                     connected = True
                     self._hint(Relist(self._keys()) if isinstance(found, Relist) else found)
             except Retry as lost:
-                log.info("watch lost", extra={"engine": self._name, "cause": lost.message})
+                if connected or lost.message != said:  # an engine may be away for weeks
+                    log.info("watch lost", extra={"engine": self._name, "cause": lost.message})
+                said = lost.message
             except Exception:  # a watch that dies silently is the complaint heard most
                 log.exception("watch failed", extra={"engine": self._name})
             for key in self._keys() if connected and not stop.is_set() else ():
                 self._hint(key)  # what it watched may be lost with it, which only a look can tell
-            stop.wait(AGAIN)
+            pause = AGAIN if connected else min(pause * 2, SELDOM)
+            stop.wait(pause)
 
     def _keys(self) -> tuple[Key, ...]:
         return tuple(resource.key for resource in self._scope.resources())

@@ -99,7 +99,7 @@ class Address:
 
             return connect_tls(self, self.tls, timeout)
         if not self.path:
-            connected = socket.create_connection((self.host, self.port), min(timeout, CONNECT))
+            connected = connected_to(self.host, self.port, timeout)
             connected.settimeout(timeout)
             return connected
         connected = socket.socket(socket.AF_UNIX)
@@ -110,6 +110,15 @@ class Address:
             connected.close()
             raise
         return connected
+
+
+def connected_to(host: str, port: int, timeout: float) -> socket.socket:
+    """A connection that ends when the other machine has gone: builds and events may be silent for hours, and wait for ever."""
+    connected = socket.create_connection((host, port), min(timeout, CONNECT))
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3)):
+        connected.setsockopt(socket.IPPROTO_TCP, option, value)
+    return connected
 
 
 @dataclass(frozen=True, slots=True)

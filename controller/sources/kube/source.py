@@ -234,7 +234,9 @@ class KubeSource:
         for found in objects:
             self._take(found, result, anew=True)
         there = {declared.key for documents in result.documents.values() for declared in documents}
-        result.orders |= dict.fromkeys({*self._post.left()} - there - result.orders.keys(), DeletionPolicy.RETAIN)
+        left = {*self._post.left()}
+        left |= {part for key in left for part in self._post.parts(key)}
+        result.orders |= dict.fromkeys(left - there - result.orders.keys(), DeletionPolicy.RETAIN)
         return result
 
     def _take(self, found: Object, result: _Sorted, *, anew: bool) -> None:
@@ -256,6 +258,7 @@ class KubeSource:
             folded = self._inputs.fold(usable)
             if not folded.problems:
                 result.documents[found.file] = folded.documents
+                self._order_parts(folded.documents, result)
                 self._catalogue.put(Taken(found, folded.documents[0].digest), looked=anew)
                 return
             usable = folded.problems
@@ -281,6 +284,14 @@ class KubeSource:
         result.orders[found.key] = policy
         for part, retained in self._post.parts(found.key).items():
             result.orders[part] = DeletionPolicy.RETAIN if retained else policy
+
+    def _order_parts(self, documents: Sequence[Declared], result: _Sorted) -> None:
+        """What an object stands for no longer by its own words alone is deleted by an order, too, as by fewer replicas."""
+        owner, there = documents[0], {declared.key for declared in documents}
+        if owner.resource.expands and not owner.read:
+            for part, retained in self._post.parts(owner.key).items():
+                if part not in there:
+                    result.orders[part] = DeletionPolicy.RETAIN if retained else DeletionPolicy.DELETE
 
     def _policy(self, found: Object, at: float, *, ours: bool) -> DeletionPolicy:
         """What is to become of the thing of an object that is to go. `ours`: it was this machine's until now.

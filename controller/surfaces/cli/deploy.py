@@ -82,9 +82,10 @@ def _alone(app: App, environment: Environment) -> Iterator[None]:
     from controller.store.errors import HomeError
     from controller.store.lock import hold, holder
 
-    directory = app.home(read_only=True).path / "run"
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = directory / "deploy.lock"
+    home = app.home(read_only=False)
+    home.prepare()
+    lock = home.path / "run" / "deploy.lock"
+    lock.parent.mkdir(exist_ok=True, mode=0o700)
     try:
         with hold(lock):
             yield

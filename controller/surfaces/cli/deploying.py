@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from threading import Event as Flag
 from typing import TYPE_CHECKING, TypeVar
 
+from controller.store.errors import HomeError
 from controller.surfaces.cli.app import App, load, refuse_unusable
 from controller.surfaces.cli.command import Exit, Refused
 from controller.surfaces.cli.console import Style
@@ -73,8 +74,8 @@ class Deploying:
                 self._run_tests()
             self._roll_out()
             self._check()
-        except (_Failed, Refused) as failure:
-            if isinstance(failure, Refused) and not self.committed:
+        except (_Failed, Refused, HomeError) as failure:
+            if not isinstance(failure, _Failed) and not self.committed:
                 raise
             self._complain(str(failure))
             self.deployed = self.committed
@@ -99,10 +100,9 @@ class Deploying:
             load(self.app, workspace, keep_going=False)
             entries = workspace.entries()
             resources = [entry.resource for entry in entries.values()]
-            refuse_uncommitted(
-                [self.environment.root, *rollout.contexts(resources)],
-                {str(self.environment.kustomization), *(entry.declared.origin.file for entry in entries.values())},
-            )
+            files = {str(self.environment.kustomization), *rollout.files(entries.values())}
+            places = [self.environment.root, *rollout.contexts(resources)]
+            refuse_uncommitted(places, files, files | workspace.source.looked_at())
             smoke.checks(resources)
             self.images = rollout.wanted(entries, self.former, self.order.image)
             self.before = self._asked(lambda: rollout.before(workspace, self.images, self.former))
@@ -173,7 +173,7 @@ class Deploying:
         subject = self.order.message or f"Deploy to {self.environment.name}"
         try:
             self._apply(old, f'Take back "{subject}"\n\nThis takes back commit {self.deployed}.', Cause.ROLLBACK)
-        except (_Failed, _Interrupted, Refused) as error:
+        except (_Failed, _Interrupted, Refused, HomeError) as error:
             self._complain(f"going back did not succeed, too: {str(error) or 'somebody broke it off'}")
             self._tell_how_to_go_on()
             return "going back did not succeed, too"
@@ -284,7 +284,7 @@ class Deploying:
 def _committed(environment: Environment, text: str, message: str) -> str:
     """Writes the kustomization and commits it; where that is refused, it is as before."""
     before = environment.kustomization.read_bytes()
-    environment.kustomization.write_text(text, encoding="utf-8")
+    environment.kustomization.write_bytes(text.encode())
     try:
         return commit([environment.kustomization], message, [environment.root])
     except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ class Environment:
 
     @property
     def text(self) -> str:
-        return self.kustomization.read_text(encoding="utf-8")
+        """Of the kustomization, with the ends of its lines as they are."""
+        return self.kustomization.read_bytes().decode()
 
 
 def environments(root: Path) -> list[str]:
@@ -94,10 +96,13 @@ def with_images(text: str, pins: Mapping[str, Pinned]) -> str:
     return text
 
 
-def refuse_uncommitted(places: Iterable[Path], files: Iterable[str] = ()) -> None:
-    """Raises Refused unless what is in these places is as committed, and a commit can be made. `files` must be in git, too."""
+def refuse_uncommitted(places: Iterable[Path], files: Iterable[str] = (), read: Iterable[str] = ()) -> None:
+    """Raises Refused unless what is in these places is as committed, and a commit can be made.
+
+    `files` must be in git, too, unless it is told to ignore them. Of `read`, paths wherever they are, none may be edited.
+    """
     from controller.sources import committing
-    from controller.sources.worktree import work_tree_of
+    from controller.sources.worktree import named, work_tree_of
 
     with _refusing():
         within = list(places)
@@ -107,8 +112,13 @@ def refuse_uncommitted(places: Iterable[Path], files: Iterable[str] = ()) -> Non
         committing.refuse_uncommitted(own)
         if tree is None:
             return
-        edited = tree.edited(tree.root)
-    new = sorted(file for file in files if _untracked(file, edited))
+        states = tree.edited(tree.root)
+    if edited := {real for path in read if states.get(real := os.path.realpath(path)) == "edited"}:
+        raise Refused(
+            f"cannot deploy: files that the source refers to are edited: {named(edited, tree.root)}; commit them, or put "
+            "them away with: git stash"
+        )
+    new = sorted(file for file in files if _untracked(file, states))
     if new:
         raise Refused(
             f"cannot deploy: files of the source are not in git yet: {', '.join(map(place, new))}; commit them"

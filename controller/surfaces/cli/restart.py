@@ -18,6 +18,7 @@ from controller.surfaces.cli.parameters import SourceOption, Timeout
 
 if TYPE_CHECKING:
     from controller.engine.agent import Done, Failure, Seen
+    from controller.engine.stores import Stores
     from controller.surfaces.cli.aims import Aim
     from controller.wiring.workspace import Workspace
     from resources.meta import Key
@@ -58,17 +59,20 @@ class Restart(Command):
         with app.open(self.path, read_only=True) as workspace:
             refuse_braked(app, workspace.stores, "restart anything")
             aims = aimed(workspace, self.what, Restarts, "restart")
-            _refuse(aims, workspace.stores.overrides.suspended())
+            _refuse(aims, workspace.stores)
         with app.open(self.path, read_only=False, request=app.request()) as workspace, app.stoppable() as stop:
             return _Restarting(app, workspace, stop, time.monotonic() + self.timeout, self.wait).run(aims)
 
 
-def _refuse(aims: Sequence[Aim], suspended: frozenset[Key]) -> None:
+def _refuse(aims: Sequence[Aim], stores: Stores) -> None:
+    suspended = stores.overrides.suspended()
     for aim in aims:
         if not aim.owned:
             raise Refused(f"cannot restart {aim.key.short}: it was not made yet; p2 apply makes it")
-        if aim.key in suspended or aim.resource.spec.suspend:
-            raise Refused(f"cannot restart {aim.key.short}: it is suspended; p2 resume {aim.key.short} ends that")
+        record = stores.inventory.find(aim.key)
+        by = record.owner if record and record.owner in suspended else aim.key
+        if by in suspended or aim.resource.spec.suspend:
+            raise Refused(f"cannot restart {aim.key.short}: it is suspended; p2 resume {by.short} ends that")
 
 
 @dataclass

@@ -88,6 +88,11 @@ def contexts(resources: Iterable[Resource]) -> list[Path]:
     return [Path(build.context) for build in builds if build and Path(build.context).is_dir()]
 
 
+def files(entries: Iterable[Entry]) -> set[str]:
+    """Where resources are declared, and what they refer to."""
+    return {file for entry in entries for file in (entry.declared.origin.file, *entry.declared.inputs())}
+
+
 def pinned(workspace: Workspace, images: Iterable[Wanted], *, bring: bool) -> dict[str, Pinned]:
     """By name; without `bring`, those that are here. Raises Retry and Stalled."""
     agent, context = _agent(workspace), workspace.parts.context

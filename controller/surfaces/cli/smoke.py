@@ -26,7 +26,7 @@ _AGAIN = 0.5
 
 
 def checks(resources: Iterable[Resource]) -> list[tuple[Key, str]]:
-    """All addresses, with whose they are. Raises Refused for one that is none."""
+    """All addresses, each once, with whose they are. Raises Refused for one that is none."""
     found = [
         (resource.key, address)
         for resource in resources
@@ -37,7 +37,10 @@ def checks(resources: Iterable[Resource]) -> list[tuple[Key, str]]:
             raise Refused(
                 f'cannot use "{address}" as a smoke check of {key.short}: write an address of http:// or https://'
             )
-    return sorted(found)
+    once: dict[str, Key] = {}
+    for key, address in sorted(found):  # the containers of a set say what the set does
+        once.setdefault(address, key)
+    return [(key, address) for address, key in once.items()]
 
 
 def answers(address: str, seconds: float, stop: Flag) -> str:

@@ -112,3 +112,12 @@ def test_absent_engine_is_no_matter(tmp_path: Path, world: RealContainers, monke
     assert ahead.take(["/version"]) == {}
     assert begin(tmp_path / "no-home") is None
     assert Setup(INSTALLATION, tmp_path, world.secrets).ahead is None
+
+
+def test_settings_are_found_where_a_tilde_says_that_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "id").write_text(INSTALLATION)
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents/docker.yaml").write_text("engine: unix:///elsewhere.sock\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PEGASUS2_AGENTS_CONFIG", "~/agents")
+    assert begin(tmp_path) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from threading import Event as Flag
@@ -12,10 +13,13 @@ import pytest
 
 from controller.agents.docker.client import Engine, assemble, connect
 from controller.agents.docker.container import ContainerAgent
+from controller.agents.docker.watches import OneWatch
+from controller.agents.docker.wire import Address, Tls
 from controller.engine.agent import Failure, Relist, Retry, Stalled
 from resources.conditions import Reason
 from resources.kinds.container import Container
 from resources.meta import Key
+from tests.agents.contract import StillScope
 from tests.agents.docker.engine import RealContainers, eventually
 from tests.agents.keeper import Keeper
 from tests.agents.worlds.container import SPEC
@@ -195,6 +199,19 @@ class TestOutOfReach:
         assert "docker: command not found" in self.failure(world, {"host": "ssh://nas"}).message
 
 
+@pytest.mark.parametrize("way", ["plain", "encrypted"])
+def test_machine_that_has_gone_is_noticed_however_silent_the_connection_is(
+    way: str, authority: Authority, request: pytest.FixtureRequest
+) -> None:
+    address = Address.parse(
+        request.getfixturevalue(way).host, Tls(str(authority.certificate)) if way != "plain" else None
+    )
+    assert address is not None
+    with address.connect(5.0) as connection:
+        assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) <= 60
+
+
 class TestSeveral:
     def test_one_that_is_out_of_reach_takes_nothing_from_the_others(
         self, world: RealContainers, plain: Forwarder
@@ -243,6 +260,29 @@ class TestSeveral:
             plain.start()
             eventually(lambda: ours in hints)
             assert Relist((own.key,)) not in hints
+
+    def test_engine_that_stays_away_is_asked_seldom_and_spoken_of_once(
+        self, world: RealContainers, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        class Patience(Flag):
+            """Notes how long it should wait, and is set once it has been asked often enough."""
+
+            def __init__(self) -> None:
+                super().__init__()
+                self.waits: list[float] = []
+
+            def wait(self, timeout: float | None = None) -> bool:
+                self.waits.append(timeout or 0.0)
+                if len(self.waits) == 5:
+                    self.set()
+                return self.is_set()
+
+        setup, stop = world.setup(engine=f"tcp://127.0.0.1:{free_port()}"), Patience()
+        agent = ContainerAgent(connect(setup), setup)
+        caplog.set_level("INFO")
+        OneWatch("away", agent, StillScope([on(world, "away")]), lambda hint: None).go_on(stop)
+        assert stop.waits == [4.0, 8.0, 15.0, 15.0, 15.0]
+        assert [record.message for record in caplog.records] == ["watch lost"]
 
     def test_engine_that_is_used_later_is_watched_from_then_on(self, world: RealContainers, plain: Forwarder) -> None:
         keeper = keeper_with(world, {"there": {"host": plain.host}})

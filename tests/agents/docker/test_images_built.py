@@ -10,13 +10,18 @@ from typing import Any
 
 import pytest
 
+from controller.agents.docker import building
+from controller.agents.docker.image import ImageAgent
 from controller.agents.docker.refused import Refused
 from controller.engine.agent import Done, Retry, Stalled
+from controller.trees import Item, walk
 from resources.kinds.image import Image
+from resources.meta import Tree
 from resources.plan import Action, Why
 from tests.agents.docker.images import RealImages
 from tests.agents.keeper import Keeper
 from tests.agents.worlds.docker import IMAGE
+from tests.registry import free_port
 from tests.support import eventually
 
 SECRET = "correct-horse-battery"
@@ -222,7 +227,7 @@ def secretive(images: RealImages, **build: Any) -> Image:
     dockerfile(
         images,
         "one",
-        "RUN --mount=type=secret,id=token sh -c 'wc -c < /run/secrets/token > /size; echo leaked $(cat /run/secrets/token)'",
+        "RUN --mount=type=secret,id=token sh -c 'wc -c </run/secrets/token >/size; echo leaked $(head -c99 /run/secrets/token)'",
     )
     return images.built("one", secrets={"token": {"env": "TOKEN"}}, **build)
 
@@ -241,6 +246,12 @@ def test_secret_reaches_the_build_and_nothing_of_it_stays(images: RealImages, ke
     for place in (left, kept, told, repr((steps, keeper.look(resource), keeper.plan(resource)))):
         assert SECRET not in place
     assert "leaked (secret)" in kept
+
+
+def test_large_secret_reaches_the_build_whole(images: RealImages, keeper: Keeper) -> None:
+    images.environment["TOKEN"] = SECRET * 20_000
+    keeper.make(resource := secretive(images, noCache=True))
+    assert content(images, resource, "cat /size").strip() == str(len(SECRET) * 20_000)
 
 
 def test_rotated_secret_builds_it_anew(images: RealImages, keeper: Keeper) -> None:
@@ -294,6 +305,16 @@ def test_dockerfile_that_cannot_be_built_stalls(images: RealImages, keeper: Keep
     assert failure.message.startswith(f"cannot build {images.reference('one')}: ")
 
 
+def test_syntax_that_no_registry_gives_out_is_told_in_few_words(images: RealImages, keeper: Keeper) -> None:
+    away = f"127.0.0.1:{free_port()}/syntax:1"
+    text = f"# syntax={away}\nFROM {IMAGE}\n"
+    failure = attempt(keeper, images.built("one", dockerfileInline=text))
+    assert isinstance(failure, Retry)
+    assert failure.reason == "RegistryUnavailable"
+    assert failure.message.startswith(f"cannot build {images.reference('one')}: failed to do request: ")
+    assert failure.message.endswith("see whether that registry is reachable from the engine")
+
+
 def test_context_that_is_not_there_stalls(images: RealImages, keeper: Keeper, tmp_path: Path) -> None:
     keeper.make(resource := images.built("one"))
     images.context("one").rename(tmp_path / "away")
@@ -303,6 +324,25 @@ def test_context_that_is_not_there_stalls(images: RealImages, keeper: Keeper, tm
     assert images.there(resource.spec.image)
     (tmp_path / "away").rename(images.directory / "contexts" / "one")
     assert keeper.plan(resource).empty
+
+
+def test_file_that_changes_while_it_is_read_is_no_trouble_of_the_engine(
+    images: RealImages, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = images.context("one") / "page"
+    steps = keeper.steps(resource := images.built("one"))
+
+    def listed(tree: Tree) -> list[Item]:
+        page.write_text("hello")
+        found = [*walk(tree)]
+        page.write_text("")
+        return found
+
+    monkeypatch.setattr(building, "walk", listed)
+    failure = keeper.apply(steps)[resource.key]
+    assert isinstance(failure, Stalled)
+    assert failure.reason == "ContextUnreadable"
+    assert f"{page}: it became shorter while it was read" in failure.message
 
 
 def test_build_ends_when_it_is_cancelled(images: RealImages, keeper: Keeper) -> None:
@@ -387,3 +427,29 @@ def test_another_name_for_the_same_build_is_left_when_the_former_one_goes(images
     assert images.age(before.spec.image) is None
     assert images.age(after.spec.image) is not None
     assert keeper.plan(after).empty
+
+
+def test_tags_that_only_look_like_ours_stay(images: RealImages, keeper: Keeper) -> None:
+    keeper.make(resource := images.built("one"))
+    agent, name = keeper.agent, resource.spec.image.rpartition(":")[0]
+    assert isinstance(agent, ImageAgent)
+    pinned = agent.pin(resource, resource.spec.image, keeper.context, bring=False)
+    assert pinned is not None
+    images.engine.tag(resource.spec.image, name, "p2-candidate")
+    agent.unpin(resource, name, kept=())
+    assert images.age(f"{name}:{pinned.tag}") is None
+    assert images.age(f"{name}:p2-candidate") is not None
+    assert images.age(resource.spec.image) is not None
+
+
+@pytest.mark.parametrize("adopt", [False, True])
+def test_image_that_was_here_before_is_removed_only_if_it_was_to_be_adopted(
+    images: RealImages, keeper: Keeper, adopt: bool
+) -> None:
+    name = images.make("mine")
+    resource = images.resource("one", image=name, pullPolicy="never", adopt=adopt)
+    keeper.succeed([keeper.adoption(resource)])
+    keeper.make(resource)
+    assert keeper.plan(resource).empty
+    keeper.delete(resource)
+    assert images.age(name) == (None if adopt else "mine")
