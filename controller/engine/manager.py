@@ -490,12 +490,21 @@ class Manager:
         return woken & self._blocked
 
     def _roll_out(self, passes: Sequence[Pass]) -> None:
-        """Has everything looked at again that is made from what was changed, by whoever waits for it, too."""
-        changed = (each for each in passes if each.carried_out not in (Action.NONE, Action.DELETE) and each.subject)
+        """Has everything looked at again that is made from what was changed, by whoever waits for it, too.
+
+        And what a thing is made from that was made anew: what it was made from before may be kept for it no longer.
+        """
+        changed = [each for each in passes if each.carried_out not in (Action.NONE, Action.DELETE) and each.subject]
         made = {key for each in changed for key in self._made_from(subject_of(each))}
+        anew = (each.key for each in changed if each.carried_out is Action.REPLACE)
+        made |= {key for each in anew for key in self._index.dependencies(each) if self._rolls_out(key)}
         for errand in self._errands if made else ():
             errand.reopen(made & errand.everything)
         self._add(made, Priority.DRIFT)
+
+    def _rolls_out(self, key: Key) -> bool:
+        agent = self._agent_of(key.kind)
+        return agent is not None and agent.rolls_out
 
     def _made_from(self, subject: Subject) -> Iterator[Key]:
         """What needs it, and is another one when it has changed; files that are read may have been written just now."""

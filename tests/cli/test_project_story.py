@@ -186,6 +186,7 @@ def _in_two_environments(guestbook: Guestbook) -> None:
 
 
 def _updated(guestbook: Guestbook) -> None:
+    database = guestbook.engine.inspect_container(guestbook.container("staging", "database"))["Id"]
     guestbook.write("web/cgi-bin/edition", "2\n")
     guestbook.commit("Second edition")
     shown = guestbook.done("deploy", "--environment", "staging", "--yes")
@@ -194,7 +195,8 @@ def _updated(guestbook: Guestbook) -> None:
     assert guestbook.page("production").startswith("Production, edition 1")
     guestbook.done("deploy", "--environment", "production", "--yes")
     assert guestbook.page("production").startswith("Production, edition 2")
-    assert "hello" in guestbook.page("staging")  # the database was left alone
+    assert "hello" in guestbook.page("staging")
+    assert guestbook.engine.inspect_container(guestbook.container("staging", "database"))["Id"] == database
     assert guestbook.git("status", "--porcelain") == ""
 
 

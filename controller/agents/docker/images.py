@@ -11,14 +11,15 @@ from controller.agents.docker.client import Engine, Json
 
 @dataclass(frozen=True, slots=True)
 class Supplied:
-    """`config` is of the image that a container was made from; `current` tells whether its spec still names that image.
+    """`config` is of the image that a container was made from; `current` tells whether its spec may still name that image.
 
-    `platform` is the image's, such as linux/amd64 or linux/arm/v7.
+    `platform` is the image's, such as linux/amd64 or linux/arm/v7; `same`: the spec names just that image, whatever it calls it.
     """
 
     config: Json
     current: bool = True
     platform: str = ""
+    same: bool = False
 
 
 class Images:
@@ -44,8 +45,8 @@ class Images:
     def supplied(self, live: Json, named: Json | None) -> Supplied:
         """For a container: `named` is what its spec names. Where that is nothing, nothing else can be meant."""
         image = self._by_id[live["Image"]]
-        current = named is None or named["Id"] == image["Id"]
-        return Supplied(image.get("Config") or {}, current, platform_of(image))
+        same = named is not None and named["Id"] == image["Id"]
+        return Supplied(image.get("Config") or {}, named is None or same, platform_of(image), same)
 
 
 def platform_of(image: Json) -> str:

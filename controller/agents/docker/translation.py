@@ -55,7 +55,7 @@ def observed_container(
     supplied, labels = image.config, config.get("Labels") or {}
     environment = seen_environment(container, config.get("Env"), supplied.get("Env"), labels, secrets)
     return ContainerObserved(
-        image=_image(spec.image, live, image.current),
+        image=_image(spec.image, live, image),
         pullPolicy=spec.pullPolicy,
         containerName=live["Name"].removeprefix("/"),
         state=_state(spec.state, live["State"]),
@@ -112,17 +112,17 @@ def written(live: Json) -> str:
     return min((str(point["Destination"]) for point in points), default="")
 
 
-def _image(wanted: str, live: Json, current: bool) -> str:
-    """The spec's own words where the container was made from what they name, else what it was made from."""
+def _image(wanted: str, live: Json, image: Supplied) -> str:
+    """The spec's own words where the container was made from what they name, by whichever name; else what it was made from."""
     name = str(live["Config"]["Image"])
     by_id = bool(IMAGE_ID.fullmatch(name)) and live["Image"].removeprefix("sha256:").startswith(
         name.removeprefix("sha256:")
     )
-    if by_id and current:
+    if by_id and image.current:
         return wanted
     if canonical_image(name) != canonical_image(wanted):
-        return name
-    return wanted if current else f"{name} (as it was: {live['Image'].removeprefix('sha256:')[:12]})"
+        return wanted if image.same else name
+    return wanted if image.current else f"{name} (as it was: {live['Image'].removeprefix('sha256:')[:12]})"
 
 
 def _state(wanted: State, state: Json) -> str:

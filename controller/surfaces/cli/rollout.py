@@ -12,11 +12,13 @@ from controller.surfaces.cli.environment import images_in, set_version
 
 if TYPE_CHECKING:
     from controller.engine.by_hand import Pinned, Pins
+    from controller.engine.history import Deployment
     from controller.engine.index import Entry
     from controller.wiring.workspace import Workspace
     from resources.meta import Key, Resource
 
 IMAGE = "Image"
+_MANY = 500  # entries of the history in which deployments are looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +109,22 @@ def before(workspace: Workspace, images: Iterable[Wanted], text: str) -> dict[st
 
 
 def unpin(workspace: Workspace, images: Iterable[Wanted], pins: Mapping[str, Pinned], former: str, text: str) -> None:
-    """Takes away old names of ours, but those of now and of the deployment before."""
+    """Takes away old names of ours, but those of now and of the deployment before, here and in every other environment."""
     kept = {str(entry.get("newTag")) for each in (former, text) for entry in images_in(each).values()}
+    kept |= _deployed_elsewhere(workspace)
     for each in images:
         if pins[each.name].tag:
             _agent(workspace).unpin(each.resource, pins[each.name].name, kept)
+
+
+def _deployed_elsewhere(workspace: Workspace) -> set[str]:
+    """The tags that the last two deployments to each other environment of this home have written down."""
+    of_sources: dict[str, list[Deployment]] = {}
+    for entry in workspace.stores.history.entries(limit=_MANY):
+        if entry.deployment and entry.source != workspace.source.name:
+            of_sources.setdefault(entry.source, []).append(entry.deployment)
+    last = (deployment for found in of_sources.values() for deployment in found[:2])
+    return {image.reference.rpartition(":")[2] for deployment in last for image in deployment.images}
 
 
 def _agent(workspace: Workspace) -> Pins:

@@ -104,6 +104,16 @@ def test_image_spelled_otherwise_is_the_same_image(world: RealContainers, keeper
     assert keeper.plan(world.resource("one", image=f"docker.io/{IMAGE}", state="stopped")).empty
 
 
+def test_another_name_of_the_same_image_is_no_difference(world: RealContainers, keeper: Keeper) -> None:
+    image = world.build("first", "ENV AGE=old")
+    keeper.make(world.resource("one", image=image, state="stopped"))
+    world.engine.tag(image, f"{world.prefix}", "second")
+    renamed = world.resource("one", image=f"{world.prefix}:second", state="stopped")
+    assert keeper.plan(renamed).empty, keeper.plan(renamed)
+    world.build("second", "ENV AGE=new")
+    assert keeper.plan(renamed).action is Action.REPLACE
+
+
 def test_tag_that_names_another_image_now_replaces_the_container(world: RealContainers, keeper: Keeper) -> None:
     image = world.build("moving", "ENV AGE=old")
     keeper.make(resource := world.resource("one", image=image, state="stopped"))
