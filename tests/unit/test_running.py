@@ -50,12 +50,14 @@ class WatchedAgent(GadgetAgent):
         super().__init__()
         self.hints: queue.Queue[Key | Relist] = queue.Queue()
         self.connections = 0
+        self.listed = Flag()  # what had moved before it connected was told
 
     def watch(self, scope: Scope, stop: Flag) -> Iterator[Key | Relist]:
         self.connections += 1
         if self.unreachable:
             raise unavailable("cannot reach the gadgets: switch them on")
         yield Relist()
+        self.listed.set()
         while not stop.is_set():
             try:
                 hint = self.hints.get(timeout=0.05)
@@ -87,6 +89,15 @@ def eventually(true: Callable[[], object], seconds: float = 10.0) -> None:
         time.sleep(0.005)
 
 
+def at_rest(loop: Loop, name: str = "a") -> None:
+    """Returns when `name` is as declared, the watch has connected, and nothing more is looked at for that."""
+    assert isinstance(loop.agent, WatchedAgent)
+    listed, looks = loop.agent.listed, -1
+    eventually(lambda: loop.reason(name) == Reason.CONVERGED and listed.is_set())
+    while looks != (looks := len(loop.agent.looks)):
+        time.sleep(0.2)
+
+
 @pytest.fixture
 def loop() -> Loop:
     return Loop(WatchedAgent())
@@ -107,7 +118,7 @@ def test_an_edit_is_acted_on_and_measured(loop: Loop) -> None:
 def test_drift_is_corrected_on_a_hint_and_measured(loop: Loop) -> None:
     assert isinstance(loop.agent, WatchedAgent)
     with running(loop, gadget("a", color="red")):
-        eventually(lambda: loop.reason("a") == Reason.CONVERGED)
+        at_rest(loop)
         loop.agent.world["a"].color = "pink"
         loop.agent.hints.put(key("a"))
         eventually(lambda: loop.agent.world["a"].color == "red")
@@ -117,7 +128,7 @@ def test_drift_is_corrected_on_a_hint_and_measured(loop: Loop) -> None:
 def test_a_hint_at_nothing_changes_and_counts_nothing(loop: Loop) -> None:
     assert isinstance(loop.agent, WatchedAgent)
     with running(loop, gadget("a", color="red")):
-        eventually(lambda: loop.reason("a") == Reason.CONVERGED)
+        at_rest(loop)
         looks = len(loop.agent.looks)
         loop.agent.hints.put(key("a"))
         eventually(lambda: len(loop.agent.looks) > looks)
@@ -127,7 +138,7 @@ def test_a_hint_at_nothing_changes_and_counts_nothing(loop: Loop) -> None:
 def test_a_watch_that_broke_is_connected_again_and_everything_looked_at(loop: Loop) -> None:
     assert isinstance(loop.agent, WatchedAgent)
     with running(loop, gadget("a", color="red")):
-        eventually(lambda: loop.reason("a") == Reason.CONVERGED)
+        at_rest(loop)
         loop.agent.hints.put(Relist())
         loop.agent.world["a"].color = "pink"
         eventually(lambda: loop.agent.connections == 2)
@@ -184,12 +195,12 @@ def trial(color: str, name: str = "a", **spec: object) -> Gadget:
 
 def good(loop: Loop) -> bool:
     record = loop.stores.inventory.find(key("a"))
-    return record is not None and record.good_digest == record.digest
+    return record is not None and record.good_digest == record.digest != ""
 
 
 def test_a_spec_proves_good_without_any_hint_and_wakes_nothing_else(loop: Loop) -> None:
-    with running(loop, trial("red"), gadget("app", dependsOn=["Gadget/a"])):
-        eventually(lambda: loop.reason("app") == Reason.CONVERGED)
+    with running(loop, gadget("a", color="red", readyTimeout="3s"), gadget("app", dependsOn=["Gadget/a"])):
+        at_rest(loop, "app")
         looks = len(loop.agent.looks)
         eventually(lambda: good(loop))
     assert loop.agent.looks[looks:] == [1], "it alone was looked at, once"
