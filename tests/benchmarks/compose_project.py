@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -85,8 +86,16 @@ class Project:
             command(("docker", "rm", "-f", *found))
         for kind in ("network", "volume"):
             filtered = f"--filter=label=com.docker.compose.project={self.name}"
-            if found := command(("docker", kind, "ls", "-q", filtered)).split():
-                command(("docker", kind, "rm", *found))
+            for each in command(("docker", kind, "ls", "-q", filtered)).split():
+                self._remove(kind, each)
+
+    @staticmethod
+    def _remove(kind: str, name: str) -> None:
+        """An engine lets go of a container's networks some time after the container."""
+        for _ in range(20):
+            if name in command(("docker", kind, "rm", name), expect=(0, 1)):
+                return
+            time.sleep(0.5)
 
     def manifest(self) -> Path:
         """The folder with the one resource that stands for it."""
@@ -160,8 +169,10 @@ def _ways(bench: Bench, size: int, closing: ExitStack) -> Iterator[Way]:
     yield Way(COLD, project, lambda: cold.converge(source))
     project = closing.enter_context(_project(bench, "run", size))
     beside, watched = Pegasus.fresh(bench), project.manifest()
+    beside.converge(watched)
     controller = closing.enter_context(beside.controller(watched))
-    controller.wait_until_settled([project.key])
+    with controller.watching() as status_of:
+        controller.wait_for(lambda: (status := status_of(project.key)) is not None and status.ready)
     yield Way(BESIDE, project, lambda: beside.converge(watched))
 
 
