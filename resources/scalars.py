@@ -12,23 +12,30 @@ import re
 
 Scalar = None | bool | int | float | str
 
-_WORDS: dict[str, Scalar] = {
+# What Go's YAML reads alike in all its versions; `compose/scalars.py` builds on it, too.
+COMMON_WORDS: dict[str, Scalar] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
-    **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
-    **dict.fromkeys(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
     **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
 }
-_FIRST = frozenset("+-.0123456789yYnNtTfFoO~")  # what begins with anything else is text
-_BASES = (
+BASES = (
     (re.compile(r"[-+]?0[xX][0-9a-fA-F]+"), 16),
     (re.compile(r"[-+]?0[bB][01]+"), 2),
     (re.compile(r"[-+]?0[oO]?[0-7]+"), 8),
     (re.compile(r"[-+]?(?:0|[1-9][0-9]*)"), 10),
 )
-_PREFIX = re.compile(r"0[xXbBoO]")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+PREFIX = re.compile(r"0[xXbBoO]")
+FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+
+_WORDS: dict[str, Scalar] = {
+    **COMMON_WORDS,
+    **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "on", "On", "ON"), True),
+    **dict.fromkeys(("n", "N", "no", "No", "NO", "off", "Off", "OFF"), False),
+}
+_FIRST = frozenset("+-.0123456789yYnNtTfFoO~")  # what begins with anything else is text
 _DOTTED_FLOAT = re.compile(r"\.[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+(?:_[0-9]+)*)?")
 
 _SMALLEST, _LARGEST, _LARGEST_UNSIGNED = -(2**63), 2**63 - 1, 2**64 - 1
@@ -50,15 +57,15 @@ def resolve(text: str) -> Scalar:
 
 def _number(text: str) -> Scalar:
     plain = text.replace("_", "")
-    for pattern, base in _BASES:
+    for pattern, base in BASES:
         if pattern.fullmatch(plain):
-            value = int(_PREFIX.sub("", plain, count=1), base)
+            value = int(PREFIX.sub("", plain, count=1), base)
             if _SMALLEST <= value <= _LARGEST:
                 return value
             if 0 < value <= _LARGEST_UNSIGNED and plain[0] != "+":
                 return float(value)  # an unsigned 64-bit integer, which JSON hands on as a float
             break
-    return _float(plain, text) if _FLOAT.fullmatch(plain) else text
+    return _float(plain, text) if FLOAT.fullmatch(plain) else text
 
 
 def _float(plain: str, text: str) -> Scalar:

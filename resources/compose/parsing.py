@@ -22,8 +22,9 @@ from yaml.events import (
 )
 
 from resources.compose.nodes import Fields, Items, Place, Report
-from resources.compose.scalars import Scalar, resolve
+from resources.compose.scalars import resolve
 from resources.documents import LOADER
+from resources.scalars import Scalar
 from resources.wording import syntax_problem
 
 Event = Any  # the stubs leave open whether an event has marks; a parser's events always do

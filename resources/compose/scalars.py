@@ -6,29 +6,11 @@ and digits may be grouped by `_`. Dates stay the text they are written as.
 
 from __future__ import annotations
 
-import math
-import re
 from decimal import Decimal
 
-Scalar = None | bool | int | float | str
+from resources.scalars import BASES, COMMON_WORDS, FLOAT, PREFIX, Scalar
 
-_WORDS: dict[str, Scalar] = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-    **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
-    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
-    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
-}
 _FIRST = frozenset("+-.0123456789tTfFnN~")  # what begins with anything else is text
-_BASES = (
-    (re.compile(r"[-+]?(?:0|[1-9][0-9]*)"), 10),
-    (re.compile(r"[-+]?0[oO]?[0-7]+"), 8),
-    (re.compile(r"[-+]?0[xX][0-9a-fA-F]+"), 16),
-    (re.compile(r"[-+]?0[bB][01]+"), 2),
-)
-_PREFIX = re.compile(r"0[xXbBoO]")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 
 
@@ -36,16 +18,16 @@ def resolve(text: str) -> Scalar:
     """The value of a plain scalar. Infinite and NaN come back as such: the caller refuses them."""
     if text and text[0] not in _FIRST:
         return text
-    if text in _WORDS:
-        return _WORDS[text]
+    if text in COMMON_WORDS:
+        return COMMON_WORDS[text]
     plain = text.replace("_", "")
-    for pattern, base in _BASES:
+    for pattern, base in BASES:
         if pattern.fullmatch(plain):
-            value = int(_PREFIX.sub("", plain, count=1), base)
+            value = int(PREFIX.sub("", plain, count=1), base)
             if _SMALLEST <= value <= _LARGEST:
                 return value
             break
-    return float(plain) if _FLOAT.fullmatch(plain) else text
+    return float(plain) if FLOAT.fullmatch(plain) else text
 
 
 def written(value: Scalar) -> str:

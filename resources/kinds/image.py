@@ -237,6 +237,7 @@ class ImageObserved:
     refused: str = ""  # a newer image that was given up: its digest
     former: int = 0  # how many former images there are that are kept no more, and that nothing uses
     message: str = ""
+    composed: bool = False  # whether Docker Compose has built it, and nobody has taken it over yet
 
 
 class Image(Resource):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,3 +39,15 @@ def shop(story: Story, yard: Yard, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     made.begin()
     yield made
     made.clear()
+
+
+@pytest.fixture
+def engine() -> Iterator[Any]:
+    """The SDK's client of the engine, which has the tests' image."""
+    from docker import APIClient  # here, for most of these tests need neither
+
+    from tests.agents.worlds.docker import need_image
+
+    with closing(APIClient(timeout=30)) as client:
+        need_image(client)
+        yield client

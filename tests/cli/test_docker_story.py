@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from uuid import uuid4
 
 import pytest
 from docker import APIClient
 from docker.errors import NotFound
 
-from tests.agents.worlds.docker import IMAGE, need_image
+from tests.agents.worlds.docker import IMAGE
 from tests.cli.story import Story
 
 pytestmark = pytest.mark.docker
-
-
-@pytest.fixture
-def engine() -> Iterator[APIClient]:
-    with closing(APIClient(timeout=30)) as engine:
-        need_image(engine)
-        yield engine
 
 
 @pytest.fixture

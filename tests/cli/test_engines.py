@@ -14,19 +14,12 @@ import pytest
 from docker import APIClient
 from docker.errors import NotFound
 
-from tests.agents.worlds.docker import IMAGE, need_image
+from tests.agents.worlds.docker import IMAGE
 from tests.cli.story import P2, Story
 from tests.engines import Forwarder, forwarder
 from tests.support import Controller, eventually, listed
 
 pytestmark = pytest.mark.docker
-
-
-@pytest.fixture
-def engine() -> Iterator[APIClient]:
-    with closing(APIClient(timeout=30)) as engine:
-        need_image(engine)
-        yield engine
 
 
 @pytest.fixture

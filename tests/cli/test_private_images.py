@@ -12,19 +12,12 @@ import pytest
 from docker import APIClient
 from docker.errors import NotFound
 
-from tests.agents.worlds.docker import IMAGE, need_image
+from tests.agents.worlds.docker import IMAGE
 from tests.cli.story import Story
 from tests.registry import PASSWORD, USER, RealRegistry
 from tests.support import Controller, eventually, listed
 
 pytestmark = [pytest.mark.docker, pytest.mark.registry]
-
-
-@pytest.fixture
-def engine() -> Iterator[APIClient]:
-    with closing(APIClient(timeout=30)) as engine:
-        need_image(engine)
-        yield engine
 
 
 @pytest.fixture

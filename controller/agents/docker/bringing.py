@@ -15,7 +15,7 @@ from controller.agents.docker.former import clear
 from controller.agents.docker.image_difference import digests_of, edited, given_up
 from controller.agents.docker.newest import Answer, Newest, Outlook, pulled_from
 from controller.agents.docker.pulling import absent, pull
-from controller.agents.docker.recipe import BUILT_BY, Parts, built_from, differing, dockerfile_of, recipe
+from controller.agents.docker.recipe import BUILT_BY, Parts, built_from, by_compose, differing, dockerfile_of, recipe
 from controller.agents.docker.refused import Refused
 from controller.engine.agent import Context, Retry, Stalled, Step
 from controller.trees import Trees
@@ -24,7 +24,6 @@ from resources.notation import canonical_image
 from resources.plan import Action
 
 # Docker Compose writes it on what it builds.
-_COMPOSE = "com.docker.compose.project"
 # Changes for which what was brought before is no answer.
 _ANEW = frozenset({"source", "platform", "build"})
 
@@ -72,7 +71,7 @@ class Bringing:
         assert spec.build is not None
         dockerfile = dockerfile_of(spec.build, ctx)
         parts, live = self._recipe(image, ctx), self._live(spec.image)
-        if step.plan.action is Action.ADOPT and live and built_from(live) is None and _by_compose(live):
+        if step.plan.action is Action.ADOPT and live and built_from(live) is None and by_compose(live):
             return Brought(live["Id"], live["Id"], parts)  # as `docker compose up` takes what it has built once
         if kept := self._kept(image, live, parts):
             return kept
@@ -213,7 +212,3 @@ class Bringing:
         live = self._live(name)
         if live is None or live["Id"] != identity:
             self.engine.tag(identity, name)
-
-
-def _by_compose(live: Json) -> bool:
-    return _COMPOSE in ((live.get("Config") or {}).get("Labels") or {})

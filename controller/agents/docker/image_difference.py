@@ -9,7 +9,7 @@ from controller.agents.docker.brought import Brought
 from controller.agents.docker.client import Json
 from controller.agents.docker.images import platform_of
 from controller.agents.docker.newest import Answer, Newest, pulled_from
-from controller.agents.docker.recipe import BASE, Parts, built_from, differing
+from controller.agents.docker.recipe import BASE, Parts, built_from, by_compose, differing
 from controller.engine.diff import changed_fields, plain, within
 from resources.kinds.image import Image, ImageObserved, ImageSpec
 from resources.meta import COMMON_FIELDS
@@ -17,6 +17,7 @@ from resources.notation import canonical_image
 from resources.plan import Action, Change, Disruption, Plan, Why
 
 _ROLLS_OUT = "containers that name {} are made anew"
+_TAKEN = "Docker Compose has built it: it is taken as it is, and built at the next edit"
 # A change of these brings no other image.
 _ASIDE = ("keep", "build.tags")
 
@@ -63,6 +64,7 @@ def observed_image(image: Image, live: Json, found: Mapping[str, Json | None], k
         refused=aim.refused,
         former=known.former,
         message=aim.message,
+        composed=built_from(live) is None and here is None and by_compose(live),
     )
 
 
@@ -137,7 +139,8 @@ def plan_image(desired: Image, last: Image | None, observed: ImageObserved | Non
     if not changes:
         return Plan(desired.key, Action.NONE)
     brings = any(change.path not in _ASIDE for change in changes)
-    notes = (_ROLLS_OUT.format(spec.image),) if brings else ()
+    taken = last is None and observed.composed  # see `Bringing`
+    notes = (_TAKEN,) if taken else (_ROLLS_OUT.format(spec.image),) if brings else ()
     return Plan(desired.key, Action.UPDATE, changes, Disruption.NOTHING, notes)
 
 

@@ -22,6 +22,7 @@ from resources.kinds.image import Build, Image
 
 # These are not called as the labels of containers are, which inherit those of their images.
 BUILT_FROM = f"{OWN_LABELS}built-from"
+_COMPOSE = "com.docker.compose.project"  # a label that Docker Compose puts on what it builds
 BUILT_BY = f"{OWN_LABELS}built-by"
 BASE = "from "  # the name of a part that is an image which FROM names begins so
 
@@ -116,3 +117,8 @@ def _secrets(build: Build, image: Image, ctx: Context) -> Parts:
 
 def _digest(value: Any) -> str:
     return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=6).hexdigest()
+
+
+def by_compose(live: Json) -> bool:
+    """Whether Docker Compose has built it: then its recipe is not known, and it is taken over as it is."""
+    return _COMPOSE in ((live.get("Config") or {}).get("Labels") or {})

@@ -82,14 +82,11 @@ def _networks(scene: Scene) -> _Parts:
         if declared.get("external"):
             continue
         spec = {
-            "driver": declared.get("driver"),
-            "options": _texts(declared.get("driver_opts")),
+            **_driven(declared, network_labels(scene.project, name)),
             "internal": declared.get("internal") or None,
             "attachable": declared.get("attachable") or None,
             "enableIpv6": declared.get("enable_ipv6"),
             **_addresses(declared.get("ipam") or {}),
-            "labels": {**(_texts(declared.get("labels")) or {}), **network_labels(scene.project, name)},
-            "ignore": [UNCOMPARED],
         }
         yield (
             "Network",
@@ -97,6 +94,16 @@ def _networks(scene: Scene) -> _Parts:
             _named("networkName", scene, "networks", name, spec),
             ("networks", name),
         )
+
+
+def _driven(declared: Mapping[str, Any], marks: Mapping[str, str]) -> Spec:
+    """What networks and volumes have in common."""
+    return {
+        "driver": declared.get("driver"),
+        "options": _texts(declared.get("driver_opts")),
+        "labels": {**(_texts(declared.get("labels")) or {}), **marks},
+        "ignore": [UNCOMPARED],
+    }
 
 
 def _addresses(ipam: Mapping[str, Any]) -> Spec:
@@ -118,12 +125,7 @@ def _volumes(scene: Scene) -> _Parts:
         declared = written or {}
         if declared.get("external"):
             continue
-        spec = {
-            "driver": declared.get("driver"),
-            "options": _texts(declared.get("driver_opts")),
-            "labels": {**(_texts(declared.get("labels")) or {}), **volume_labels(scene.project, name)},
-            "ignore": [UNCOMPARED],
-        }
+        spec = _driven(declared, volume_labels(scene.project, name))
         yield (
             "Volume",
             scene.resources["volumes"][name],
