@@ -104,7 +104,7 @@ class Deploying:
             resources = [entry.resource for entry in entries.values()]
             files = {str(self.environment.kustomization), *rollout.files(entries.values())}
             places = [self.environment.root, *rollout.contexts(resources)]
-            refuse_uncommitted(places, files, files | workspace.source.looked_at())
+            refuse_uncommitted(places, files, files | rollout.made_from(self.environment))
             smoke.checks(resources)
             self.images = rollout.wanted(entries, self.environment, self.order.image)
             self.unsaid = [unsaid for image in self.images if (unsaid := self.former.unsaid(image))]

@@ -119,6 +119,15 @@ def files(entries: Iterable[Entry]) -> set[str]:
     return {file for entry in entries for file in (entry.declared.origin.file, *entry.declared.inputs())}
 
 
+def made_from(environment: Environment) -> set[str]:
+    """All paths that have a say in what it declares, wherever they lie. Read anew: a controller's own source keeps no list."""
+    from controller.sources.files import FilesSource
+
+    source = FilesSource(environment.overlay, lasts=False)
+    source.read()
+    return source.looked_at()
+
+
 def pinned(workspace: Workspace, images: Iterable[Wanted], *, bring: bool) -> dict[str, Pinned]:
     """By name; without `bring`, those that are here. Raises Retry and Stalled."""
     agent, context = _agent(workspace), workspace.parts.context
