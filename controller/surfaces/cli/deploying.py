@@ -21,6 +21,7 @@ from controller.surfaces.cli.console import Style
 from controller.surfaces.cli.environment import (
     Environment,
     commit,
+    going_back,
     refuse_uncommitted,
 )
 from controller.surfaces.cli.words import place
@@ -118,6 +119,8 @@ class Deploying:
                 if not summary.converged:
                     raise _Failed("an image could not be brought; nothing that runs was changed")
             self.pins = self._asked(lambda: rollout.pinned(workspace, self.images, bring=True))
+            if not self.order.force:
+                rollout.refuse_again(workspace, self.environment, self.pins)
         for name, pin in sorted(self.pins.items()):
             self.app.console.print(f"  {name}: {pin.reference}")
 
@@ -175,7 +178,7 @@ class Deploying:
         self.stop.clear()
         subject = self.order.message or f"Deploy to {self.environment.name}"
         try:
-            self._apply(old, f'Take back "{subject}"\n\nThis takes back commit {self.deployed}.', Cause.ROLLBACK)
+            self._apply(old, f'Take back "{subject}"\n\n{going_back(self.deployed)}', Cause.ROLLBACK)
         except (_Failed, _Interrupted, Refused, HomeError) as error:
             self._complain(f"going back did not succeed, too: {str(error) or 'somebody broke it off'}")
             self._tell_how_to_go_on()

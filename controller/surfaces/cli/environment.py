@@ -139,6 +139,21 @@ def commit(paths: list[Path], message: str, within: Iterable[Path]) -> str:
         return committing.commit(paths, message, within)
 
 
+def going_back(commit: str) -> str:
+    """Says in the message of a commit which one it takes back."""
+    return f"This takes back commit {commit}."
+
+
+def taken_back(environment: Environment, commit: str) -> bool:
+    """Whether a commit was taken back, and nothing was committed since."""
+    from controller.sources.worktree import work_tree_of
+
+    with _refusing():
+        tree = work_tree_of(environment.overlay, "deploy")
+        since = tree.messages_since(commit) if tree and commit else []
+    return len(since) == 1 and going_back(commit) in since[0]
+
+
 @contextmanager
 def _refusing() -> Iterator[None]:
     from controller.sources.committing import CannotCommit

@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from controller.engine.history import Ending
 from controller.surfaces.cli.command import Refused
+from controller.surfaces.cli.environment import taken_back
 from controller.surfaces.cli.written import Service, Wanted, images_in
 
 if TYPE_CHECKING:
@@ -133,6 +135,22 @@ def pinned(workspace: Workspace, images: Iterable[Wanted], *, bring: bool) -> di
     agent, context = _agent(workspace), workspace.parts.context
     found = {each.name: agent.pin(each.resource, each.reference, context, bring=bring) for each in images}
     return {name: pin for name, pin in found.items() if pin is not None}
+
+
+def refuse_again(workspace: Workspace, environment: Environment, pins: Mapping[str, Pinned]) -> None:
+    """Raises Refused for just what was deployed last, and taken back, where nothing was committed since."""
+    entries = workspace.stores.history.entries(source=workspace.source.name, limit=_MANY)
+    last = next((entry for entry in entries if entry.deployment), None)
+    if last is None or last.deployment is None or last.ending is not Ending.FAILED:
+        return
+    failed = {(image.name, image.identity) for image in last.deployment.images}
+    if failed == {(name, pin.identity) for name, pin in pins.items()} and taken_back(environment, last.commit):
+        images = ", ".join(sorted(pin.reference for pin in pins.values()))
+        raise Refused(
+            f"cannot deploy {images} to {environment.name} again: that was deployed last, and taken back ({last.message}); "
+            f"p2 history --revision {last.number} has all of it. Change something and commit that, name another image with "
+            "--image, or roll out the same once more with --force"
+        )
 
 
 def unpin(workspace: Workspace, images: Iterable[Wanted], pins: Mapping[str, Pinned], kept: Collection[str]) -> None:
