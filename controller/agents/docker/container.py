@@ -1,7 +1,7 @@
 """The agent of kind `Container`: observes, compares and changes containers.
 
-The parts: `lookup` finds them, `translation` puts them in the spec's words, `health` judges them; `creation` says what to
-create, `making` creates, `adjustment` changes what stays, `replacement` replaces; `events` hints at changes.
+The parts: `lookup` finds them, `wording` puts them in the spec's words by `translation`, `health` judges them; `creation` says
+what to create, `making` creates, `adjustment` changes what stays, `replacement` replaces; `events` hints at changes.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class Wording:
         assert found.live is not None
         names = tuple(sorted(each["Name"].removeprefix("/") for each in found.leftovers))
         made_of = (found.said, resource, supplied, names, others)
-        known = self._worded.find(resource.key, made_of) if found.said else None
+        known = self._worded.find(resource.key, made_of)
         if known is not None:
             return known
         beside = _Beside(ctx.secrets, ctx.read_from, partial(self._engine.file, found.live["Id"]))
