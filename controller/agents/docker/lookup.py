@@ -68,13 +68,14 @@ def look(
     # Names first: what is being replaced just now has one of the others by then.
     answers = engine.ask(asked := [*own.values(), *passing, *images.values()])
     told = {key: blake2b(answer.body, digest_size=16).digest() for key, answer in zip(own, answers, strict=False)}
-    known = {own[key]: live for key in own if heard and (live := heard.find(key, (told[key],)))}
+    known = {own[key]: before for key in own if heard and (before := heard.find(key, (told[key],)))}
     said = {path: known.get(path) or understood(answer) for path, answer in zip(asked, answers, strict=True)}
     found = {key: [said[path] for path in (own[key], *beside.get(key, ()))] for key in own}
     missing = [key for key, path in own.items() if not _ours(said[path], key, installation)]
     others = [*_renamed(engine, missing, installation), *(_listed(resources, said[passing[0]]) if many else ())]
-    for (key, _), other in zip(others, engine.try_each([paths.container(each) for _, each in others]), strict=True):
-        found[key].append(other)
+    lives = engine.try_each([paths.container(identity) for _, identity in others]) if others else []
+    for (key, _), live in zip(others, lives, strict=True):
+        found[key].append(live)
     containers = {each.key: _choose(each, found[each.key], told[each.key], installation) for each in resources}
     return Sight(containers, {name: _image(said[path]) for name, path in images.items()})
 
