@@ -181,7 +181,7 @@ class Engine:
 
 
 class WritableEngine(Engine):
-    """Reads and writes. Pulls and builds go through the SDK: each thread has a client of its own, for these aren't shared."""
+    """Reads and writes. Pulls and builds go through the SDK: each thread has a client of its own, for those are not shared."""
 
     _wire: WritableWire
 
@@ -215,10 +215,9 @@ class WritableEngine(Engine):
         """Sends a signal to its first process. EngineError 409: it does not run."""
         self._change("POST", paths.change(container, "kill", signal=name))
 
-    def create_exec(self, container: str, command: Sequence[str], **how: Any) -> str:
-        """Prepares a program within a container; returns its id. `how`: see the SDK's method of that name."""
-        with self._sdk() as sdk:  # which knows the keys that Docker's configuration says to leave a terminal with
-            return str(sdk.exec_create(container, list(command), **how)["Id"])
+    def create_exec(self, container: str, config: Json) -> str:
+        """Prepares a program within a container, in the words of the API; returns its id."""
+        return str(self._change("POST", paths.change(container, "exec"), config)["Id"])
 
     def begin_exec(self, program: str, *, terminal: bool) -> tuple[socket.socket, bytes]:
         """Starts it. Returns the connection to its streams, and what has come of them already."""
