@@ -88,6 +88,21 @@ def test_engine_killed_in_the_middle_of_an_apply_is_waited_for(story: Story, yar
         assert steady(story, yard)
 
 
+def test_container_that_a_killed_engine_has_left_half_started_is_made_anew(
+    story: Story, yard: Yard, engine: OwnEngine
+) -> None:
+    story.write("all.yaml", yard.container("half", state="stopped"))
+    assert story.p2("apply").code == 0
+    half = yard.identity("half")
+    engine.leave_half_started(half)
+    story.write("all.yaml", yard.container("half"))
+    assert story.p2("apply").code == 0
+    assert yard.running("half")
+    assert yard.identity("half") != half
+    assert yard.names() == ["half"]
+    assert steady(story, yard)
+
+
 def test_engine_that_comes_up_after_the_controller_is_found(
     story: Story, yard: Yard, engine: OwnEngine, controller: Controller
 ) -> None:
