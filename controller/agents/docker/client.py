@@ -121,7 +121,11 @@ class Engine:
 
     def try_each(self, wanted: Sequence[str]) -> list[Json | EngineError | None]:
         """As `read_each`, but what is refused is refused for itself alone."""
-        return [_content_or_error(answer) for answer in self._answers(wanted)]
+        return [understood(answer) for answer in self._answers(wanted)]
+
+    def ask(self, wanted: Sequence[str]) -> list[Answer]:
+        """What it says at each of these paths, as it came: `understood` has what it means."""
+        return self._answers(wanted)
 
     def is_same_as(self, other: Engine) -> bool:
         """Whether both are one, by two names. Engines on copies of one machine may be taken for one, too."""
@@ -440,7 +444,8 @@ def engine_health(engine: Engine) -> AgentHealth:
     return AgentHealth(available=True, version=f"{found['Version']} (API {found['ApiVersion']})")
 
 
-def _content_or_error(answer: Answer) -> Json | EngineError | None:
+def understood(answer: Answer) -> Json | EngineError | None:
+    """What is there, None where there is nothing, or why it is not told."""
     if answer.status == 404:
         return None
     try:

@@ -6,8 +6,11 @@ They carry no version, so that the engine answers in its own newest one, whateve
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlencode
+
+from resources.docker.names import PASSING
 
 VERSION = "/version"
 INFO = "/info"
@@ -69,6 +72,14 @@ def volume(name: str) -> str:
 def containers(**filters: Sequence[str]) -> str:
     """All containers, stopped ones among them."""
     return f"/containers/json?all=1&{_query(filters)}"
+
+
+def temporary_containers() -> str:
+    """Those that have a name for the time of a replacement, whoever made them: what was adopted carries no mark.
+
+    Perhaps some more: an engine compiles the expression anew for each name, so it is as short as can be.
+    """
+    return containers(name=[re.escape(PASSING)])
 
 
 def networks(**filters: Sequence[str]) -> str:
