@@ -7,21 +7,27 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 from controller.wiring.place import home_path
 
 
 def main() -> int:
     """Runs the process's own command line. Returns the exit code."""
-    words = sys.argv[1:]
+    words, begun = sys.argv[1:], time.monotonic()
     try:
         if (code := _sent(words)) is not None:
             return code
         if words[:1] == ["diff"] and _stands(words):
             return 0
+        if words[:1] == ["apply"] and (code := _unchanged(words, begun)) is not None:
+            return code
     except BrokenPipeError:  # the reader has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141  # 128 + SIGPIPE
+    except KeyboardInterrupt:
+        sys.stderr.write("error: interrupted\n")
+        return 130  # 128 + SIGINT
     from controller.surfaces.cli.main import main as here
 
     return here(words)
@@ -35,6 +41,17 @@ def _stands(words: list[str]) -> bool:
         return False
     print(text, flush=True)
     return True
+
+
+def _unchanged(words: list[str], begun: float) -> int | None:
+    """The exit code of an apply for which there is nothing to do; None where that is not known."""
+    from controller.wiring.standing import ended
+
+    if (look := ended(words, home_path())) is None:
+        return None
+    from controller.surfaces.cli.unchanged import carried_out
+
+    return carried_out(look, words, begun)
 
 
 def _sent(words: list[str]) -> int | None:
