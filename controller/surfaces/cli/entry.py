@@ -20,7 +20,7 @@ def main() -> int:
             return code
         if words[:1] == ["diff"] and _stands(words):
             return 0
-        if words[:1] == ["apply"] and (code := _unchanged(words, begun)) is not None:
+        if words[:1] == ["apply"] and (code := unchanged(words, begun)) is not None:
             return code
     except BrokenPipeError:  # the reader has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -43,7 +43,7 @@ def _stands(words: list[str]) -> bool:
     return True
 
 
-def _unchanged(words: list[str], begun: float) -> int | None:
+def unchanged(words: list[str], begun: float) -> int | None:
     """The exit code of an apply for which there is nothing to do; None where that is not known."""
     from controller.wiring.standing import ended
 

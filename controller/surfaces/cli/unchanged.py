@@ -46,10 +46,11 @@ def carried_out(look: Look, words: Sequence[str], begun: float) -> int | None:
                 return None
         except (HomeError, NotKept, ValueError):
             return None
-        code = running.show()
-        with suppress(HomeError, NotKept):
-            note(home.path, database, look.said)
-    return code
+        try:
+            return running.show()
+        finally:
+            with suppress(HomeError, NotKept):
+                note(home.path, database, look.said)
 
 
 @contextmanager
