@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from controller.engine.passes import Pass, Verdict
+from controller.store.database import Database
 from controller.store.errors import HomeError
 from controller.store.identity import REBUILD
 from controller.store.saying import digest_of, note, put
@@ -30,17 +31,23 @@ def keep(workspace: Workspace, preview: Preview, plan: Sequence[str], end: Seque
     systems, database = workspace.seen(), workspace.database
     if not systems or None in systems.values() or database is None or not _found_nothing(workspace, preview):
         return
+    with suppress(OSError, HomeError):  # a home that can't be written to does without
+        _keep(workspace, database, systems, plan, end)
+
+
+def _keep(
+    workspace: Workspace, database: Database, systems: Mapping[str, Any], plan: Sequence[str], end: Sequence[str]
+) -> None:
     home = workspace.home.path
     # The home first: where it changes meanwhile, what is kept is of no use, and does no harm.
     now = around(home)
     files = stamps(sorted(workspace.source.looked_at()))
     if _changed_since(workspace.opened_at - RECENT, (*files, *stamps([*files_around(home), *code()]))):
         return  # it may be what came after the look
-    with suppress(OSError, HomeError):  # a home that can't be written to does without
-        said = digest_of(database)
-        if note(home, database, said):
-            look = Look(now, said, files, systems, plan, end)
-            put(place(home, workspace.source.name), json.dumps(asdict(look)))
+    said = digest_of(database)
+    if note(home, database, said):
+        look = Look(now, said, files, systems, plan, end)
+        put(place(home, workspace.source.name), json.dumps(asdict(look)))
 
 
 def changed_nothing(workspace: Workspace, summary: Summary) -> bool:
