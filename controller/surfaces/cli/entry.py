@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from typing import NoReturn
 
 from controller.wiring.place import home_path
 
@@ -19,9 +20,9 @@ def main() -> int:
         if (code := _sent(words)) is not None:
             return code
         if words[:1] == ["diff"] and _stands(words):
-            return 0
+            _leave(0)
         if words[:1] == ["apply"] and (code := unchanged(words, begun)) is not None:
-            return code
+            _leave(code)
     except BrokenPipeError:  # the reader has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141  # 128 + SIGPIPE
@@ -52,6 +53,12 @@ def unchanged(words: list[str], begun: float) -> int | None:
     from controller.surfaces.cli.unchanged import carried_out
 
     return carried_out(look, words, begun)
+
+
+def _leave(code: int) -> NoReturn:
+    """Ends the process, which has nothing open any more, without taking it apart: that would take a tenth of its time."""
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _sent(words: list[str]) -> int | None:
