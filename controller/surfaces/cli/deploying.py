@@ -143,8 +143,8 @@ class Deploying:
     def _check(self) -> None:
         """Asks what says that it answers."""
         from controller.surfaces.cli import smoke
-        from controller.surfaces.cli.recording import without_secrets
         from controller.surfaces.cli.settling import tell_logs
+        from controller.surfaces.cli.written import without_secrets
 
         with self.app.open(self.environment.overlay, read_only=True) as workspace:
             workspace.load()
@@ -260,7 +260,7 @@ class Deploying:
         """The history has an entry for the whole, beside those of what was applied."""
         from controller.engine.history import Deployment, Entry, Rolled
         from controller.engine.requests import Cause
-        from controller.surfaces.cli.recording import without_secrets
+        from controller.surfaces.cli.written import without_secrets
 
         app = self.app
         images = tuple(Rolled(name, pin.reference, pin.identity) for name, pin in sorted(self.pins.items()))

@@ -13,7 +13,8 @@ from controller.agents.docker.ahead import Ahead, begin
 from controller.agents.docker.client import connect
 from controller.agents.docker.container import ContainerAgent
 from controller.agents.docker.marks import PREDECESSOR
-from controller.agents.docker.wire import Answer, Wire
+from controller.agents.docker.wire import Answer
+from controller.agents.docker.writing import WritableWire
 from controller.engine.agent import Setup
 from resources.docker.names import INSTALLATION as LABEL
 from resources.kinds.container import Container, ContainerObserved
@@ -24,12 +25,12 @@ from tests.agents.worlds.container import SPEC
 
 
 class Counting:
-    """Reads, and remembers what was asked."""
+    """Reads and changes, and remembers what was asked."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: WritableWire) -> None:
         self._wire = wire
         self.asked: list[str] = []
-        self.follow, self.close = wire.follow, wire.close
+        self.follow, self.close, self.change = wire.follow, wire.close, wire.change
 
     def read_all(self, questions: Any) -> list[Answer]:
         self.asked += questions
@@ -40,7 +41,7 @@ def reading_ahead(world: RealContainers) -> tuple[Keeper, Counting]:
     """Somebody whose agent has read ahead, and what it asks from then on."""
     writing = world.setup()
     client = connect(writing)
-    assert isinstance(client._wire, Wire)
+    assert isinstance(client._wire, WritableWire)
     ahead = Ahead()
     ahead.start(client._wire, f"{LABEL}={INSTALLATION}")
     client._ahead, client._wire = ahead, (counting := Counting(client._wire))
