@@ -90,6 +90,30 @@ def test_apply_beside_a_controller_is_carried_out_by_it(story: Story, started: C
     assert at_rest(started)
 
 
+def test_sent_command_imports_next_to_nothing(story: Story, started: Controller) -> None:
+    program = (
+        "import os, sys; before = set(sys.modules)\n"
+        "from controller.surfaces.cli.entry import main\n"
+        "def end(code):\n"
+        "    print(*sorted(set(sys.modules) - before), file=sys.stderr)\n"
+        "    raise SystemExit(code)\n"
+        "os._exit = end\n"
+        "sys.argv[1:] = ['apply']\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program],  # what site imports is not for us to say
+        cwd=story.root,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "Converged: nothing to do; 1 ready" in done.stdout, done.stderr
+    imported = {name for name in done.stderr.split() if name.partition(".")[0] != "controller"}
+    assert imported <= {"__future__", "_json", "_socket"}
+
+
 def test_commands_say_the_same_with_and_without_a_controller(story: Story, started: Controller) -> None:
     story.write("b.yaml", story.file("two", suspend="true"))
     assert sent(story, "apply").code == 0
@@ -472,6 +496,7 @@ def test_other_users_are_turned_away_even_where_the_permissions_let_them_in(
         b"\x00\xff\n",
         b"[]\n",
         b"{}\n",
+        b'{"words": \n',
         b'{"words": "get", "directory": "/"}\n',
         b'{"words": ["run"], "directory": "/"}\n',
     ],
