@@ -24,7 +24,7 @@ from controller.wiring.settings import Settings
 from controller.wiring.workspace import Workspace
 from tests.chaos.damage import inventory_torn
 from tests.cli.story import P2, Shown, Story
-from tests.cli.test_processes import PLUGIN, Terminal, oven
+from tests.cli.test_processes import PLUGIN, UNSHAKEN, Terminal, oven
 from tests.support import Controller, all_ready, at_rest, eventually, listed
 
 
@@ -318,7 +318,7 @@ def test_ctrl_c_at_a_question_ends_the_command_with_nothing_changed(
     if beside:
         controller.start()
         eventually(socket_of(home).exists, "it takes commands")
-    terminal = Terminal(story, "delete", "file/two")
+    terminal = Terminal(story, "delete", "file/two", program=UNSHAKEN)
     terminal.wait_for("[y/N]")
     terminal.type("\x03")
     assert terminal.end() == 130
@@ -334,7 +334,7 @@ def test_ctrl_c_ends_a_command_that_only_reads_at_once(story: Story, baker: Cont
     baker.start()
     eventually((story.world / "loaf.begun").exists, "it began to bake")
     (story.world / "loaf.fog").touch()
-    terminal = Terminal(story, "diff")
+    terminal = Terminal(story, "diff", program=UNSHAKEN)
     terminal.wait_for("looking at the machine")
     terminal.type("\x03")
     assert terminal.end() == 130

@@ -19,7 +19,9 @@ from controller.engine.agent import Stalled
 from controller.engine.by_hand import Execution, Streams
 
 _CHUNK = 32_768
-_GLANCE = 0.25  # seconds between looks at the size of the terminal
+_GLANCE = (
+    0.25  # seconds between looks at the size of the terminal, and for a Ctrl-C that came just before the wait began
+)
 
 
 def execute(engine: WritableEngine, name: str, live: Json, execution: Execution, streams: Streams) -> int:
@@ -100,7 +102,7 @@ class _Talk:
         while True:
             self._fit()
             wanted: list[Any] = [self._connection, *([self._read] if self._read is not None else [])]
-            ready, _, _ = select.select(wanted, [], [], _GLANCE if self.streams.size else None)
+            ready, _, _ = select.select(wanted, [], [], _GLANCE)
             if self._read is not None and self._read in ready:
                 self._pass_on(self._read)
             if self._connection in ready:

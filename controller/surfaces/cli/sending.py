@@ -30,6 +30,7 @@ _STAYS = frozenset({"-h", "--help", "-w", "--watch"})
 _STARTING = 3.0  # seconds that a controller takes from its lock to its socket, at most
 _AGAIN = 0.05
 _GREETING = 2.0  # seconds: a controller that is stopped or stuck keeps nobody waiting
+_AWAKE = 0.5  # seconds within which a Ctrl-C is noticed that came just before the wait for the controller began
 INTERRUPTED = 130
 _WHAT_TO_DO = "p2 health says what to do"
 
@@ -80,7 +81,7 @@ def _connected(path: str) -> Line | None:
     if not greeting or greeting.get("p2") != __version__:
         connection.close()
         return None
-    connection.settimeout(None)
+    connection.settimeout(_AWAKE)
     return line
 
 
@@ -141,7 +142,7 @@ def _shown(line: Line, *, goes_on: bool) -> int:
     interrupted = False
     while True:
         try:
-            frame = line.read()
+            frame = _next(line)
             if frame is None:
                 sys.stderr.write(
                     "error: the controller has ended before the command was done; p2 get says how things are\n"
@@ -162,6 +163,14 @@ def _shown(line: Line, *, goes_on: bool) -> int:
             return 1
 
 
+def _next(line: Line) -> Frame | None:
+    while True:
+        try:
+            return line.read()
+        except TimeoutError:
+            pass  # by `_AWAKE`
+
+
 def _show(frame: Frame, line: Line) -> int | None:
     match frame:
         case {"out": str(text)}:
@@ -171,9 +180,11 @@ def _show(frame: Frame, line: Line) -> int | None:
             sys.stderr.write(text)
             sys.stderr.flush()
         case {"ask": str(question)}:
+            from controller.surfaces.cli.typed import typed_line
+
             sys.stderr.write(question)
             sys.stderr.flush()
-            line.send(answer=sys.stdin.readline())
+            line.send(answer=typed_line())
         case {"exit": int(code)}:
             return code
     return None
