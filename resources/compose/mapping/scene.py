@@ -36,6 +36,7 @@ class Scene:
     notes: Notes
     read: Read
     scale: Mapping[str, int]
+    images: Mapping[str, str]
     completed: frozenset[str]
     namespace: str
 
@@ -106,8 +107,12 @@ class Scene:
         return str(declared.get("name") or (name if declared.get("external") else f"{self.project.name}_{name}"))
 
     def image(self, service: str) -> str:
-        """The image that the containers of a service are made from."""
+        """The image of a service as the files have it, which is what is built or pulled."""
         return str(self.project.services[service].get("image") or self.names.image(service))
+
+    def runs(self, service: str) -> str:
+        """What its containers are made from. `images` of the resource that stands for the project wins."""
+        return self.images.get(service) or self.image(service)
 
 
 def _shared_with(spec: Mapping[str, Any]) -> set[str]:

@@ -138,7 +138,7 @@ def container_spec(scene: Scene, instance: Instance) -> Spec:
     """The spec of one instance. What can't be kept is noted."""
     service = scene.project.services[instance.service]
     path: Path = ("services", instance.service)
-    found: Spec = {"image": scene.image(instance.service)}
+    found: Spec = {"image": scene.runs(instance.service)}
     for name, (field, convert) in _FIELDS.items():
         if service.get(name) is not None:
             found[field] = convert(service[name])
