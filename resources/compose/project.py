@@ -55,6 +55,7 @@ class Project:
     disabled: dict[str, Any] = field(default_factory=dict)  # services whose profiles are not enabled
     warnings: tuple[Problem, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # with those of the env files; may be secret
+    filled: frozenset[tuple[str, str]] = field(default=frozenset(), repr=False)  # names and values that went into texts
 
     def where(self, path: FieldPath) -> Place:
         """File, line and column of a field (`("services", "web", "ports", 0)`), or of the nearest one around it."""
@@ -150,6 +151,7 @@ class _Loading:
             disabled=disabled,
             warnings=tuple(self._report.warnings),
             variables=known,
+            filled=frozenset(self._report.filled),
         )
 
     def _variables(self, variables: Mapping[str, str], env_files: Sequence[Path] | None) -> dict[str, str]:
