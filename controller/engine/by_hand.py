@@ -77,6 +77,14 @@ class Restarts(Protocol):
         """Returns when it has been started again. Raises Retry and Stalled, Stalled("Absent") where nothing is there."""
 
 
+@runtime_checkable
+class Spreads(Protocol):
+    """Optional: is made of an agent each for several systems."""
+
+    def by_place(self) -> Mapping[str, Any]:
+        """By `place` of `Agent`; empty: its own system."""
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What a thing has used since it was started, and what it uses now. None: its system can't say."""
