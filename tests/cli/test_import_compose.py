@@ -163,7 +163,7 @@ services:
     ("words", "message"),
     [
         (("compose", "missing.yaml"), "missing.yaml"),
-        (("compose",), "cannot find a Compose file here"),
+        (("compose",), "cannot find a Compose file in "),
         (("swarm",), 'cannot import from "swarm"'),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,5 +91,6 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _refused(app: App, problems: Sequence[Problem], advice: str = "") -> Refused:
-    app.console.note(problem_line(problem) for problem in problems)
+    # Those of no file are about what was typed, which has no fields.
+    app.console.note(problem_line(each if each.file else replace(each, field="")) for each in problems)
     return Refused(f"cannot take over the files: they have {counted(len(problems), 'problem')}{advice}")
