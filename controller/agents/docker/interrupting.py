@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from threading import Event as Flag
 
 from controller.agents.docker import paths
 from controller.agents.docker.client import Engine, Json
@@ -28,7 +29,7 @@ class Interrupting:
 
     def interrupted(self) -> bool:
         """A person has pressed Ctrl-C. Returns whether the program is to be waited for. Raises LeftRunning where it goes on."""
-        state = self._state()
+        state = self._begun()
         if not state["Running"]:
             return False
         why = "it has not ended at the first Ctrl-C" if self._sent else self._send(int(state["Pid"]))
@@ -39,6 +40,16 @@ class Interrupting:
             f"the program goes on in the container {self._name}, for {why}: it is process {state['Pid']} where the engine "
             "runs; kill it there, or restart the container"
         )
+
+    def _begun(self) -> Json:
+        """The engine knows the process a moment after its first output."""
+        pause = Flag()
+        for _ in range(100):
+            state = self._state()
+            if state["Pid"] or not state["Running"]:
+                return state
+            pause.wait(0.02)
+        return state
 
     def _state(self) -> Json:
         with explained(f"interrupt the program in the container {self._name}"):
