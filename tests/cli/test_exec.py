@@ -127,6 +127,17 @@ def test_only_a_process_of_the_container_is_sent_a_signal(applied: Story, yard: 
     assert not leads_group_in(web["State"]["Pid"], "0" * 64)
 
 
+def test_keys_of_the_users_docker_configuration_leave_a_terminal(
+    applied: Story, yard: Yard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.json").write_text('{"detachKeys": "ctrl-x"}')
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with typist(applied.root, "exec", yard.key("web"), "-it", "--", "sh") as person:
+        person.sees("# ")
+        person.types("\x18")
+        person.ends()  # though the shell goes on
+
+
 def test_what_was_run_stands_in_the_audit_of_the_container(applied: Story, yard: Yard) -> None:
     executed(applied, yard.key("web"), "--", "sh", "-c", "exit 3")
     found = [json.loads(line) for line in applied.p2("audit", yard.key("web"), "-o", "json").out.splitlines()]
