@@ -6,6 +6,7 @@ Read by `resources/compose/project.py`, mapped by `resources/compose/mapping/`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from os.path import normpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
@@ -123,6 +124,12 @@ class Compose(Resource):
 
     def mapped(self, read: Read) -> Mapped:
         """What the files come to, with what can't be kept of them, and what is left out. Raises Unexpandable."""
+        try:
+            return self._mapped(read)
+        except Unexpandable as error:  # what no file is at fault for stands in the spec
+            raise Unexpandable(tuple(each if each.file else _in_spec(each) for each in error.problems)) from None
+
+    def _mapped(self, read: Read) -> Mapped:
         from resources.compose.mapping.mapping import resources_of
 
         spec = self.spec
@@ -167,6 +174,10 @@ class Compose(Resource):
         return [Path(normpath(directory), ".env") for directory in directories if directory]
 
 
+def _in_spec(problem: Problem) -> Problem:
+    return replace(problem, field=f"spec.{problem.field}" if problem.field else "spec")
+
+
 def _files(spec: ComposeSpec, read: Read) -> list[Path]:
     """Those that are named, or those that are found in the directory. Raises Unexpandable where there are none."""
     if spec.files:
@@ -181,8 +192,8 @@ def found_files(directory: Path, read: Read) -> list[Path]:
 
     found = find_files(directory, lambda path: _is_there(path, read))
     if not found:
-        message = f"cannot find a Compose file here: there is none of {', '.join(NAMES)}; name it in files"
-        raise Unexpandable((Problem(str(directory), message),))
+        message = f"cannot find a Compose file in {directory}: there is none of {', '.join(NAMES)}; add one, or name it"
+        raise Unexpandable((Problem("", message, field="directory"),))
     return found
 
 

@@ -187,9 +187,13 @@ def test_images_tells_whose_they_are_and_who_uses_them(shop: Shop) -> None:
     )
     assert ours["id"] == shop.yard.engine.inspect_image(shop.reference)["Id"]  # type: ignore[no-untyped-call]
     assert (found[IMAGE]["owner"], found[IMAGE]["ours"]) == (None, False)
+    (story.root / "elsewhere").mkdir()
+    from_elsewhere = {each["image"]: each for each in json.loads(story.p2("images", "elsewhere", "-o", "json").out)}
+    assert from_elsewhere[shop.reference]["owner"] == f"Image/{shop.yard.name('shop')}"
     table = story.p2("images").out.splitlines()
     assert table[0].split()[:3] == ["IMAGE", "ID", "DIGEST"]
     assert any(line.startswith("(former)") for line in table)
+    assert "ENGINE" not in table[0]
 
 
 def test_images_without_an_engine_are_refused(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,8 +62,8 @@ class ImageAgent(SingleAgent[Image, ImageObserved]):
 
     def __init__(self, client: Engine, setup: Setup) -> None:
         self._engine, self._home, self._installation = client, setup.home, setup.installation
-        self._outlook = Outlook(client.registries)
         self._shelf, self._refused, self._trees = Shelf(setup.home), Refused(setup.home), Trees()
+        self._outlook = Outlook(client.registries, self._shelf)
         self._bases: dict[Key, frozenset[str]] = {}  # canonical names of what each is built on
         self._identities: dict[Key, str] = {}  # what each stood for at the last look
         self._stuck: set[str] = set()  # former images that the engine does not let go

@@ -24,8 +24,8 @@ from controller.surfaces.cli.environment import (
     going_back,
     refuse_uncommitted,
 )
+from controller.surfaces.cli.pinning import Written
 from controller.surfaces.cli.words import place
-from controller.surfaces.cli.written import Written
 
 Value = TypeVar("Value")
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from controller.engine.history import Ending
     from controller.engine.requests import Cause
     from controller.surfaces.cli.deploy import Deploy
+    from controller.surfaces.cli.pinning import Wanted
     from controller.surfaces.cli.progress import Progress
-    from controller.surfaces.cli.written import Wanted
     from controller.wiring.outcome import Preview, Summary
     from controller.wiring.workspace import Workspace
     from resources.meta import Key
@@ -149,8 +149,8 @@ class Deploying:
     def _check(self) -> None:
         """Asks what says that it answers."""
         from controller.surfaces.cli import smoke
-        from controller.surfaces.cli.recording import without_secrets
         from controller.surfaces.cli.settling import tell_logs
+        from controller.surfaces.cli.written import without_secrets
 
         with self.app.open(self.environment.overlay, read_only=True) as workspace:
             workspace.load()
@@ -270,7 +270,7 @@ class Deploying:
         """The history has an entry for the whole, beside those of what was applied."""
         from controller.engine.history import Deployment, Entry, Rolled
         from controller.engine.requests import Cause
-        from controller.surfaces.cli.recording import without_secrets
+        from controller.surfaces.cli.written import without_secrets
 
         app = self.app
         images = tuple(Rolled(name, pin.reference, pin.identity) for name, pin in sorted(self.pins.items()))

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from controller.surfaces.cli.command import Refused
+from controller.surfaces.cli.pinning import Written
 from controller.surfaces.cli.words import place
-from controller.surfaces.cli.written import Written
 
 _OVERLAYS, _TESTS = "overlays", "tests"
 

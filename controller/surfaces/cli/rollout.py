@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from controller.engine.history import Ending
 from controller.surfaces.cli.command import Refused
 from controller.surfaces.cli.environment import taken_back
-from controller.surfaces.cli.written import Service, Wanted, images_in
+from controller.surfaces.cli.pinning import Service, Wanted, images_in
 
 if TYPE_CHECKING:
     from controller.engine.by_hand import Pinned, Pins

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from controller.surfaces.cli.app import App, load
 from controller.surfaces.cli.command import Refused
 from controller.surfaces.cli.environment import Environment
+from controller.surfaces.cli.pinning import with_images
 from controller.surfaces.cli.words import place
-from controller.surfaces.cli.written import with_images
 
 if TYPE_CHECKING:
     from controller.engine.by_hand import Pinned

@@ -52,6 +52,17 @@ class Scene:
         return frozenset((*shared, *(("networks", name, "enable_ipv4") for name in networks)))
 
     @cached_property
+    def awaited(self) -> frozenset[str]:
+        """Services whose end others wait for."""
+        depending = (spec.get("depends_on") or {} for spec in self.project.services.values())
+        return frozenset(
+            name
+            for others in depending
+            for name, how in others.items()
+            if (how or {}).get("condition") == "service_completed_successfully"
+        )
+
+    @cached_property
     def instances(self) -> dict[str, tuple[Instance, ...]]:
         """The containers of each service."""
         counts = {name: self.count(name) for name in self.project.services}

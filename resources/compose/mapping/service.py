@@ -279,13 +279,10 @@ def _dependencies(scene: Scene, service: Json, instance: Instance) -> Iterator[s
 
 def _completes(scene: Scene, service: str) -> bool:
     """Whether its containers are to end: somebody waits for that, or it is declared so."""
-    if service in scene.completed:
+    if service in scene.completed or service in scene.awaited:
         return True
     deploy = scene.project.services[service].get("deploy") or {}
-    return str(deploy.get("mode") or "").endswith("-job") or any(
-        ((other.get("depends_on") or {}).get(service) or {}).get("condition") == "service_completed_successfully"
-        for other in scene.project.services.values()
-    )
+    return str(deploy.get("mode") or "").endswith("-job")
 
 
 _WRITTEN_AS = {field: name for name, (field, _) in _FIELDS.items()} | {
