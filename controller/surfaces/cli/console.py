@@ -81,9 +81,11 @@ class Console:
 
     def ask(self, question: str) -> bool:
         """Whether the person says yes. Only where `asks`."""
+        from controller.surfaces.cli.typed import typed_line
+
         self.err.write(f"{question} [y/N] ")
         self.err.flush()
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+        return typed_line().strip().lower() in ("y", "yes")
 
 
 def _columns() -> int:
