@@ -20,9 +20,8 @@ from controller.engine.agent import Stalled
 from controller.engine.by_hand import Execution, Streams
 
 _CHUNK = 32_768
-_GLANCE = (
-    0.25  # seconds between looks at the size of the terminal, and for a Ctrl-C that came just before the wait began
-)
+# Seconds between looks at the size of the terminal, and for a Ctrl-C that came just before the wait began.
+_GLANCE = 0.25
 
 
 def execute(engine: WritableEngine, name: str, live: Json, execution: Execution, streams: Streams) -> int:
