@@ -66,6 +66,7 @@ SYSTEMS: dict[str, Callable[[], str]] = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ.setdefault("PEGASUS2_METRICS_PORT", "0")  # whatever runs at the same time
     for name in SYSTEMS:
         config.addinivalue_line("markers", f"{name}: needs a real {name}")
     config.addinivalue_line("markers", "bare: with the least that is needed")

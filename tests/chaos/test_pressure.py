@@ -150,7 +150,7 @@ def test_container_that_dies_every_second_keeps_nobody_else_waiting(story: Story
     assert yard.fingerprint()["beside"] == beside
     story.write("flapping.yaml", yard.container("flaps"), yard.container("loops"))
     steady = ["beside", "flaps", "loops"]
-    eventually(lambda: yard.inspect("flaps")["Config"]["Cmd"] == ["sleep", "1000"], "the fix of one was acted on")
+    eventually(lambda: yard.command("flaps") == ["sleep", "1000"], "the fix of one was acted on")
     eventually(lambda: yard.names() == steady and yard.running(*steady), "that of the other one, too")
     eventually(lambda: all_ready(story, [yard.name(short) for short in steady]), "all was ready")
     assert happened(story, "Deleted") == []

@@ -62,6 +62,10 @@ class Yard:
     def running(self, *shorts: str) -> bool:
         return all(found and found["State"]["Running"] for found in map(self.inspect, shorts))
 
+    def command(self, short: str) -> list[str]:
+        """What a container runs; nothing when there is none."""
+        return list(self.inspect(short).get("Config", {}).get("Cmd", ()))
+
     def identity(self, short: str) -> str:
         return str(self.inspect(short).get("Id", ""))
 
