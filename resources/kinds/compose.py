@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from resources.docker.engines import EngineSpec
-from resources.docker.values import ENV_NAMES, EnvNames
+from resources.docker.values import ENV_NAMES, EnvNames, Image
 from resources.meta import About, LocalPath, Problem, Read, Resource, Unexpandable, inherited
 from resources.rules import MANY, WORD_MAX, Rule
 
 if TYPE_CHECKING:
     from resources.compose.mapping.mapping import Mapped
+    from resources.compose.project import Project
 
 EXAMPLE = """\
 apiVersion: pegasus2.dev/v1
@@ -77,6 +78,11 @@ class ComposeSpec(EngineSpec):
     scale: Annotated[dict[str, Annotated[int, Field(ge=0, le=1000)]], Field(max_length=MANY)] | None = Field(
         default=None, description="How many containers a service has, in place of what the files say: {worker: 3}."
     )
+    images: Annotated[dict[str, Image], Field(max_length=MANY)] | None = Field(
+        default=None,
+        description="The image that a service runs, in place of what the files say: {web: shop/web:1.4}. What the files say "
+        "is to be built goes on being built. p2 deploy writes this into an environment.",
+    )
     completed: Annotated[tuple[ServiceName, ...], Field(max_length=MANY)] | None = Field(
         default=None,
         description="Services that do their work and end: each runs once, is Ready when it has ended with exit code 0, and runs "
@@ -125,10 +131,32 @@ class Compose(Resource):
 
     def _mapped(self, read: Read) -> Mapped:
         from resources.compose.mapping.mapping import resources_of
+
+        spec = self.spec
+        return resources_of(
+            self._project(read),
+            read=read,
+            namespace=self.metadata.namespace,
+            scale=spec.scale,
+            images=spec.images,
+            completed=spec.completed or (),
+            underscores=spec.compatibility,
+            common=inherited(spec),
+        )
+
+    def services(self, read: Read) -> dict[str, str]:
+        """The image of each service as the files have it, whatever `images` says. Raises Unexpandable."""
+        from resources.compose.mapping.names import Names
+
+        project = self._project(read)
+        names = Names(project.name, underscores=self.spec.compatibility)
+        return {name: str(service.get("image") or names.image(name)) for name, service in project.services.items()}
+
+    def _project(self, read: Read) -> Project:
         from resources.compose.project import load_project
 
         spec = self.spec
-        project = load_project(
+        return load_project(
             _files(spec, read),
             read=read,
             variables=spec.variables or {},
@@ -136,15 +164,6 @@ class Compose(Resource):
             profiles=spec.profiles or (),
             directory=Path(normpath(spec.directory)) if spec.directory else None,
             name=spec.project,
-        )
-        return resources_of(
-            project,
-            read=read,
-            namespace=self.metadata.namespace,
-            scale=spec.scale,
-            completed=spec.completed or (),
-            underscores=spec.compatibility,
-            common=inherited(spec),
         )
 
     def confidential(self) -> Iterable[Path]:

@@ -20,7 +20,8 @@ from controller.engine.agent import Stalled
 from controller.engine.by_hand import Execution, Streams
 
 _CHUNK = 32_768
-_GLANCE = 0.25  # seconds between looks at the size of the terminal
+# Seconds between looks at the size of the terminal, and for a Ctrl-C that came just before the wait began.
+_GLANCE = 0.25
 
 
 def execute(engine: WritableEngine, name: str, live: Json, execution: Execution, streams: Streams) -> int:
@@ -112,7 +113,7 @@ class _Talk:
         while True:
             self._fit()
             wanted: list[Any] = [self._connection, *(each for each in (self._read, interrupts) if each is not None)]
-            ready, _, _ = select.select(wanted, [], [], _GLANCE if self.streams.size else None)
+            ready, _, _ = select.select(wanted, [], [], _GLANCE)
             if interrupts is not None and interrupts in ready and os.read(interrupts, 1) and not self._interrupted():
                 return
             if self._read is not None and self._read in ready:

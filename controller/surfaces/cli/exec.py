@@ -88,7 +88,7 @@ class Exec(Command):
     def _write_down(self, app: App, aim: Aim, code: int, seconds: float) -> None:
         """The audit of the container; that of the command is written by who carries it out."""
         from controller.engine.audit import AuditEntry
-        from controller.surfaces.cli.recording import without_secrets
+        from controller.surfaces.cli.written import without_secrets
 
         said = without_secrets(" ".join(self.command))
         entry = AuditEntry(
