@@ -24,6 +24,7 @@ def project(shop: Shop) -> Shop:
         "build": ".",
         "image": f"{shop.image}:1",
         "container_name": shop.name,
+        "network_mode": "bridge",  # an engine has few networks to give, and this is not about them
         "ports": [f"127.0.0.1:{shop.port}:8080"],
         "stop_grace_period": "1s",
     }
@@ -120,7 +121,7 @@ def test_services_that_build_several_tags_of_one_repository_are_told_apart(proje
     compose = json.loads((project.root / "web/compose.yaml").read_text())
     build = {"dockerfile_inline": f"FROM {IMAGE}\nLABEL test={project.yard.prefix}\nENV A=1\n"}
     more = {"image": f"{project.image}:2", "build": build, "command": "sleep 600", "stop_grace_period": "1s"}
-    compose["services"]["more"] = {**more, "container_name": project.yard.name("more")}
+    compose["services"]["more"] = {**more, "container_name": project.yard.name("more"), "network_mode": "bridge"}
     project.edit("web/compose.yaml", json.dumps(compose))
     assert project.deploy().code == 0
     found = deployed(project)

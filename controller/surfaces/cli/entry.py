@@ -8,9 +8,12 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import NoReturn
 
 from controller.wiring.place import home_path, socket_of_home
+
+TYPE_CHECKING = False  # as typing has it, which is not imported to send a command
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 def main() -> int:
@@ -18,7 +21,7 @@ def main() -> int:
     words, begun = sys.argv[1:], time.monotonic()
     try:
         if (code := _sent(words)) is not None:
-            os._exit(code)  # all is written, nothing to be closed: an orderly end takes a tenth of such a command
+            _leave(code)
         if words[:1] == ["diff"] and _stands(words):
             _leave(0)
         if words[:1] == ["apply"] and (code := unchanged(words, begun)) is not None:
