@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from controller.agents.docker import credentials
-from controller.agents.docker.credentials import Credentials, Keyring
-from controller.agents.docker.registries import Registries
-from controller.agents.docker.registry_settings import registry_settings
+from controller.agents.docker.registries import credentials
+from controller.agents.docker.registries.credentials import Credentials, Keyring
+from controller.agents.docker.registries.registries import Registries
+from controller.agents.docker.registries.settings import registry_settings
 from controller.engine.agent import Retry, Stalled
 from controller.store.home import Home
 from controller.store.secrets import HomeSecrets

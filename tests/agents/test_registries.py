@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from controller.agents.docker.registries import BAD_FOR, GOOD_FOR, Registries
-from controller.agents.docker.registry_settings import registry_settings
+from controller.agents.docker.registries.registries import BAD_FOR, GOOD_FOR, Registries
+from controller.agents.docker.registries.settings import registry_settings
 from controller.engine.agent import Retry, Stalled
 from controller.store.home import Home
 from controller.store.secrets import HomeSecrets

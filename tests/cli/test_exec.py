@@ -26,6 +26,10 @@ def applied(story: Story, yard: Yard) -> Story:
     return story
 
 
+def runs(yard: Yard, words: str) -> bool:
+    return any(words in " ".join(each) for each in yard.engine.top(yard.name("web"))["Processes"])
+
+
 def executed(story: Story, *arguments: str, typed: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [P2, "exec", *arguments], cwd=story.root, input=typed, capture_output=True, timeout=60, check=False
@@ -68,6 +72,7 @@ def test_a_person_has_a_terminal_of_their_own_size(applied: Story, yard: Yard) -
         person.sees("41 101")
         person.types("echo asleep$((1+1)); sleep 100\n")
         person.sees("asleep2")
+        eventually(lambda: runs(yard, "sleep 100"), "the shell waits for the sleep")
         person.types("\x03")  # Ctrl-C ends the sleep, not us
         person.types("exit 5\n")
         assert person.ends() == 5
@@ -84,10 +89,6 @@ def running(story: Story, yard: Yard, script: str) -> Iterator[subprocess.Popen[
     finally:
         process.kill()
         process.communicate()
-
-
-def runs(yard: Yard, words: str) -> bool:
-    return any(words in " ".join(each) for each in yard.engine.top(yard.name("web"))["Processes"])
 
 
 def test_ctrl_c_ends_a_program_without_a_terminal_and_what_it_has_started(applied: Story, yard: Yard) -> None:

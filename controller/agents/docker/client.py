@@ -32,7 +32,7 @@ from resources.conditions import Reason
 if TYPE_CHECKING:
     from docker import APIClient
 
-    from controller.agents.docker.registries import Registries
+    from controller.agents.docker.registries.registries import Registries
 
 # JSON objects as the engine describes its things: https://docs.docker.com/reference/api/engine/version/v1.41/
 Json = dict[str, Any]
@@ -318,7 +318,7 @@ class WritableEngine(Engine):
 
         Raises Retry RateLimited without asking while its registry is to be left alone.
         """
-        from controller.agents.docker.mirrors import pull
+        from controller.agents.docker.registries.mirrors import pull
 
         self.registries.respect(reference)
         yield from pull(self, reference, platform)

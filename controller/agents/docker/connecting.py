@@ -12,8 +12,8 @@ from controller.agents.docker.wire import Address
 from controller.engine.agent import Setup
 
 if TYPE_CHECKING:
-    from controller.agents.docker.registries import Registries
-    from controller.agents.docker.registry_settings import RegistrySettings
+    from controller.agents.docker.registries.registries import Registries
+    from controller.agents.docker.registries.settings import RegistrySettings
 
 
 def own_place(setup: Setup) -> tuple[str, Address]:
@@ -50,11 +50,11 @@ class OnDemand:
 
 
 def _registries(setup: Setup) -> Registries:
-    from controller.agents.docker.registries import Registries
+    from controller.agents.docker.registries.registries import Registries
 
     settings: Mapping[str, RegistrySettings] = {}
     if found := setup.config.get("registries"):
-        from controller.agents.docker.registry_settings import registry_settings
+        from controller.agents.docker.registries.settings import registry_settings
 
         settings = registry_settings(found)
     return Registries(settings, setup.secrets, setup.timeout)

@@ -23,7 +23,7 @@ from resources.meta import seconds
 
 if TYPE_CHECKING:
     from controller.agents.docker.brought import Shelf
-    from controller.agents.docker.registries import Registries
+    from controller.agents.docker.registries.registries import Registries
 
 PATIENCE = 5.0  # seconds that a look waits for the first answer
 SOON = 1.0  # seconds until it is worth a look whether an answer has come

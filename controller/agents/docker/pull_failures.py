@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from controller.agents.docker.failures import disk_full
-from controller.agents.docker.references import Reference
-from controller.agents.docker.registries import Registries
+from controller.agents.docker.registries.references import Reference
+from controller.agents.docker.registries.registries import Registries
 from controller.engine.agent import Failure, Retry, Stalled
 from resources.notation import HUB
 
@@ -70,7 +70,7 @@ def pull_failure(registries: Registries, reference: str, status: int, message: s
 
 
 def _unauthorized(registries: Registries, reference: str, host: str) -> Failure:
-    from controller.agents.docker.registry import unauthorized
+    from controller.agents.docker.registries.registry import unauthorized
 
     try:
         return unauthorized(reference, host, registries.credentials(reference))

@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from controller.agents.docker.registry_settings import RegistrySettings, canonical_host
+from controller.agents.docker.registries.settings import RegistrySettings, canonical_host
 from controller.engine.agent import Retry, Secrets, Stalled
 from resources.meta import DEFAULT_NAMESPACE
 from resources.notation import HUB

@@ -1,4 +1,4 @@
-"""`registries:` in agents/docker.yaml, read and checked. `client.py` calls `registry_settings` when it connects."""
+"""`registries:` in agents/docker.yaml, read and checked. `connecting.py` calls `registry_settings`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from controller.agents.docker.references import HUB_ALIASES
+from controller.agents.docker.registries.references import HUB_ALIASES
 from controller.agents.docker.settings import checked
 from resources.meta import LocalPath, Model, SecretRef
 from resources.notation import HUB

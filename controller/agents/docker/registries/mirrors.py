@@ -12,12 +12,12 @@ from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from controller.agents.docker import paths
-from controller.agents.docker.references import Reference
+from controller.agents.docker.registries.references import Reference
 from controller.engine.agent import Retry, Stalled
 
 if TYPE_CHECKING:
     from controller.agents.docker.client import WritableEngine
-    from controller.agents.docker.registry_settings import Mirror
+    from controller.agents.docker.registries.settings import Mirror
 
 log = logging.getLogger(__name__)
 

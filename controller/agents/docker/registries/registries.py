@@ -17,14 +17,14 @@ from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
-from controller.agents.docker.references import Reference, Repository
-from controller.agents.docker.registry_limits import Limits
+from controller.agents.docker.registries.limits import Limits
+from controller.agents.docker.registries.references import Reference, Repository
 from controller.engine.agent import Failure, Retry, Secrets, Stalled
 
 if TYPE_CHECKING:
-    from controller.agents.docker.credentials import Credentials, Keyring
-    from controller.agents.docker.registry import Registry
-    from controller.agents.docker.registry_settings import Mirror, RegistrySettings
+    from controller.agents.docker.registries.credentials import Credentials, Keyring
+    from controller.agents.docker.registries.registry import Registry
+    from controller.agents.docker.registries.settings import Mirror, RegistrySettings
 
 GOOD_FOR = 30.0  # seconds for which an answer counts, at most
 BAD_FOR = 5.0  # seconds for which a failure does
@@ -119,7 +119,7 @@ class Registries:
         return self._credentials(Reference.parse(reference).host)
 
     def mirrors(self, host: str) -> list[Mirror]:
-        from controller.agents.docker.registry_settings import Mirror
+        from controller.agents.docker.registries.settings import Mirror
 
         given = self._settings.get(host)
         return [Mirror.parse(text) for text in given.mirrors] if given else []
@@ -138,8 +138,8 @@ class Registries:
         return ask(self._registry(wanted.host), wanted.path)
 
     def _registry(self, host: str, scheme: str = "") -> Registry:
-        from controller.agents.docker.registry import Registry
-        from controller.agents.docker.registry_http import Trust
+        from controller.agents.docker.registries.http import Trust
+        from controller.agents.docker.registries.registry import Registry
 
         with self._lock:
             if (host, scheme) not in self._known:
@@ -151,7 +151,7 @@ class Registries:
             return self._known[host, scheme]
 
     def _keyring(self) -> Keyring:
-        from controller.agents.docker.credentials import Keyring
+        from controller.agents.docker.registries.credentials import Keyring
 
         return Keyring(self._settings, self._secrets, self._environment)
 

@@ -18,10 +18,10 @@ from urllib.parse import urlencode, urlsplit
 
 from pydantic import SecretStr
 
-from controller.agents.docker.credentials import Credentials
-from controller.agents.docker.references import HUB_SERVER
-from controller.agents.docker.registry_http import Caller, Reply, Trust, is_loopback, unavailable
-from controller.agents.docker.registry_limits import Limits
+from controller.agents.docker.registries.credentials import Credentials
+from controller.agents.docker.registries.http import Caller, Reply, Trust, is_loopback, unavailable
+from controller.agents.docker.registries.limits import Limits
+from controller.agents.docker.registries.references import HUB_SERVER
 from controller.engine.agent import Retry, Stalled
 from resources.notation import HUB
 
