@@ -151,6 +151,7 @@ class Manager:
     def run(self, source: Source, stop: Flag, pokes: Iterable[None]) -> None:
         """Watches `source` and the world until `stop` is set. `pokes` yields whenever the user has said something."""
         self._start("pokes", self._obey, pokes)
+        self._cancel = stop  # begins nothing new, though it takes a moment until all have ended
         self._settling_in = Flag()
         Thread(target=self._settle_in, args=(self._settling_in, stop), name="settling-in", daemon=True).start()
         watched: set[str] = set()
