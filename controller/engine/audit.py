@@ -6,9 +6,9 @@ Nothing here holds a value of a field, desired or observed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from resources.classes import dataclass
 from resources.meta import Key
 
 

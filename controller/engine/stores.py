@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from controller.engine.audit import AuditEntry, AuditQuery
 from controller.engine.history import History
+from resources.classes import dataclass
 from resources.conditions import Status, Truth
 from resources.meta import Key
 from resources.plan import Action, Plan

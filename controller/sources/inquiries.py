@@ -6,9 +6,11 @@ Whoever asks waits; the watch is woken, looks at everything, hands out what has 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from threading import Event as Flag
 from threading import Lock
+
+from resources.classes import dataclass
 
 
 @dataclass(frozen=True, slots=True)

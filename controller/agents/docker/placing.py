@@ -11,10 +11,10 @@ import json
 import tarfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from controller.engine.agent import Retry, Secrets, Stalled
+from resources.classes import dataclass
 from resources.conditions import Reason
 from resources.docker.names import OWN_LABELS
 from resources.docker.placing import InnerFile

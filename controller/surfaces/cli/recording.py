@@ -10,11 +10,12 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from controller.surfaces.cli.app import App, tell
 from controller.surfaces.cli.command import Command, Exit, Refused
+from resources.classes import dataclass
 
 if TYPE_CHECKING:
     from controller.engine.audit import AuditEntry, Ending
