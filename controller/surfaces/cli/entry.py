@@ -22,9 +22,10 @@ def main() -> int:
     except BrokenPipeError:  # the reader has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141  # 128 + SIGPIPE
+    from controller.surfaces.cli.main import leave
     from controller.surfaces.cli.main import main as here
 
-    return here(words)
+    return leave(here(words))
 
 
 def _stands(words: list[str]) -> bool:
