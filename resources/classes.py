@@ -22,11 +22,10 @@ else:
         """The class with the methods that its fields ask for."""
         if cls is None:
             return lambda given: dataclass(given, frozen=frozen, slots=slots, eq=eq)
-        if hasattr(cls, "__dataclass_fields__"):  # one that derives from another, of which there are few
-            return dataclasses.dataclass(frozen=frozen, slots=slots, eq=eq)(cls)
         cls.__doc__ = cls.__doc__ or cls.__name__  # else the standard library looks for its signature
-        made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots)(cls)
-        made.__dataclass_params__.frozen = frozen  # for those that derive from it
+        derives = hasattr(cls, "__dataclass_fields__")  # and must say then whether it is frozen, as that one must
+        made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, frozen=frozen and derives)(cls)
+        made.__dataclass_params__.frozen = frozen
         _add_methods(made, dataclasses.fields(made), frozen, eq)
         if frozen and slots:
             made.__getstate__, made.__setstate__ = _state, _set_state

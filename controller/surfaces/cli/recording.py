@@ -88,11 +88,13 @@ class _Recording:
     @contextmanager
     def _audit(self) -> Iterator[Audit | None]:
         """The audit, unless there is no home yet: only a controller, which will make one, is worth it."""
-        with self.app.kept(read_only=True) as kept:
-            there_is_none = not kept.home.database.exists()
-        if there_is_none and (self.command.makes_home or not self.command.lasts):
-            yield None
-            return
+        home = self.app.home(read_only=True)
+        if home.restoring or not home.database.exists():  # as a rule not, and then it need not be opened to be read first
+            with self.app.kept(read_only=True) as kept:
+                there_is_none = not kept.home.database.exists()
+            if there_is_none and (self.command.makes_home or not self.command.lasts):
+                yield None
+                return
         with self.app.kept(read_only=False) as kept:
             if kept.news:
                 tell(self.app, kept.news)
