@@ -89,7 +89,9 @@ class _Recording:
     def _audit(self) -> Iterator[Audit | None]:
         """The audit, unless there is no home yet: only a controller, which will make one, is worth it."""
         home = self.app.home(read_only=True)
-        if home.restoring or not home.database.exists():  # as a rule not, and then it need not be opened to be read first
+        if (
+            home.restoring or not home.database.exists()
+        ):  # as a rule not, and then it need not be opened to be read first
             with self.app.kept(read_only=True) as kept:
                 there_is_none = not kept.home.database.exists()
             if there_is_none and (self.command.makes_home or not self.command.lasts):
