@@ -44,11 +44,11 @@ class Groups(Agent[Resource, Standing]):
         waiting, parts = [], sorted(self._index.children(key))
         for part in parts:
             entry, status = self._index.find(part), self._board.status(part)
-            if entry is None or self._board.ready(part, entry.generation):
+            current = status if entry and status and status.observed_generation == entry.generation else None
+            if entry is None or (current and current.ready):
                 continue
-            current = status is not None and status.observed_generation == entry.generation
-            if status and current and status.condition(Type.STALLED):
-                return Health(False, status.reason, f"{part.short}: {status.message}", stalled=True)
+            if current and current.condition(Type.STALLED):
+                return Health(False, current.reason, f"{part.short}: {current.message}", stalled=True)
             waiting.append(f"{part.short}: {status.message}" if status and status.message else part.short)
         if not waiting:
             return Health()

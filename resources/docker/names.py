@@ -10,4 +10,5 @@ OWN_LABELS = "pegasus2.dev/"
 INSTALLATION = f"{OWN_LABELS}installation"
 
 # How the two containers of a replacement are called while it lasts.
-NEW_SUFFIX, OLD_SUFFIX = ".p2-new", ".p2-old"
+PASSING = ".p2-"
+NEW_SUFFIX, OLD_SUFFIX = f"{PASSING}new", f"{PASSING}old"

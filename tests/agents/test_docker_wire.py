@@ -127,6 +127,13 @@ def test_connection_that_died_of_old_age_is_made_again(serve: Serve) -> None:
     assert server.connections == 3
 
 
+def test_answer_without_a_length_lasts_until_the_connection_ends(serve: Serve) -> None:
+    server = serve(answer(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\nnonsense"))
+    wire = Wire(server.address, 5)
+    for _ in "twice":
+        assert wire.read_all(["/a"])[0].body == b"nonsense"
+
+
 @pytest.mark.parametrize(
     "torn",
     [
@@ -134,8 +141,9 @@ def test_connection_that_died_of_old_age_is_made_again(serve: Serve) -> None:
         b"HTTP/1.1 200 OK\r\n",
         HEAD + b"Content-Length: 9\r\n\r\nabc",
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\nab",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
     ],
-    ids=["nothing", "head", "body", "chunk"],
+    ids=["nothing", "head", "body", "chunk", "between chunks"],
 )
 def test_torn_answer_is_a_lost_connection(torn: bytes, serve: Serve) -> None:
     server = serve(answer(torn))

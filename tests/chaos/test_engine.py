@@ -8,10 +8,19 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import pytest
 from docker import APIClient
 
+from controller.agents.docker.client import connect, writable
+from controller.agents.docker.creation import restart_policy
+from controller.agents.docker.stopping import retire
+from controller.engine.agent import Setup
+from controller.store.home import Home
+from controller.store.secrets import HomeSecrets
+from tests.agents.worlds.docker import IMAGE
 from tests.chaos.engine import OwnEngine, needs_own_engine
 from tests.chaos.size import SEED, sized
 from tests.chaos.yard import Yard
@@ -77,6 +86,21 @@ def test_engine_killed_in_the_middle_of_an_apply_is_waited_for(story: Story, yar
         assert yard.running(*MANY)
         assert all(("COLOR=green" in yard.environment(short)) is bool(edit) for short in MANY)
         assert steady(story, yard)
+
+
+def test_container_that_a_killed_engine_has_left_half_started_is_made_anew(
+    story: Story, yard: Yard, engine: OwnEngine
+) -> None:
+    story.write("all.yaml", yard.container("half", state="stopped"))
+    assert story.p2("apply").code == 0
+    half = yard.identity("half")
+    engine.leave_half_started(half)
+    story.write("all.yaml", yard.container("half"))
+    assert story.p2("apply").code == 0
+    assert yard.running("half")
+    assert yard.identity("half") != half
+    assert yard.names() == ["half"]
+    assert steady(story, yard)
 
 
 def test_engine_that_comes_up_after_the_controller_is_found(
@@ -167,6 +191,41 @@ def test_engine_that_is_killed_again_and_again_under_a_controller_at_work_costs_
         print(f"\n  engine killed {ENGINE_KILLS} times at work: {duplicates=} {orphans=} {lost=} replaced={unwanted}")
     assert (duplicates, orphans, lost, unwanted) == (0, 0, 0, 0)
     assert at_rest(controller, yard.fingerprint)
+
+
+def test_container_that_was_replaced_stays_down_when_the_engine_comes_back(
+    yard: Yard, engine: OwnEngine, tmp_path: Path
+) -> None:
+    """Whatever its restart policy, as long as it is there beside the one that has its place."""
+    secrets = HomeSecrets(Home(tmp_path / "home"), {})
+    client = writable(connect(Setup("x", tmp_path, secrets, config={"host": engine.host})))
+    policies = ("always", "unless-stopped", "on-failure:5", "no")
+    made = {policy: _made(yard, policy, ["sleep", "1000"]) for policy in policies}
+    made["between two restarts"] = _made(yard, "unless-stopped", ["false"])
+    eventually(
+        lambda: yard.engine.inspect_container(made["between two restarts"])["State"]["Restarting"], "it restarts"
+    )
+    stopped = _made(yard, "always", ["sleep", "1000"])
+    for identity in made.values():
+        retire(client, yard.engine.inspect_container(identity))
+    yard.engine.stop(stopped)
+    engine.stop(signal.SIGKILL)
+    engine.start()
+    eventually(lambda: _runs(yard, stopped), "the engine had started what it starts")
+    assert [policy for policy, identity in made.items() if _runs(yard, identity)] == []
+
+
+def _made(yard: Yard, policy: str, command: list[str]) -> str:
+    """A running container that p2 does not know."""
+    config: dict[str, Any] = {"Image": IMAGE, "Cmd": command, "StopSignal": "SIGKILL"}
+    config["HostConfig"] = {"RestartPolicy": restart_policy(policy), "NetworkMode": "none"}
+    made = yard.engine.create_container_from_config(config)  # type: ignore[no-untyped-call]
+    yard.engine.start(made["Id"])
+    return str(made["Id"])
+
+
+def _runs(yard: Yard, identity: str) -> bool:
+    return bool(yard.engine.inspect_container(identity)["State"]["Running"])
 
 
 def reasons(story: Story) -> set[str]:

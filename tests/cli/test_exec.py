@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -65,6 +66,17 @@ def test_a_person_has_a_terminal_of_their_own_size(applied: Story, yard: Yard) -
         person.types("\x03")  # Ctrl-C ends the sleep, not us
         person.types("exit 5\n")
         assert person.ends() == 5
+
+
+def test_keys_of_the_users_docker_configuration_leave_a_terminal(
+    applied: Story, yard: Yard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.json").write_text('{"detachKeys": "ctrl-x"}')
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with typist(applied.root, "exec", yard.key("web"), "-it", "--", "sh") as person:
+        person.sees("# ")
+        person.types("\x18")
+        person.ends()  # though the shell goes on
 
 
 def test_what_was_run_stands_in_the_audit_of_the_container(applied: Story, yard: Yard) -> None:

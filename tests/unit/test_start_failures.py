@@ -14,6 +14,7 @@ from controller.engine.agent import Retry
     [
         "task 6b673afe6959 already exists",
         "AlreadyExists: task 6b673afe6959: already exists",
+        "id already in use",
         "failed to start shim: mkdir /run/docker/io.containerd.runtime.v2.task/moby/6b673afe6959: file exists: unknown",
     ],
 )

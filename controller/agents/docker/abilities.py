@@ -11,7 +11,7 @@ from resources.docker.parts import Mount
 from resources.kinds.container import Container, ContainerSpec
 
 # The version of Docker that first spoke an API: https://docs.docker.com/reference/api/engine/#api-version-matrix
-_DOCKER = {(1, 43): "24", (1, 44): "25", (1, 45): "26", (1, 48): "28"}
+_DOCKER = {(1, 41): "20.10", (1, 43): "24", (1, 44): "25", (1, 45): "26", (1, 48): "28"}
 
 
 def refuse_unsupported(container: Container, api: tuple[int, int]) -> None:
@@ -33,6 +33,8 @@ def _written(api: tuple[int, int]) -> str:
 
 
 def _needs(spec: ContainerSpec) -> Iterator[tuple[str, tuple[int, int]]]:
+    if spec.platform:
+        yield "platform", (1, 41)
     if spec.annotations:
         yield "annotations", (1, 43)
     if spec.healthcheck and spec.healthcheck.startInterval:

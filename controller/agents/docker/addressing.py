@@ -15,17 +15,17 @@ IPAM = "default"  # the engine's own driver of addresses
 
 
 def network_config(spec: NetworkSpec) -> Json:
-    """Arguments for the SDK's `create_network`."""
+    """The body of `POST /networks/create`, less the network's name and labels."""
     pools, ipam = _pools(spec), spec.ipam or Ipam()
     found: Json = {"Driver": ipam.driver or IPAM, "Config": [_pool_config(pool) for pool in pools]}
     ipv6 = any(ip_network(pool.subnet).version == 6 for pool in pools)
     return {
-        "driver": spec.driver or "bridge",
-        "ipam": {**found, "Options": ipam.options} if ipam.options else found,
-        "internal": bool(spec.internal),
-        "attachable": spec.attachable,
-        "enable_ipv6": ipv6 if spec.enableIpv6 is None else spec.enableIpv6,
-        "options": spec.options,
+        "Driver": spec.driver or "bridge",
+        "IPAM": {**found, "Options": ipam.options} if ipam.options else found,
+        "Internal": bool(spec.internal),
+        "Attachable": spec.attachable,
+        "EnableIPv6": (ipv6 if spec.enableIpv6 is None else spec.enableIpv6) or None,
+        "Options": spec.options,
     }
 
 

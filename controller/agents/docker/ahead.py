@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Protocol
 
-from controller.agents.docker.paths import container, containers, image
+from controller.agents.docker.paths import container, containers, image, temporary_containers
 from controller.agents.docker.wire import Address, Answer, Wire
 from resources.docker.names import INSTALLATION, NEW_SUFFIX, OLD_SUFFIX
 
@@ -101,8 +101,10 @@ class Ahead:
             listing = reader.read_all([containers(label=[label])])[0]
             found = listing.json() if listing.status == 200 else []
             names = {name.removeprefix("/") for each in found for name in each["Names"]}
-            paths = [*map(container, sorted(names)), *sorted({image(each["Image"]) for each in found})]
-            self._answers = dict(zip(paths, reader.read_all(paths), strict=True)) | _absent_leftovers(names)
+            passing = temporary_containers()
+            paths = [*map(container, sorted(names)), passing, *sorted({image(each["Image"]) for each in found})]
+            answers = dict(zip(paths, reader.read_all(paths), strict=True))
+            self._answers = answers | _absent_leftovers(names, answers[passing])
         except (OSError, ValueError):
             return  # whoever asks for real will be told why
         finally:
@@ -110,7 +112,10 @@ class Ahead:
             reader.close()
 
 
-def _absent_leftovers(names: set[str]) -> dict[str, Answer]:
-    """What an interrupted replacement leaves carries our label, too: of what was not listed it is known that it isn't there."""
+def _absent_leftovers(names: set[str], passing: Answer) -> dict[str, Answer]:
+    """What an interrupted replacement would have left, and `passing`, the list of all such containers, does not have."""
+    if passing.status != 200:
+        return {}
+    there = {name.removeprefix("/") for each in passing.json() for name in each["Names"]}
     possible = {name + suffix for name in names for suffix in (NEW_SUFFIX, OLD_SUFFIX)}
-    return {container(name): Answer(404, b"") for name in possible - names}
+    return {container(name): Answer(404, b"") for name in possible - there}

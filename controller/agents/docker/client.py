@@ -1,8 +1,8 @@
 """The Docker engine: the only module that imports its SDK. Made by `connect`, used by the agents of this folder.
 
 `Engine` can only read, and does so over a plain socket (`wire.py`); a dry run is given that and nothing else.
-`WritableEngine` writes through the SDK. Methods raise EngineError for what the engine answers, and Retry for what keeps it
-from answering; the agents say what an EngineError means for the user.
+`WritableEngine` changes things the same way (`writing.py`), and pulls and builds through the SDK. Methods raise EngineError
+for what the engine answers, and Retry for what keeps it from answering; the agents say what an EngineError means for the user.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from controller.agents.docker.connecting import OnDemand, own_place
 from controller.agents.docker.standing import digest
 from controller.agents.docker.unreached import cause, unreachable
 from controller.agents.docker.wire import Address, Answer, RefusedStream, Unreached, Wire
+from controller.agents.docker.writing import JSON, TAR, Unanswered, WritableWire
 from controller.engine.agent import Agent, AgentHealth, Retry, Setup
 from resources.conditions import Reason
 
@@ -120,7 +121,11 @@ class Engine:
 
     def try_each(self, wanted: Sequence[str]) -> list[Json | EngineError | None]:
         """As `read_each`, but what is refused is refused for itself alone."""
-        return [_content_or_error(answer) for answer in self._answers(wanted)]
+        return [understood(answer) for answer in self._answers(wanted)]
+
+    def ask(self, wanted: Sequence[str]) -> list[Answer]:
+        """What it says at each of these paths, as it came: `understood` has what it means."""
+        return self._answers(wanted)
 
     def is_same_as(self, other: Engine) -> bool:
         """Whether both are one, by two names. Engines on copies of one machine may be taken for one, too."""
@@ -180,48 +185,43 @@ class Engine:
 
 
 class WritableEngine(Engine):
-    """Reads and writes. Each thread has an SDK client of its own, for a session of `requests` is not made to be shared."""
+    """Reads and writes. Pulls and builds go through the SDK: each thread has a client of its own, for those are not shared."""
+
+    _wire: WritableWire
 
     def __init__(
         self, host: str, address: Address, setup: Setup, registries: OnDemand, named: Mapping[str, Engine]
     ) -> None:
         super().__init__(host, address, setup, registries, named)
+        self._wire = WritableWire(address, setup.timeout)
         self._local = local()
 
     def create_container(self, name: str, config: Json, platform: str | None = None) -> str:
         """Returns the id. EngineError 404: the image is not here, or not for that platform; 409: the name is taken."""
-        with self._sdk() as sdk:
-            made = sdk.create_container_from_config(config, name, platform)  # type: ignore[no-untyped-call]
-            return str(made["Id"])
+        return str(self._change("POST", paths.creation("containers", name=name, platform=platform), config)["Id"])
 
     def start(self, container: str) -> None:
-        with self._sdk() as sdk:
-            sdk.start(container)
+        self._change("POST", paths.change(container, "start"))
 
     def place(self, container: str, archive: bytes) -> None:
         """Unpacks a tar archive at the root of a container."""
-        with self._sdk() as sdk:
-            sdk.put_archive(container, "/", archive)
+        self._send("PUT", paths.archive(container, "/"), archive, TAR)
 
     def stop(self, container: str, grace: int) -> None:
         """Asks it to stop, and kills it after `grace` seconds."""
-        with self._sdk() as sdk:
-            sdk.stop(container, grace)
+        self._change("POST", paths.change(container, "stop", t=grace), patience=grace)
 
     def restart(self, container: str, grace: int) -> None:
         """Stops it within `grace` seconds, and starts it. Also starts one that does not run."""
-        with self._sdk() as sdk:
-            sdk.restart(container, grace)
+        self._change("POST", paths.change(container, "restart", t=grace), patience=grace)
 
     def signal(self, container: str, name: str) -> None:
         """Sends a signal to its first process. EngineError 409: it does not run."""
-        with self._sdk() as sdk:
-            sdk.kill(container, name)
+        self._change("POST", paths.change(container, "kill", signal=name))
 
-    def create_exec(self, container: str, command: Sequence[str], **how: Any) -> str:
-        """Prepares a program within a container; returns its id. `how`: see the SDK's method of that name."""
-        with self._sdk() as sdk:
-            return str(sdk.exec_create(container, list(command), **how)["Id"])
+    def create_exec(self, container: str, config: Json) -> str:
+        """Prepares a program within a container, in the words of the API; returns its id."""
+        return str(self._change("POST", paths.change(container, "exec"), config)["Id"])
 
     def begin_exec(self, program: str, *, terminal: bool) -> tuple[socket.socket, bytes]:
         """Starts it. Returns the connection to its streams, and what has come of them already."""
@@ -233,8 +233,7 @@ class WritableEngine(Engine):
                 raise EngineError(refused.answer.status, refused.answer.message) from None
 
     def resize_exec(self, program: str, columns: int, lines: int) -> None:
-        with self._sdk() as sdk:
-            sdk.exec_resize(program, height=lines, width=columns)
+        self._change("POST", paths.resizing(program, columns, lines))
 
     def exec_ended(self, program: str) -> int | None:
         """Its exit code; None while it runs."""
@@ -242,64 +241,49 @@ class WritableEngine(Engine):
         return None if code is None else int(code)
 
     def unpause(self, container: str) -> None:
-        with self._sdk() as sdk:
-            sdk.unpause(container)
+        self._change("POST", paths.change(container, "unpause"))
 
     def rename(self, container: str, name: str) -> None:
-        with self._sdk() as sdk:
-            sdk.rename(container, name)
+        self._change("POST", paths.change(container, "rename", name=name))
 
     def update_container(self, container: str, settings: Json) -> None:
-        """Changes limits and restart policy, named as in the API: the SDK's `update_container` lacks some of them."""
-        with self._sdk() as sdk:
-            url = f"{sdk.base_url}/v{sdk.api_version}/containers/{container}/update"
-            answer = sdk.post(url, json=settings, timeout=self._timeout)
-            _content(Answer(answer.status_code, answer.content))
+        """Changes limits and restart policy, named as in the API."""
+        self._change("POST", paths.change(container, "update"), settings)
 
     def remove_container(self, container: str, *, force: bool = False, volumes: bool = False) -> None:
         """`force` kills it first; `volumes` removes the anonymous volumes that were made with it."""
-        with self._sdk() as sdk:
-            sdk.remove_container(container, v=volumes, force=force)
+        self._change("DELETE", paths.removal(container, v=int(volumes), force=int(force)))
 
     def connect_network(self, network: str, container: str, **endpoint: Any) -> None:
-        """`endpoint`: aliases, ipv4_address, ipv6_address and what else the SDK's method of that name takes."""
-        with self._sdk() as sdk:
-            sdk.connect_container_to_network(container, network, **endpoint)
+        """`endpoint`: what `_endpoint` takes."""
+        wanted = {"Container": container, "EndpointConfig": _endpoint(**endpoint)}
+        self._change("POST", paths.network(network, "connect"), wanted)
 
     def disconnect_network(self, network: str, container: str) -> None:
-        with self._sdk() as sdk:
-            sdk.disconnect_container_from_network(container, network, force=True)
+        self._change("POST", paths.network(network, "disconnect"), {"Container": container, "Force": True})
 
-    def create_network(self, name: str, **config: Any) -> str:
-        """Returns the id. EngineError 409: the name is taken. `config`: see the SDK's method of that name."""
-        with self._sdk() as sdk:
-            return str(sdk.create_network(name, check_duplicate=True, **config)["Id"])
+    def create_network(self, name: str, config: Json) -> str:
+        """Returns the id. EngineError 409: the name is taken."""
+        wanted = {"Name": name, "CheckDuplicate": True, **config}
+        return str(self._change("POST", paths.creation("networks"), wanted)["Id"])
 
     def remove_network(self, network: str) -> None:
-        with self._sdk() as sdk:
-            sdk.remove_network(network)
+        self._change("DELETE", paths.network(network))
 
-    def create_volume(self, name: str, **config: Any) -> None:
+    def create_volume(self, name: str, config: Json) -> None:
         """Leaves a volume of this name and driver that is there already as it is."""
-        with self._sdk() as sdk:
-            sdk.create_volume(name, **config)
+        self._change("POST", paths.creation("volumes"), {"Name": name, **config})
 
     def remove_volume(self, name: str) -> None:
-        with self._sdk() as sdk:
-            sdk.remove_volume(name)
+        self._change("DELETE", paths.volume(name))
 
     def tag(self, image: str, name: str) -> None:
         """Gives an image one more name; whatever had that name loses it."""
-        with self._sdk() as sdk:
-            from docker.utils import parse_repository_tag
-
-            repository, tag = parse_repository_tag(name)
-            sdk.tag(image, repository, tag or "latest")
+        self._change("POST", paths.tagging(image, name))
 
     def remove_image(self, image: str) -> None:
         """By an id, or by one of its names. EngineError 409: a container uses it, or it has more names."""
-        with self._sdk() as sdk:
-            sdk.remove_image(image)
+        self._change("DELETE", paths.naming(image))
 
     def build(self, parameters: Sequence[tuple[str, str]], context: Iterable[bytes], header: str) -> Iterator[Json]:
         """Builds from a tar; yields the engine's messages. It waits as long as a step is silent: `cancel_build` ends that.
@@ -319,9 +303,7 @@ class WritableEngine(Engine):
 
     def cancel_build(self, identity: str) -> None:
         """Ends the build that was given this `buildid`."""
-        with self._sdk() as sdk:
-            url = f"{sdk.base_url}/v{sdk.api_version}/build/cancel"
-            sdk.post(url, params={"id": identity}, timeout=self._timeout)
+        self._send("POST", paths.cancelling(identity))
 
     def open_session(self, headers: Mapping[str, str]) -> tuple[socket.socket, bytes]:
         """A connection on which the engine asks us: see `session.py`. Returns it, and what has come on it already."""
@@ -364,6 +346,28 @@ class WritableEngine(Engine):
             )
             yield from _messages(answer)
 
+    def _change(self, method: str, path: str, body: Mapping[str, Any] | None = None, patience: float = 0.0) -> Any:
+        """What the engine says of a change; what `body` leaves None is left to the engine. `patience`: see `_send`."""
+        wanted = {name: value for name, value in (body or {}).items() if value is not None}
+        content = json.dumps(wanted).encode() if wanted else b""
+        answered = self._send(method, path, content, patience=patience)
+        return from_json(answered) if answered else None
+
+    def _send(self, method: str, path: str, content: bytes = b"", kind: str = JSON, patience: float = 0.0) -> bytes:
+        """It may take the engine `patience` seconds longer than a request does otherwise."""
+        self._ahead.forget()
+        try:
+            with self._reached():
+                answer = self._wire.change(method, path, content, kind, patience)
+        except Unanswered:
+            raise self._impatient() from None
+        if answer.status >= 400:
+            raise EngineError(answer.status, answer.message)
+        return answer.body
+
+    def _impatient(self) -> Retry:
+        return Retry(Reason.TIMEOUT, f"cannot wait any longer for the Docker engine at {self.host}")
+
     @contextmanager
     def _sdk(self) -> Iterator[APIClient]:
         """This thread's SDK client. What it raises comes out as EngineError or Retry."""
@@ -378,7 +382,7 @@ class WritableEngine(Engine):
         except APIError as error:
             raise EngineError(error.status_code or 500, str(error.explanation or error)) from None
         except ReadTimeout:
-            raise Retry(Reason.TIMEOUT, f"cannot wait any longer for the Docker engine at {self.host}") from None
+            raise self._impatient() from None
         except (ConnectionError, RequestException, DockerException) as error:
             raise unreachable(self.host, cause(error)) from error
 
@@ -404,6 +408,27 @@ def _messages(answer: Any) -> Iterator[Json]:
                 yield json.loads(line)
 
 
+def _endpoint(
+    aliases: Sequence[str] | None = None,
+    links: Sequence[Any] | None = None,
+    ipv4_address: str | None = None,
+    ipv6_address: str | None = None,
+    link_local_ips: Sequence[str] | None = None,
+    driver_opt: Mapping[str, str] | None = None,
+    mac_address: str | None = None,
+) -> Json:
+    """A container's place in a network, as the API has it. `links`: as the API has them, or pairs of name and alias."""
+    addresses = {"IPv4Address": ipv4_address, "IPv6Address": ipv6_address, "LinkLocalIPs": link_local_ips}
+    found = {
+        "Aliases": aliases,
+        "Links": links and [each if isinstance(each, str) else ":".join(each) for each in links],
+        "IPAMConfig": {name: value for name, value in addresses.items() if value},
+        "DriverOpts": driver_opt,
+        "MacAddress": mac_address,
+    }
+    return {name: value for name, value in found.items() if value}
+
+
 def writable(engine: Engine) -> WritableEngine:
     """Raises RuntimeError for an engine that was made read-only: nothing that changes it may be reached in a dry run."""
     if not isinstance(engine, WritableEngine):
@@ -419,7 +444,8 @@ def engine_health(engine: Engine) -> AgentHealth:
     return AgentHealth(available=True, version=f"{found['Version']} (API {found['ApiVersion']})")
 
 
-def _content_or_error(answer: Answer) -> Json | EngineError | None:
+def understood(answer: Answer) -> Json | EngineError | None:
+    """What is there, None where there is nothing, or why it is not told."""
     if answer.status == 404:
         return None
     try:

@@ -1,14 +1,14 @@
 """The agent of kind `Container`: observes, compares and changes containers.
 
-The parts: `lookup` finds them, `translation` puts them in the spec's words, `health` judges them; `creation` says what to
-create, `making` creates, `adjustment` changes what stays, `replacement` replaces; `events` hints at changes.
+The parts: `lookup` finds them, `wording` puts them in the spec's words by `translation`, `health` judges them; `creation` says
+what to create, `making` creates, `adjustment` changes what stays, `replacement` replaces; `events` hints at changes.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Any
@@ -27,11 +27,13 @@ from controller.agents.docker.making import make, restart, start
 from controller.agents.docker.marks import mark_in, marked_by, owned_in, temporary
 from controller.agents.docker.proving import Times
 from controller.agents.docker.refused import Refused
+from controller.agents.docker.remembered import Remembered
 from controller.agents.docker.replacement import Replacement, clear
 from controller.agents.docker.restarts import Restarts
 from controller.agents.docker.stopping import grace, halt, restore_policy
-from controller.agents.docker.translation import observed_container, restart_text, written
+from controller.agents.docker.translation import restart_text
 from controller.agents.docker.updates import Updates, short, take_back
+from controller.agents.docker.wording import Wording
 from controller.engine.agent import (
     HEALTHY,
     AgentHealth,
@@ -92,49 +94,58 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
         self._updates = Updates(Refused(setup.home))
         self._contents = Contents(setup.home)
         self._known = Known()
+        self._wording = Wording(client)
+        self._plans = Remembered[tuple[Plan, Container, Container | None, ContainerObserved]]()
         self._measuring: Measuring | None = None
         self._restarts = Restarts(time.monotonic)
 
     def observe(self, resources: Sequence[Container], ctx: Context) -> Mapping[Key, Seen[ContainerObserved] | Failure]:
         with explained("look at the containers"):
-            sight = look(self._engine, resources, self._installation)
+            sight = look(self._engine, resources, self._installation, self._wording.heard)
             self._images.learn(sight.images, sight.image_ids())
             others = names_of_companions(self._engine, sight)
         noted = self._contents.read() if any(any(watched(resource)) for resource in resources) else {}
-        return {resource.key: self._seen(resource, sight, others, noted, ctx) for resource in resources}
+        around = _Around(sight, others, noted, self._updates.given_up())
+        return {resource.key: self._seen(resource, around, ctx) for resource in resources}
 
-    def _seen(
-        self, resource: Container, sight: Sight, others: Mapping[str, str], noted: Mapping[str, Any], ctx: Context
-    ) -> Seen[ContainerObserved] | Failure:
-        found = sight.containers[resource.key]
+    def _seen(self, resource: Container, around: _Around, ctx: Context) -> Seen[ContainerObserved] | Failure:
+        found = around.sight.containers[resource.key]
         if isinstance(found, EngineError):
             return failure(f"look at the container {resource.container_name}", found)
         live = found.live
         if live is None:
             return Seen(None)
         self._known.learn(resource.key, live["Id"], grace(live))
-        named = sight.images[resource.spec.image]
-        update = self._updates.of(resource.spec.image, live, named)
+        named = around.sight.images[resource.spec.image]
+        update = self._updates.of(resource.spec.image, live, named, around.given_up)
         supplied = replace(self._images.supplied(live, named), current=update.current)
-        names = tuple(sorted(each["Name"].removeprefix("/") for each in found.leftovers))
         try:
-            inside = partial(self._engine.file, live["Id"])
-            value = observed_container(resource, live, supplied, ctx.secrets, names, ctx.read_from, others, inside)
+            worded = self._wording.of(resource, found, supplied, around.others, ctx)
         except (Retry, Stalled) as unknown:  # a secret; the other containers are none the worse for it
             return unknown
         present = self._contents.present(resource, ctx)
-        contents = self._contents.outdated(resource, live, present, noted, self._now())
-        value = replace(value, update=update.to, tag=short(update.tag), contents=contents)
+        contents = self._contents.outdated(resource, live, present, around.noted, self._now())
+        value = worded.value
+        if update.to or update.tag or contents:
+            value = replace(value, update=update.to, tag=short(update.tag), contents=contents)
         words, settling = partial(last_words, self._engine, live), self._restarts.settling(resource.key, live)
         health = health_of(resource.spec, live, self._now(), words, settling)
         if health == HEALTHY and update.given_up:
             health = replace(health, message=update.given_up)
-        mark = mark_in(live["Config"]["Labels"])
-        return Seen(value, live["Id"], mark, health, writes=written(live))
+        return Seen(value, live["Id"], worded.mark, health, writes=worded.writes)
 
     def diff(self, desired: Container, last: Container | None, observed: ContainerObserved | None) -> Plan:
+        """Of the very same three objects follows the very same plan: they are kept with it, so that no other has their ids."""
         if observed is None:
             return Plan(desired.key, Action.CREATE)
+        same = (id(desired), id(last), id(observed))
+        if known := self._plans.find(desired.key, same):
+            return known[0]
+        plan = self._plan(desired, last, observed)
+        self._plans.keep(desired.key, same, (plan, desired, last, observed))
+        return plan
+
+    def _plan(self, desired: Container, last: Container | None, observed: ContainerObserved) -> Plan:
         changes = _changes(desired, last, observed)
         if not changes:
             return Plan(desired.key, Action.NONE)
@@ -336,6 +347,16 @@ class ContainerAgent(SingleAgent[Container, ContainerObserved]):
     @property
     def _writable(self) -> WritableEngine:
         return writable(self._engine)
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What one look at several containers has in common."""
+
+    sight: Sight
+    others: Mapping[str, str]  # names of companions, by id
+    noted: Mapping[str, Any]  # of mounted files
+    given_up: Mapping[str, Any]  # images
 
 
 def _some(key: Key | None) -> list[Key]:

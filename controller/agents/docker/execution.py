@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from threading import Event as Flag
 from typing import Any
 
@@ -24,14 +26,32 @@ def execute(engine: WritableEngine, name: str, live: Json, execution: Execution,
     """Returns its exit code. Raises Stalled and Retry."""
     if not live["State"]["Running"]:
         raise Stalled("NotRunning", f"cannot run anything in the container {name}: it does not run")
-    how: dict[str, Any] = {"user": execution.user, "workdir": execution.directory or None}
     terminal = execution.terminal
+    config = {
+        "Cmd": list(execution.command),
+        "User": execution.user,
+        "WorkingDir": execution.directory or None,
+        "Tty": terminal,
+        "AttachStdin": streams.read is not None,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "DetachKeys": _detach_keys(),
+    }
     with explained(f"run {execution.command[0]} in the container {name}"):
-        program = engine.create_exec(live["Id"], execution.command, stdin=streams.read is not None, tty=terminal, **how)
+        program = engine.create_exec(live["Id"], config)
         connection, received = engine.begin_exec(program, terminal=terminal)
     with connection:
         _talk(_Talk(connection, received, streams, _resizing(engine, program, streams)), terminal=terminal)
     return _exit_code(engine, program)
+
+
+def _detach_keys() -> str | None:
+    """The keys that the user's Docker configuration says to leave a terminal with; None where it says nothing."""
+    folder = Path(os.environ.get("DOCKER_CONFIG") or "~/.docker").expanduser()
+    try:
+        return str(json.loads((folder / "config.json").read_bytes())["detachKeys"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _talk(talk: _Talk, *, terminal: bool) -> None:

@@ -65,7 +65,7 @@ def start_failure(name: str, error: EngineError) -> Retry | Stalled:
 
 def _left_behind(message: str) -> bool:
     """Whether the runtime still has the task, or the directory of the shim, of a start that was broken off."""
-    has_task = "task " in message and message.endswith("already exists")
+    has_task = ("task " in message and message.endswith("already exists")) or "id already in use" in message
     return has_task or ("failed to start shim" in message and "file exists" in message)
 
 

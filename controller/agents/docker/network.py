@@ -111,7 +111,7 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
         name, spec = step.desired.network_name, step.desired.spec
         labels = {**(spec.labels or {}), **labels_of(step.mark)}
         try:
-            identity = self._writable.create_network(name, **network_config(spec), labels=labels)
+            identity = self._writable.create_network(name, {**network_config(spec), "Labels": labels})
         except EngineError as error:
             raise _refused(name, error) from None
         return Done(identity, message=self._reconnect(name))

@@ -1,4 +1,4 @@
-"""Paths of the engine's API that are read: https://docs.docker.com/reference/api/engine/version/v1.41/.
+"""Paths of the engine's API: https://docs.docker.com/reference/api/engine/version/v1.41/.
 
 They carry no version, so that the engine answers in its own newest one, whatever its age.
 """
@@ -6,8 +6,11 @@ They carry no version, so that the engine answers in its own newest one, whateve
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlencode
+
+from resources.docker.names import PASSING
 
 VERSION = "/version"
 INFO = "/info"
@@ -57,8 +60,9 @@ def images(**filters: Sequence[str]) -> str:
     return f"/images/json?{_query(filters)}"
 
 
-def network(name: str) -> str:
-    return f"/networks/{quote(name)}"
+def network(name: str, change: str = "") -> str:
+    """`change`: connect or disconnect."""
+    return f"/networks/{quote(name)}{change and '/'}{change}"
 
 
 def volume(name: str) -> str:
@@ -68,6 +72,14 @@ def volume(name: str) -> str:
 def containers(**filters: Sequence[str]) -> str:
     """All containers, stopped ones among them."""
     return f"/containers/json?all=1&{_query(filters)}"
+
+
+def temporary_containers() -> str:
+    """Those that have a name for the time of a replacement, whoever made them: what was adopted carries no mark.
+
+    Perhaps some more: an engine compiles the expression anew for each name, so it is as short as can be.
+    """
+    return containers(name=[re.escape(PASSING)])
 
 
 def networks(**filters: Sequence[str]) -> str:
@@ -81,6 +93,44 @@ def volumes(**filters: Sequence[str]) -> str:
 def events(since: float, **filters: Sequence[str]) -> str:
     """`since` in seconds since the epoch."""
     return f"/events?{urlencode({'since': f'{since:.3f}'})}&{_query(filters)}"
+
+
+def creation(things: str, **query: str | None) -> str:
+    """`things`: containers, networks or volumes."""
+    return _asking(f"/{things}/create", {name: value for name, value in query.items() if value})
+
+
+def change(container: str, what: str, **query: str | int) -> str:
+    return _asking(f"/containers/{quote(container)}/{what}", query)
+
+
+def removal(container: str, **query: int) -> str:
+    return _asking(f"/containers/{quote(container)}", query)
+
+
+def resizing(program: str, columns: int, lines: int) -> str:
+    return _asking(f"/exec/{quote(program)}/resize", {"h": lines, "w": columns})
+
+
+def naming(reference: str, change: str = "") -> str:
+    """An image by one of its names, to take that away or to give it more."""
+    return f"/images/{quote(reference, safe='/:@')}{change}"
+
+
+def tagging(reference: str, name: str) -> str:
+    """`name`: with a tag, or it is `latest`."""
+    repository, _, tag = name.rpartition(":")
+    if not repository or "/" in tag:
+        repository, tag = name, "latest"
+    return _asking(naming(reference, "/tag"), {"repo": repository, "tag": tag})
+
+
+def cancelling(build: str) -> str:
+    return _asking("/build/cancel", {"id": build})
+
+
+def _asking(path: str, query: Mapping[str, str | int]) -> str:
+    return f"{path}?{urlencode(query)}" if query else path
 
 
 def _query(filters: Mapping[str, Sequence[str]]) -> str:

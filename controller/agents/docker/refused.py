@@ -6,7 +6,9 @@ again, until there is a newer one or its spec is edited.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from controller.agents.docker.notes import Content, Notes
 from resources.notation import canonical_image
@@ -24,9 +26,13 @@ class Refused:
         name = canonical_image(reference)
         self._notes.change(lambda content: _refuse(content, name, identity, why))
 
-    def refused(self, reference: str) -> dict[str, str]:
-        """Why each image was given up, by its id."""
-        found = self._notes.read().get(canonical_image(reference))
+    def all(self) -> Content:
+        """What is noted of all names."""
+        return self._notes.read()
+
+    def refused(self, reference: str, among: Mapping[str, Any] | None = None) -> dict[str, str]:
+        """Why each image was given up, by its id; `among` what `all` has just said."""
+        found = (self.all() if among is None else among).get(canonical_image(reference))
         return {str(identity): str(why) for identity, why in found.items()} if isinstance(found, dict) else {}
 
     def forget(self, reference: str) -> None:

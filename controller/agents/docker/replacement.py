@@ -1,7 +1,7 @@
 """Puts a new container in the place of an old one, so that at every moment one of the two can serve.
 
     1. create the new one as <name>.p2-new, with the old one's anonymous volumes
-    2. take the old one's restart policy away, for the engine would revive it, and stop it
+    2. stop the old one; where the engine would revive it none the less (`stopping.py`), take its restart policy away first
     3. rename the old one to <name>.p2-old and the new one to <name>
     4. start the new one; if it does not start, put the old one back
     5. remove the old one, never its volumes
@@ -130,7 +130,8 @@ class Replacement:
             engine.rename(new, new_name(name))
         if there and temporary(there["Name"]):
             engine.rename(old, name if temporary(former) else former)
-        restore_policy(engine, old, policy)
+        if there and policy != restart_text(there["HostConfig"]["RestartPolicy"]):
+            restore_policy(engine, old, policy)
         if self.old["State"]["Running"] or (self.leftovers and self.container.spec.state is State.RUNNING):
             engine.start(old)
         if found:

@@ -17,9 +17,19 @@ def halt(engine: WritableEngine, live: Json) -> None:
 
 def retire(engine: WritableEngine, live: Json) -> None:
     """Stops a container for good: the engine does not start it again, not even after a restart of its own."""
-    if restart_text(live["HostConfig"]["RestartPolicy"]) != "no":
+    if _would_come_back(live):
         restore_policy(engine, live["Id"], "no")
     halt(engine, live)
+
+
+def _would_come_back(live: Json) -> bool:
+    """Whether the engine, when it is started, would start this one once it has been stopped.
+
+    It writes down, before it sends the signal, that a container was stopped by hand, and heeds that for `unless-stopped`
+    alone: https://github.com/moby/moby/blob/v20.10.24/restartmanager/restartmanager.go
+    """
+    policy = restart_text(live["HostConfig"]["RestartPolicy"])
+    return policy != "no" and not (policy == "unless-stopped" and live["State"]["Running"])
 
 
 def restore_policy(engine: WritableEngine, identity: str, restart: str) -> None:

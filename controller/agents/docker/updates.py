@@ -6,7 +6,8 @@ so the way back is known whatever has happened since, to all containers of that 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from controller.agents.docker import paths
 from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine
@@ -37,12 +38,16 @@ class Updates:
     def __init__(self, refused: Refused) -> None:
         self._refused = refused
 
-    def of(self, reference: str, live: Json, named: Json | None) -> Update:
+    def given_up(self) -> Mapping[str, Any]:
+        """All that is noted of images that were given up: for `of`, which many containers are asked about."""
+        return self._refused.all()
+
+    def of(self, reference: str, live: Json, named: Json | None, among: Mapping[str, Any] | None = None) -> Update:
         """`named`: the image that the reference of the spec names now. Where that is none, nothing else can be meant."""
         own, tagged = str(live["Image"]), str(named["Id"]) if named else ""
         if not tagged or canonical_image(str(live["Config"]["Image"])) != canonical_image(reference):
             return Update()
-        given_up = self._refused.refused(reference)
+        given_up = self._refused.refused(reference, among)
         former = former_image(live)
         if own in given_up and former and former not in given_up:
             return Update(back=former)

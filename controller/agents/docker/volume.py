@@ -79,7 +79,7 @@ class VolumeAgent(SingleAgent[Volume, VolumeObserved]):
         name, spec = step.desired.volume_name, step.desired.spec
         labels = {**(spec.labels or {}), **labels_of(step.mark)}
         with explained(f"create the volume {name}"):
-            self._writable.create_volume(name, driver=spec.driver, driver_opts=spec.options, labels=labels)
+            self._writable.create_volume(name, {"Driver": spec.driver, "DriverOpts": spec.options, "Labels": labels})
         return Done(name)
 
     def update(self, step: VolumeStep, ctx: Context) -> Done:

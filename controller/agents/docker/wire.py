@@ -1,7 +1,8 @@
 """Reading from a Docker engine over a plain socket: kept-alive HTTP/1.1, GET only, many questions in one go.
 
 The SDK needs 0.1-0.3 s to import and asks one question at a time; a cold `p2 diff` can afford neither. `client.py` reads
-through this and writes through the SDK. Nothing here can change the engine: there is no method but GET.
+through this. Nothing here can change the engine: there is no method but GET. `writing.py` adds what changes it, for engines
+that may be changed.
 """
 
 from __future__ import annotations
@@ -146,7 +147,7 @@ class Wire:
 
     def __init__(self, address: Address, timeout: float) -> None:
         self._address, self._timeout = address, timeout
-        self._idle: list[_Connection] = []
+        self._idle: list[Connection] = []
         self._lock = Lock()
 
     def read_all(self, questions: Sequence[str]) -> list[Answer]:
@@ -160,7 +161,7 @@ class Wire:
                     raise
                 # It died of old age, or with an engine that is back by now.
                 connection.close()
-                connection = _Connection(self._address, self._timeout)
+                connection = Connection(self._address, self._timeout)
                 answers = connection.converse(questions)
         except BaseException:
             connection.close()
@@ -194,27 +195,28 @@ class Wire:
         for connection in idle:
             connection.close()
 
-    def _take(self) -> _Connection:
+    def _take(self) -> Connection:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        return _Connection(self._address, self._timeout)
+        return Connection(self._address, self._timeout)
 
-    def _give_back(self, connection: _Connection) -> None:
+    def _give_back(self, connection: Connection) -> None:
         with self._lock:
-            if len(self._idle) < IDLE:
+            if len(self._idle) < IDLE and not connection.closing:
                 self._idle.append(connection)
                 return
         connection.close()
 
 
-class _Connection:
+class Connection:
     """One socket. Questions are asked ahead of their answers, which come in the same order."""
 
     def __init__(self, address: Address, timeout: float) -> None:
-        self._socket = address.connect(timeout)
-        self._stream = BufferedReader(self._socket.makefile("rb", 0), BUFFER)
+        self.socket = address.connect(timeout)
+        self._stream = BufferedReader(self.socket.makefile("rb", 0), BUFFER)
         self.used = False  # whether it has given an answer already
+        self.closing = False  # whether the other side has said that it gives no more
 
     def converse(self, paths: Sequence[str]) -> list[Answer]:
         answers: list[Answer] = []
@@ -222,36 +224,44 @@ class _Connection:
         while len(answers) < len(paths):
             if asked < len(paths) and asked - len(answers) <= WINDOW // 2:
                 ahead = paths[asked : len(answers) + WINDOW]
-                self._socket.sendall(b"".join(map(_question, ahead)))
+                self.socket.sendall(b"".join(map(_question, ahead)))
                 asked += len(ahead)
-            answers.append(self._answer())
+            answers.append(self.answer())
         self.used = True
         return answers
 
-    def close(self) -> None:
-        self._stream.close()
-        self._socket.close()
-
-    def _answer(self) -> Answer:
-        status_line = self._stream.readline()
+    def answer(self) -> Answer:
+        """The next answer. Raises ConnectionResetError when the connection ends before it has come whole."""
+        status_line = self._line()
         headers = {}
-        while (line := self._stream.readline()) != b"\r\n":
-            if not line:
-                raise ConnectionResetError("the engine closed the connection")
+        while (line := self._line()) != b"\r\n":
             name, _, value = line.decode("latin-1").partition(":")
             headers[name.lower()] = value.strip()
-        body = self._body(headers)
-        return Answer(int(status_line.split(None, 2)[1]), body, headers.get("api-version", ""))
+        self.closing = headers.get("connection", "").lower() == "close"
+        status = int(status_line.split(None, 2)[1])
+        return Answer(status, self._body(status, headers), headers.get("api-version", ""))
 
-    def _body(self, headers: dict[str, str]) -> bytes:
+    def close(self) -> None:
+        self._stream.close()
+        self.socket.close()
+
+    def _body(self, status: int, headers: dict[str, str]) -> bytes:
         if headers.get("transfer-encoding") != "chunked":
+            if self.closing and "content-length" not in headers and status not in (204, 304):
+                return self._stream.read()
             return self._exactly(int(headers.get("content-length", 0)))
         parts = []
-        while size := int(self._stream.readline() or b"0", 16):
+        while size := int(self._line(), 16):
             parts.append(self._exactly(size))
-            self._stream.readline()
-        self._stream.readline()
+            self._line()
+        self._line()
         return b"".join(parts)
+
+    def _line(self) -> bytes:
+        line = self._stream.readline()
+        if not line.endswith(b"\n"):
+            raise ConnectionResetError("the engine closed the connection")
+        return line
 
     def _exactly(self, size: int) -> bytes:
         found = self._stream.read(size)

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from controller.agents.docker import lookup
 from controller.agents.docker.ahead import Ahead, begin
 from controller.agents.docker.client import connect
 from controller.agents.docker.container import ContainerAgent
-from controller.agents.docker.wire import Answer, Wire
+from controller.agents.docker.marks import PREDECESSOR
+from controller.agents.docker.wire import Answer
+from controller.agents.docker.writing import WritableWire
 from controller.engine.agent import Setup
 from resources.docker.names import INSTALLATION as LABEL
 from resources.kinds.container import Container, ContainerObserved
@@ -22,12 +25,12 @@ from tests.agents.worlds.container import SPEC
 
 
 class Counting:
-    """Reads, and remembers what was asked."""
+    """Reads and changes, and remembers what was asked."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: WritableWire) -> None:
         self._wire = wire
         self.asked: list[str] = []
-        self.follow, self.close = wire.follow, wire.close
+        self.follow, self.close, self.change = wire.follow, wire.close, wire.change
 
     def read_all(self, questions: Any) -> list[Answer]:
         self.asked += questions
@@ -38,7 +41,7 @@ def reading_ahead(world: RealContainers) -> tuple[Keeper, Counting]:
     """Somebody whose agent has read ahead, and what it asks from then on."""
     writing = world.setup()
     client = connect(writing)
-    assert isinstance(client._wire, Wire)
+    assert isinstance(client._wire, WritableWire)
     ahead = Ahead()
     ahead.start(client._wire, f"{LABEL}={INSTALLATION}")
     client._ahead, client._wire = ahead, (counting := Counting(client._wire))
@@ -51,7 +54,11 @@ def observed(keeper: Keeper, resource: Container) -> ContainerObserved:
     return value
 
 
-def test_first_look_at_our_containers_asks_nothing_more(world: RealContainers, keeper: Keeper) -> None:
+@pytest.mark.parametrize("many", [1, 100])
+def test_first_look_at_our_containers_asks_nothing_more(
+    many: int, world: RealContainers, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookup, "LIST_PASSING", many)
     resources = [world.resource(name, **SPEC) for name in ("one", "two", "three")]
     keeper.make(*resources)
     ahead, counting = reading_ahead(world)
@@ -93,6 +100,18 @@ def test_leftover_is_seen(world: RealContainers, keeper: Keeper) -> None:
     assert observed(ahead, resource).leftovers == (f"{resource.container_name}.p2-new",)
     ahead.make(resource)
     assert world.names() == ["one"]
+
+
+def test_leftover_that_was_adopted_and_carries_no_mark_is_seen(world: RealContainers, keeper: Keeper) -> None:
+    keeper.make(resource := world.resource("one", **SPEC))
+    labels, former = world.inspect(resource)["Config"]["Labels"], f"{resource.container_name}.p2-old"
+    world.remove(resource)
+    left = world.engine.create_container_from_config({"Image": SPEC["image"]}, former)["Id"]  # type: ignore[no-untyped-call]
+    config = {"Image": SPEC["image"], "Cmd": ["sleep", "1000"], "Labels": {**labels, PREDECESSOR: left}}
+    world.engine.create_container_from_config(config, resource.container_name)  # type: ignore[no-untyped-call]
+    world.engine.start(resource.container_name)
+    ahead, _ = reading_ahead(world)
+    assert observed(ahead, resource).leftovers == (former,)
 
 
 def test_old_answers_are_not_used(world: RealContainers, keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,6 +169,21 @@ def test_crash_in_a_replacement_is_repaired(
     assert world.execute(then, "cat", "/data/file") == "precious\n"
 
 
+@pytest.mark.parametrize("point", range(1, CHANGES_OF_A_REPLACEMENT))
+def test_crash_in_a_replacement_that_leaves_the_restart_policy_alone_is_repaired(
+    point: int, world: RealContainers, keeper: Keeper
+) -> None:
+    old, new = (world.resource("one", **{**spec, "restart": "unless-stopped"}) for spec in (OLD, NEW))
+    keeper.make(old)
+    crash(world, keeper, new, point)
+    keeper.make(new)
+    keeper.make(new)
+    assert keeper.plan(new).empty, keeper.plan(new)
+    assert world.names() == ["one"]
+    assert world.running(new)
+    assert world.inspect(new)["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
+
+
 @pytest.mark.parametrize("point", range(1, CHANGES_OF_A_REPLACEMENT + 1))
 def test_crash_in_the_replacement_of_an_adopted_container_is_repaired(
     point: int, world: RealContainers, keeper: Keeper

@@ -135,8 +135,8 @@ def test_stopped_container_is_replaced_without_being_started(world: RealContaine
     assert "COLOR=green" in world.environment_of(new)
 
 
-# create new, start new, rename old, rename new, take the restart policy away, stop, remove old
-CHANGES = 7
+# create new, start new, rename old, rename new, stop, remove old
+CHANGES = 6
 
 
 def test_crash_points_are_all_there_are(world: RealContainers, keeper: Keeper) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from controller.agents.docker.client import Engine, WritableEngine, connect, unreachable
 from controller.agents.docker.container import ContainerAgent
+from controller.agents.docker.wire import Wire
 from controller.engine.agent import Retry, Setup, Stalled
 from resources.conditions import Reason
 from tests.agents.docker.engine import RealContainers, free_port
@@ -138,6 +139,7 @@ class TestReadOnly:
         writing = {name for name in vars(WritableEngine) if not name.startswith("_")}
         assert len(writing) > 10
         assert not [name for name in writing if hasattr(client, name)]
+        assert type(client._wire) is Wire, "and neither has what it reads through"
 
     def test_every_change_is_refused(self, world: RealContainers, keeper: Keeper) -> None:
         keeper.make(resource := world.resource("one", **SPEC))
