@@ -27,9 +27,9 @@ On Kubernetes an edit comes in by another door, and goes the same way from `engi
     sources/kube/cluster.py     every request to the API server
 
 `wiring/` puts them together (`workspace.py` over files, `operator.py` over a cluster), and its `host.py` once more for each
-command that a running controller is sent; with its `standing.py` a `p2 diff` need not look again at what has not changed.
-`surfaces/` shows them to people. Imports only point down this house: surfaces > wiring > sources, agents, store > engine >
-resources.
+command that a running controller is sent; with its `standing.py` a `p2 diff` or `p2 apply` need not look again at what has not
+changed. `surfaces/` shows them to people. Imports only point down this house: surfaces > wiring > sources, agents, store >
+engine > resources.
 """
 
 __version__ = "0.1.0"

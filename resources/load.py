@@ -6,6 +6,7 @@ taken for a number or the other way round.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
@@ -53,7 +54,10 @@ def load_text(text: bytes, file: str, base: Path | None) -> Loaded:
 
 
 def locate(problems: Iterable[Problem], texts: Callable[[str], bytes]) -> list[Problem]:
-    """`problems` across resources with the line and column of the resource's name. `texts` reads a file."""
+    """`problems` that were found later, with line and column. `texts` reads a file.
+
+    They are those of the field, where it is one of the spec, else of the resource's name.
+    """
     placed: list[Problem] = []
     for file, group in groupby(problems, key=lambda problem: problem.file):
         of_file = list(group)
@@ -68,10 +72,16 @@ def _located(problems: list[Problem], text: bytes, file: str) -> list[Problem]:
     found = []
     for problem in problems:
         if problem.document in lines:
-            line, column = places.find(lines[problem.document], ("metadata", "name"))
+            path = _path(problem.field) if problem.field.startswith("spec") else ("metadata", "name")
+            line, column = places.find(lines[problem.document], path)
             problem = replace(problem, line=line, column=column)
         found.append(problem)
     return sorted(found, key=lambda problem: (problem.line, problem.column))
+
+
+def _path(field: str) -> list[str | int]:
+    """`spec.files[0]` -> its parts."""
+    return [int(part) if part.isdecimal() else part for part in re.findall(r"[^.\[\]]+", field)]
 
 
 @dataclass(frozen=True, slots=True)

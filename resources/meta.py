@@ -306,7 +306,9 @@ Read = Callable[[Path], bytes]
 
 
 class Unexpandable(Exception):
-    """What a resource stands for can't be told: the files that it is read from have these problems."""
+    """What a resource stands for can't be told: the files that it is read from have these problems, or, where a problem
+    names no file, the resource itself.
+    """
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("; ".join(map(str, problems)))

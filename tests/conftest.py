@@ -68,6 +68,7 @@ SYSTEMS: dict[str, Callable[[], str]] = {
 def pytest_configure(config: pytest.Config) -> None:
     for name in SYSTEMS:
         config.addinivalue_line("markers", f"{name}: needs a real {name}")
+    config.addinivalue_line("markers", "bare: with the least that is needed")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -1,15 +1,18 @@
 """What the audit holds: one entry for each action on the world, and for each command that asked for some.
 
 The witness (witness.py) makes those of actions, the command line those of commands; `store/audit.py` keeps them for good.
-Nothing here holds a value of a field, desired or observed.
+Nothing here holds a value of a field, desired or observed. Imports no model: see `surfaces/cli/unchanged.py`.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from resources.classes import dataclass
-from resources.meta import Key
+
+if TYPE_CHECKING:
+    from resources.meta import Key
 
 
 class Ending(StrEnum):

@@ -49,6 +49,11 @@ class Streams:
     write: Callable[[bytes], None]
     write_error: Callable[[bytes], None]
     size: Callable[[], tuple[int, int]] | None = None
+    interrupts: int | None = None  # has a byte to read for each Ctrl-C, where those are not typed into a terminal
+
+
+class LeftRunning(Exception):
+    """A person has interrupted a program that can't be ended from here; the message says where it goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ class Executes(Protocol):
     """Optional: runs programs within a thing."""
 
     def execute(self, resource: Any, execution: Execution, streams: Streams) -> int:
-        """Its exit code, when it has ended. Raises Retry and Stalled, Stalled("Absent") where nothing is there."""
+        """Its exit code, when it has ended. Raises LeftRunning, Retry and Stalled, Stalled("Absent") where nothing is there."""
 
 
 @runtime_checkable
@@ -75,6 +80,14 @@ class Restarts(Protocol):
 
     def restart(self, resource: Any, ctx: Context) -> Done:
         """Returns when it has been started again. Raises Retry and Stalled, Stalled("Absent") where nothing is there."""
+
+
+@runtime_checkable
+class Spreads(Protocol):
+    """Optional: is made of an agent each for several systems."""
+
+    def by_place(self) -> Mapping[str, Any]:
+        """By `place` of `Agent`; empty: its own system."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -249,13 +249,15 @@ class Reconciler:
         return self._work(subject, plan, seen, view)
 
     def _work(self, subject: Subject, plan: Plan, seen: Seen[Any], view: _View) -> Pass:
-        """The guards before changing anything: data, policy, brakes, dependencies, and patience with what does not help."""
+        """The guards before a change: data, policy, what hinders it, brakes, dependencies, patience with what does not help."""
         key, policy = subject.key, subject.resource.spec.driftPolicy
         if _loses_data(subject, plan) and key not in view.confirmed:
             return concluded(subject, Verdict.STALLED, plan, Reason.IMMUTABLE, _immutable(key, plan), seen)
         if not subject.edited and policy is DriftPolicy.REPORT:
             why = f"differs in {_fields(plan)}; driftPolicy is Report"
             return concluded(subject, Verdict.REPORTED, plan, Reason.DRIFTED, why, seen)
+        if seen.hindered:
+            return concluded(subject, Verdict.STALLED, plan, seen.hindered.reason, seen.hindered.message, seen)
         if view.preview:
             return concluded(subject, Verdict.WORK, plan, seen=seen)
         if view.brake:

@@ -12,14 +12,11 @@ from typing import Protocol
 
 from controller.engine.audit import AuditEntry, AuditQuery
 from controller.engine.history import History
+from controller.engine.kept import NotKept as NotKept  # what every call here may raise
 from resources.classes import dataclass
 from resources.conditions import Status, Truth
 from resources.meta import Key
 from resources.plan import Action, Plan
-
-
-class NotKept(Exception):
-    """Something could not be kept or read (the disk is full); the message says what to do. Every call here may raise it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,10 @@ class Look:
     def __bool__(self) -> bool:
         return bool(self.documents or self.problems)
 
+    def then(self, later: Look) -> Look:
+        """What both have found, the other one after this."""
+        return Look(self.documents | later.documents, self.problems | later.problems, self.partial | later.partial)
+
 
 class Contents:
     """Not safe for concurrent use."""

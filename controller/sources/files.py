@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import Event as Flag
+from threading import Lock
 
 from controller.engine.revision import QUIET, Condition, Revision
 from controller.sources.cache import ParseCache
@@ -136,6 +137,8 @@ class _Watch:
         self._told = first.condition
         self._noticed: frozenset[str] = frozenset()  # not looked at yet
         self._everywhere = False  # everything is to be looked at
+        self._found = Look()  # by who asked, and not acted upon yet
+        self._at_work = Lock()  # held by who looks, and while a revision is taken in
         self._hurried = False  # nothing is to wait for quiet
         self._since: float | None = None  # when the first of that was noticed
         self._surveyed = clock()
@@ -143,21 +146,39 @@ class _Watch:
 
     def revisions(self, stop: Flag, inquiries: Inquiries) -> Iterator[Revision]:
         waking = inquiries.waking(stop)
-        with Hints() as hints:
+        with Hints() as hints, inquiries.taken_by(self._nothing_new):
             while not stop.is_set():
-                heard = hints.wait(self._contents.directories(), self._patience(), waking)
-                asked = inquiries.take()
-                self._everywhere |= bool(asked)
-                self._hurried = any(each.hurry for each in asked)
-                if not stop.is_set() and (revision := self._hear(heard)):
-                    yield revision
-                for each in asked:  # what was handed out has been taken in by now
-                    each.answer(self._current)
+                with self._at_work:
+                    directories, patience = self._contents.directories(), self._patience()
+                heard = hints.wait(directories, patience, waking)
+                with self._at_work:
+                    asked = inquiries.take()
+                    self._everywhere |= bool(asked)
+                    self._hurried = any(each.hurry for each in asked)
+                    if not stop.is_set() and (revision := self._hear(heard)):
+                        yield revision
+                    for each in asked:  # what was handed out has been taken in by now
+                        each.answer(self._current)
+
+    def _nothing_new(self, seconds: float) -> bool:
+        """Whether all is handed out, by a look in the thread of who asks. What it finds is left to the watch."""
+        if not self._at_work.acquire(timeout=seconds):
+            return False
+        try:
+            now = self._clock()
+            if not self._current or self._git.held(now):
+                return False
+            with self._stillness.reading() as undisturbed:
+                if undisturbed:
+                    self._found, self._surveyed = self._found.then(self._contents.survey()), now
+                return undisturbed and self._current
+        finally:
+            self._at_work.release()
 
     @property
     def _current(self) -> bool:
         """Whether all that is in the files is handed out, as far as is known."""
-        looked = not (self._noticed or self._everywhere) and self._contents.condition is Condition.OK
+        looked = not (self._noticed or self._everywhere or self._found) and self._contents.condition is Condition.OK
         return looked and self._settling.told_all
 
     def _patience(self) -> float:
@@ -189,10 +210,11 @@ class _Watch:
 
     def _look(self, now: float) -> Look:
         noticed, self._noticed = self._noticed, frozenset()
+        found, self._found = self._found, Look()
         if not self._everywhere:
-            return self._contents.look(noticed)
+            return found.then(self._contents.look(noticed))
         self._everywhere, self._surveyed = False, now
-        return self._contents.survey()
+        return found.then(self._contents.survey())
 
     def _act(self, look: Look, now: float, since: float) -> Revision | None:
         contents, release = self._contents, None

@@ -70,7 +70,7 @@ class Inputs:
             try:
                 children = tuple(bare.resource.expand(contents))
             except Unexpandable as error:
-                return Folded((), error.problems, tuple(read))
+                return Folded((), tuple(_placed(each, bare) for each in error.problems), tuple(read))
             found = tuple(Declared(child, bare.origin, digest_of(child), bare.key) for child in children)
             known = Expansion(found, {path: self._digest(path) for path in read})
             if cache:
@@ -202,6 +202,13 @@ def together(folded: Iterable[Folded]) -> Folded:
         tuple(problem for one in each for problem in one.problems),
         tuple(found for one in each for found in one.inputs),
     )
+
+
+def _placed(problem: Problem, bare: Declared) -> Problem:
+    """With the place of the resource, where it is what has the problem."""
+    if problem.file:
+        return problem
+    return replace(problem, file=bare.origin.file, key=bare.key, document=bare.origin.document)
 
 
 def _regular(path: str) -> bytes:

@@ -92,21 +92,29 @@ class Restoring:
         self._number = number
         self._texts = {Path(os.path.normpath(self._base / path)): content for path, content in texts.items()}
         self._aside = aside / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-        self._refuse_bases(commit)
+        self._refuse_elsewhere(commit)
         self._refuse_outside()
         self._tree = work_tree_of(root)
         if self._tree:
             self._refuse_in_git(self._tree, commit)
 
-    def _refuse_bases(self, commit: str) -> None:
-        """What an overlay takes from elsewhere others may take, too: who rolls back one of them does not mean those."""
+    def _refuse_elsewhere(self, commit: str) -> None:
+        """Bases of an overlay, and Compose files. Others may use them, too: who rolls back this source does not mean those."""
         outside = [str(path) for path in self._texts if not path.is_relative_to(self._base)]
         if outside:
-            way_out = command("-C", str(self._root), "restore", f"--source={commit or 'COMMIT'}", "--", *outside[:5])
             raise CannotRestore(
-                f"cannot roll back: files of its bases are others than then, and other overlays may use them: "
-                f"{named(outside, self._root)}; put those back by themselves first:\n  {way_out}"
+                "cannot roll back: files that lie outside of the source are others than then, and others may use them: "
+                f"{named(outside, self._root)}; put those back by themselves, "
+                f"then roll back to revision {self._number}{self._how(outside, commit)}"
             )
+
+    def _how(self, outside: list[str], commit: str) -> str:
+        """The command for it, where they are in git; our commit is one of their repository only if that is ours, too."""
+        tree, ours = work_tree_of(Path(outside[0])), work_tree_of(self._root)
+        if tree is None:
+            return ""
+        source = commit if commit and ours and ours.root == tree.root else "COMMIT"
+        return f":\n  {command('-C', str(tree.root), 'restore', f'--source={source}', '--', *outside[:5])}"
 
     def _refuse_outside(self) -> None:
         for path in self._texts:

@@ -1,8 +1,8 @@
 """The texts of a source, read for the history: its YAML files, and the files within it that its resources refer to.
 
-Implements `engine.history.Texts`. What lies outside of the source's directory (links lead there, or a spec does) is not the
-source's own and is left out, but for the bases of an overlay, whose paths begin with `..`. Left out, too, is the content of
-what may hold secrets or is too long: of those a digest is kept.
+Implements `engine.history.Texts`. Paths of what lies outside of the source's directory begin with `..`. It is not the source's
+own, and only what resources are made from there is kept: the bases of an overlay, and Compose files. Of all else (links lead
+there, or a spec does), of what may hold secrets, and of what is too long, a digest is kept.
 """
 
 from __future__ import annotations
@@ -38,31 +38,29 @@ class FilesTexts:
         self._base = str(base_of(root)).rstrip("/") + "/"
         self._bases: set[str] = set()  # directories of kustomizations elsewhere that an overlay refers to
         self._keyed = keyed
-        self._inputs: dict[str, dict[str, bool]] = {}  # file -> its inputs, and whether they are confidential
+        self._inputs: dict[str, dict[str, bool]] = {}  # file -> its inputs, and whether only their digest is kept
         self._users: dict[str, set[str]] = {}  # input -> files whose resources refer to it
-        self._places: dict[str, str] = {}  # input -> its path within the source, empty outside
+        self._places: dict[str, str] = {}  # input -> its path, as seen from the source
 
     def changed(self, revision: Revision, known: Mapping[str, Kept]) -> list[Text]:
         sound = [file for file in revision.documents if file not in revision.problems]
         self._note_bases(revision)
         unused = self._note_inputs(revision)
-        wanted = {path: (file, False) for file in sound if (path := self._within(file))}
-        for file, confidential in self._inputs_of(sound).items():
-            if path := self._places[file]:
-                wanted[path] = file, confidential
+        wanted = {self._place(file): (file, not self._is_own(file)) for file in sound}
+        wanted |= {self._places[file]: (file, no_text) for file, no_text in self._inputs_of(sound).items()}
         found = []
-        for path, (file, confidential) in wanted.items():
-            text = self._text(path, file, confidential, revision.digests.get(file), known.get(path))
+        for path, (file, no_text) in wanted.items():
+            text = self._text(path, file, no_text, revision.digests.get(file), known.get(path))
             if text and Kept(text.digest, text.content is not None) != known.get(path):
                 found.append(text)
         return [*found, *(Text(path) for path in self._gone(revision, known, unused) if path not in wanted)]
 
-    def _text(self, path: str, file: str, confidential: bool, digest: bytes | None, known: Kept | None) -> Text | None:
+    def _text(self, path: str, file: str, no_text: bool, digest: bytes | None, known: Kept | None) -> Text | None:
         """The text at a path; None if it can't be read, or was recorded with this digest of the source's before."""
-        if digest and known and known.digest == (self._keyed(digest) if confidential else digest):
+        if digest and known and known.digest == (self._keyed(digest) if no_text else digest):
             return None
         text = _read(file, path)
-        return Text(path, self._keyed(text.digest)) if text and confidential else text
+        return Text(path, self._keyed(text.digest)) if text and no_text else text
 
     def commit(self) -> str:
         return head_commit(Path(self._base))
@@ -90,7 +88,7 @@ class FilesTexts:
         lost = set()
         for file, documents in {**before, **revision.documents}.items():
             if file not in revision.problems:
-                lost |= self._use(file, dict(_inputs(documents)))
+                lost |= self._use(file, dict(self._inputs_in(documents)))
         return {path for path in lost if path not in self._users}
 
     def _use(self, file: str, inputs: dict[str, bool]) -> set[str]:
@@ -101,19 +99,19 @@ class FilesTexts:
                 del self._users[path]
         for path in inputs:
             self._users.setdefault(path, set()).add(file)
-            self._places[path] = self._within(os.path.realpath(path))
+            self._places[path] = self._place(os.path.realpath(path))
         if inputs:
             self._inputs[file] = inputs
         return set(lost)
 
     def _inputs_of(self, files: Iterable[str]) -> dict[str, bool]:
-        """The inputs of these files; confidential is what anybody holds for it."""
+        """The inputs of these files; of what anybody takes for confidential no text is kept."""
         paths = {path for file in files for path in self._inputs.get(file, ())}
         return {path: any(self._inputs[user][path] for user in self._users[path]) for path in paths}
 
     def _gone(self, revision: Revision, known: Mapping[str, Kept], unused: Iterable[str]) -> Iterator[str]:
         if not revision.whole:
-            left = [*map(self._within, revision.gone), *(self._places.get(path, "") for path in unused)]
+            left = [*map(self._place, revision.gone), *(self._places.get(path, "") for path in unused)]
             yield from (path for path in left if path in known)
             return
         used = {self._places[path] for path in self._users}
@@ -128,21 +126,24 @@ class FilesTexts:
             if place not in there and not (revision.problems and os.path.exists(place)):
                 yield path
 
-    def _within(self, file: str) -> str:
-        """The path of a file within the source, or from there to a base of it; empty for what lies outside of both."""
-        if file.startswith(self._base):
-            return file[len(self._base) :]
-        in_base = any(file.startswith(f"{place}/") for place in self._bases)
-        return os.path.relpath(file, self._base) if in_base else ""
+    def _place(self, file: str) -> str:
+        """The path of a file as seen from the source."""
+        return file[len(self._base) :] if file.startswith(self._base) else os.path.relpath(file, self._base)
 
+    def _is_own(self, file: str) -> bool:
+        """Whether it lies within the source, or a base of it."""
+        return file.startswith((self._base, *(f"{place}/" for place in self._bases)))
 
-def _inputs(documents: Iterable[Declared]) -> Iterator[tuple[str, bool]]:
-    for declared in documents:
-        confidential = {str(path) for path in declared.resource.confidential()}
-        # What others are made from, and is no YAML, holds their variables.
-        confidential.update(path for path in declared.read if not path.endswith(SUFFIXES))
-        for path in declared.inputs():
-            yield path, path in confidential
+    def _inputs_in(self, documents: Iterable[Declared]) -> Iterator[tuple[str, bool]]:
+        """Paths, and whether only a digest is kept of what is there."""
+        for declared in documents:
+            confidential = {str(path) for path in declared.resource.confidential()}
+            made_from = {path for path in declared.read if path.endswith(SUFFIXES)}
+            # What others are made from, and is no YAML, holds their variables.
+            confidential.update({*declared.read} - made_from)
+            for path in declared.inputs():
+                own = path in made_from or self._is_own(os.path.realpath(path))
+                yield path, path in confidential or not own
 
 
 def _read(file: str, path: str) -> Text | None:

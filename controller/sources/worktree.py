@@ -104,6 +104,18 @@ class WorkTree:
         found = _git(self.root, "log", "--no-merges", "--format=%h", f"{commit}..HEAD", "--", str(within))
         return found.stdout.split() if not found.returncode else None
 
+    def messages_since(self, commit: str) -> list[str]:
+        """Of all commits after `commit`, newest first; none where git can't say."""
+        found = _git(self.root, "log", "-z", "--format=%B", f"{commit}..HEAD")
+        return [each for each in found.stdout.split("\0") if each] if not found.returncode else []
+
+    def differs(self, commit: str, within: Path) -> bool | None:
+        """Whether what git has in `within`, or does not ignore there, is another than in `commit`. None where git can't say."""
+        found = _git(self.root, "diff", "--quiet", commit, "--", str(within))
+        if found.returncode not in (0, 1):
+            return None
+        return bool(found.returncode) or "not in git yet" in self.edited(within).values()
+
     def commit(self, paths: Sequence[Path], within: Path, message: str, *options: str) -> str:
         """Commits these files as they are now, and nothing else that is staged or edited. Returns the commit, in short.
 

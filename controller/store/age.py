@@ -9,8 +9,15 @@ from __future__ import annotations
 from controller.store.database import Database
 from controller.store.errors import told
 from controller.store.home import Home
+from controller.store.identity import LOST, OLDER, REBUILD
 
 STARTS = "starts"  # in the table `meta`
+
+
+def count_start(home: Home, database: Database) -> None:
+    """Counts this start; where the database was behind, the marks in the world are to be asked. Raises HomeError."""
+    if is_older(home, database) and database.meta(REBUILD) != LOST:
+        database.keep_meta(REBUILD, OLDER)
 
 
 def is_older(home: Home, database: Database) -> bool:

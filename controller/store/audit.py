@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 from controller.engine.audit import AuditEntry, AuditQuery, Ending
 from controller.store.database import Database
-from controller.store.keys import read
 from controller.store.process import is_alive, this_process
 from controller.store.schema import NEVER_PRUNED
 
@@ -46,6 +45,11 @@ class SqliteAudit:
             lost = [entry for name in entries if (entry := _begun(connection, name))]
             self._add(connection, [_interrupted(entry, max(e.at for e in entries.values()), _LOST) for entry in lost])
             connection.executemany("INSERT OR REPLACE INTO begun (name, process, entry) VALUES (?, ?, ?)", rows)
+
+    def under_way(self) -> bool:
+        """Whether anything has begun of which it is not known how it ended."""
+        with self._database.read() as connection:
+            return connection.execute("SELECT 1 FROM begun").fetchone() is not None
 
     def end(self, entries: Mapping[str, AuditEntry]) -> None:
         with self._database.write() as connection:
@@ -154,7 +158,10 @@ def _row(entry: AuditEntry) -> tuple[Any, ...]:
 
 def _entry(row: Sequence[Any]) -> AuditEntry:
     at, action, outcome, key, user, command, cause, fields, *rest = row
-    key = read(key) if key else None
+    if key:
+        from controller.store.keys import read  # knows the models, which who only adds an entry does without
+
+        key = read(key)
     return AuditEntry(at, action, Ending(outcome), key, user, command, cause, tuple(fields.splitlines()), *rest)
 
 

@@ -13,12 +13,12 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import RLock
 from types import MappingProxyType
 
-from controller.engine.stores import NotKept
+from controller.engine.kept import NotKept
 from controller.store.aside import alone_in, set_aside
 from controller.store.errors import HomeError, publish, told
 from controller.store.schema import MIGRATIONS, Migration
@@ -49,11 +49,20 @@ class DamagedError(DatabaseError):
 
 
 class Database:
-    """An open database. `path` is None for one in memory."""
+    """An open database. `path` is None for one in memory. `version` is `_data_version`, None where none can be told."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path | None) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path | None,
+        version: int | None = None,
+        *,
+        read_only: bool = False,
+    ) -> None:
         self._connection = connection
         self._path = path
+        self._version = version
+        self._read_only = read_only
         self._lock = RLock()
         self._afterwards: list[Callable[[], None]] = []
 
@@ -104,6 +113,28 @@ class Database:
         """Makes one transaction of all that is written within. Raises DatabaseError."""
         with self.write():
             yield
+
+    @property
+    def undisturbed(self) -> bool:
+        """Whether nobody else has committed anything to the file since it was opened here. Raises DatabaseError."""
+        with self.read() as connection:
+            return self._version is not None and self._version == _data_version(connection)
+
+    @property
+    def changes(self) -> int:
+        """How many rows were written here since it was opened."""
+        return self._connection.total_changes
+
+    def write_back(self) -> None:
+        """Moves what is in the log into the file itself, if nobody is at it, as the last one to close it would."""
+        if self._read_only:
+            return
+        with self._lock, suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA busy_timeout = 0")
+            try:
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                self._connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}")
 
     def copy(self) -> bytes:
         """The whole database as a file would hold it, as it is at this moment, whoever writes meanwhile.
@@ -169,7 +200,7 @@ def open_database(
             _make(path, migrations, first)
         _refuse_truncated(path)
         connection = _connect_read_only(path, migrations) if read_only else _connect_to_write(path, migrations)
-    return Database(connection, path)
+        return Database(connection, path, _data_version(connection), read_only=read_only)
 
 
 def verify_database(path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> None:
@@ -279,6 +310,17 @@ def _version(connection: sqlite3.Connection, path: Path, migrations: Sequence[Mi
             f"cannot open {path}: a newer Pegasus2 wrote it (schema {found}, this one knows {len(migrations)}); "
             "upgrade Pegasus2, or set PEGASUS2_HOME to another directory"
         )
+    return found
+
+
+def _data_version(connection: sqlite3.Connection) -> int | None:
+    """Another one after each commit by somebody else: https://www.sqlite.org/pragma.html#pragma_data_version.
+
+    None of a copy in memory, which nobody else knows.
+    """
+    if not connection.execute("PRAGMA database_list").fetchone()[2]:
+        return None
+    found: int = connection.execute("PRAGMA data_version").fetchone()[0]
     return found
 
 

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from controller.engine.stores import Event, Level, Stores
-from controller.store.age import is_older
+from controller.store.age import count_start
 from controller.store.audit import SqliteAudit
 from controller.store.brakes import SqliteBrakes
 from controller.store.database import Database, open_database
@@ -18,7 +18,7 @@ from controller.store.events import SqliteEvents
 from controller.store.history import KEEP, SqliteHistory
 from controller.store.holds import SqliteHolds
 from controller.store.home import Home
-from controller.store.identity import LOST, NOBODY, OLDER, REBUILD, Identified, first_words, identify, refuse_lost
+from controller.store.identity import NOBODY, Identified, first_words, identify, refuse_lost
 from controller.store.inventory import SqliteInventory
 from controller.store.journal import Journal
 from controller.store.overrides import SqliteOverrides
@@ -78,8 +78,8 @@ def open_stores(
         if first:
             found = replace(found, news="")  # it was never there
         stores = stores_on(database, found, journal, keep)
-        if examined and is_older(home, database) and database.meta(REBUILD) != LOST:
-            database.keep_meta(REBUILD, OLDER)
+        if examined:
+            count_start(home, database)
         if found.news:
             stores.events.record(Event(time.time(), None, Level.WARNING, "IdPutBack", found.news))
     except BaseException:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from controller.engine.revision import Revision
     from controller.sources.restoring import Difference, Restoring
     from controller.store.home import Home
+    from resources.meta import Declared
 
 _ALL = 1_000_000  # entries; no history is as long
+_NO_TEXT = "the history has no text of what may hold secrets, lies elsewhere or is too long"
 
 
 class UnknownRevision(Exception):
@@ -51,13 +53,18 @@ class Revisions:
     def last_other(self) -> int:
         """The newest revision whose files are others than those there are now. Raises UnknownRevision."""
         for entry in self._history.entries(source=str(self.root), limit=_ALL):
-            if entry.cause is not Cause.DRIFT and self.difference(entry.number):
+            if entry.cause is Cause.DRIFT:
+                continue
+            found = self.difference(entry.number)
+            if not found and found.not_kept:
+                raise UnknownRevision(_not_kept(entry.number, found.not_kept))
+            if found:
                 return entry.number
         if not self._history.range(str(self.root))[1]:
             raise UnknownRevision(f"cannot roll back {self.root}: nothing was recorded of it yet; p2 apply records it")
         raise UnknownRevision(
-            f"cannot roll back: no recorded revision of {self.root} differs from the files as they are; "
-            f"p2 history -s {self.root} lists what there is"
+            f"cannot roll back: no recorded revision of {self.root} differs from the files as they are (what images are "
+            f"built from is not in the history); p2 history -s {self.root} lists what there is"
         )
 
     def texts(self, number: int) -> Mapping[str, bytes]:
@@ -91,17 +98,42 @@ class Revisions:
 
         return difference(self.root, self._history.tree(str(self.root), number), keyed(self._home))
 
+    def taken_as_now(self, number: int, declared: Iterable[Declared]) -> Iterator[str]:
+        """What of a revision, whose resources are `declared`, is taken as it is now, for people: what the history has not."""
+        from controller.sources.outside import contexts_since, unrecorded
+        from controller.sources.texts import base_of
+
+        entry, tree, base = self.find(number), self._history.tree(str(self.root), number), base_of(self.root)
+        there = list(declared)
+        for path in self.difference(number).not_kept:
+            yield f"{path}, which was another then: {_NO_TEXT}"
+        for path in unrecorded(base, tree, there):
+            yield f"{path}, of which revision {number} knows nothing"
+        for context, differs in contexts_since(entry.commit, there):
+            how = "has changed since" if differs else "may be another than then"
+            yield f"{os.path.relpath(context, base)}, from which an image is built, and which {how}"
+
     def restoring(self, number: int, now: float) -> Restoring | None:
         """What puts the files back; None where they are as they were then. Raises UnknownRevision and CannotRestore."""
         from controller.sources.restoring import Restoring
 
         entry, found = self.find(number), self.difference(number)
+        if not found and found.not_kept:
+            raise UnknownRevision(_not_kept(number, found.not_kept))
         if not found:
             return None
         old = self.texts(number)
         texts: dict[str, bytes | None] = {path: old[path] for path in found.changed}
         texts |= dict.fromkeys(found.added)
         return Restoring(self.root, number, texts, entry.commit, self._home.path / "aside", now)
+
+
+def _not_kept(number: int, files: Sequence[str]) -> str:
+    named = ", ".join(files[:5]) + (f" and {len(files) - 5} more" if len(files) > 5 else "")
+    return (
+        f"cannot roll back to revision {number}: only {named} differs from it, and {_NO_TEXT}; "
+        "put that back by itself and apply it, or give the number of another revision"
+    )
 
 
 class Instead:

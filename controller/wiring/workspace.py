@@ -32,6 +32,7 @@ from controller.engine.stores import Listener, Silent, Stores
 from controller.sources.files import FilesSource
 from controller.sources.texts import FilesTexts
 from controller.sources.tree import KUSTOMIZATIONS, is_overlay
+from controller.store.database import Database
 from controller.store.home import Home
 from controller.store.secrets import HomeSecrets
 from controller.store.stores import open_stores
@@ -65,6 +66,9 @@ class Workspace(Opened):
         self.looked: Mapping[Key, Pass] = {}
         self._looked_at = 0.0  # monotonic seconds
         self.seen: Callable[[], Mapping[str, Any]] = dict  # what each system has answered, see `Agents.seen`
+        self.opened_at = parts.clock.wall()  # before anything was read
+        self.database: Database | None = None  # behind the stores, if it was opened for this command
+        self.written_before = 0  # rows, by opening it
         self.rebuilt = Rebuilt()  # what of the inventory had been lost
         self.beside: Opened | None = None  # the loop of the controller that has opened it for a command
         self.news: tuple[str, ...] = ()  # what was put right when it was opened, for the user
@@ -101,6 +105,7 @@ class Workspace(Opened):
             workspace = cls(parts, source, home, inside, instead, closing)
             workspace.seen = agents.seen
             workspace.rebuilt = Rebuilt() if read_only else rebuild(stores, parts, agents)
+            workspace.database, workspace.written_before = stores.database, stores.database.changes
             workspace.news = tuple(news for news in (stores.news, workspace.rebuilt.news) if news)
             return workspace
         except BaseException:

@@ -80,8 +80,7 @@ class Files:
             try:
                 text = self._read(file)
             except OSError as error:
-                reason = error.strerror or str(error)
-                self._report.stop(*why, f"cannot read the Compose file {file}: {reason}; correct the path, or add it")
+                self._report.stop(*why, f"cannot read the Compose file {file}: {_reason(error)}")
             self._texts[file] = parse(text, str(file), self._report)
         return self._texts[file]
 
@@ -92,8 +91,7 @@ class Files:
         except OSError as error:
             if not needed and isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError):
                 return {}
-            reason = error.strerror or str(error)
-            self._report.stop(*why, f"cannot read the env file {path}: {reason}; correct the path, or add it")
+            self._report.stop(*why, f"cannot read the env file {path}: {_reason(error)}")
         if path not in self.read_files:
             self.read_files.append(path)
         return found
@@ -196,6 +194,15 @@ class Files:
         for document in self.documents(file, filling, why):
             merged = schema.FILE.merge(merged, document)
         return merged.get("services") or Fields()
+
+
+def _reason(error: OSError) -> str:
+    """Why a file can't be read, and what to do."""
+    if isinstance(error, IsADirectoryError):
+        return "it is no regular file; name a file"
+    if isinstance(error, PermissionError):
+        return f"{error.strerror}; let the user who runs Pegasus2 read it"
+    return f"{error.strerror or error}; correct the path, or add it"
 
 
 def _holding(section: str, contents: Fields) -> Fields:

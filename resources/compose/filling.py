@@ -35,7 +35,7 @@ class Filling:
             self.report.warn(at, path, f"the variable {name} is not set: it is taken as empty text")
 
         try:
-            return substituted(value, self.variables, unset)
+            return substituted(value, self.variables, unset, self.report.used)
         except Unfit as error:
             self._broken.add(at)
             self.report.fail(at, path, str(error))

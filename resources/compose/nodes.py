@@ -84,6 +84,7 @@ class Report:
     def __init__(self) -> None:
         self._problems: dict[Problem, None] = {}
         self._warnings: dict[Problem, None] = {}
+        self.filled: set[tuple[str, str]] = set()  # names and values of variables that went into texts; may be secret
 
     @property
     def problems(self) -> list[Problem]:
@@ -92,6 +93,9 @@ class Report:
     @property
     def warnings(self) -> list[Problem]:
         return list(self._warnings)
+
+    def used(self, name: str, value: str) -> None:
+        self.filled.add((name, value))
 
     def fail(self, at: Place, path: Path, message: str) -> None:
         self._problems[Problem(at[0], message, at[1], at[2], shown(path))] = None

@@ -16,7 +16,7 @@ from typing import Any
 from resources.classes import dataclass
 from resources.compose import schema
 from resources.compose.checking import check
-from resources.compose.files import Files
+from resources.compose.files import Files, Why
 from resources.compose.filling import Filling
 from resources.compose.nodes import NOWHERE, Fields, Items, Place, Report, Stop
 from resources.compose.nodes import Path as FieldPath
@@ -56,6 +56,7 @@ class Project:
     disabled: dict[str, Any] = field(default_factory=dict)  # services whose profiles are not enabled
     warnings: tuple[Problem, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # with those of the env files; may be secret
+    filled: frozenset[tuple[str, str]] = field(default=frozenset(), repr=False)  # names and values that went into texts
 
     def where(self, path: FieldPath) -> Place:
         """File, line and column of a field (`("services", "web", "ports", 0)`), or of the nearest one around it."""
@@ -85,6 +86,8 @@ def load_project(
     unset: Unset = Unset.REFUSE,
 ) -> Project:
     """The project that `files` describe, later ones merged over earlier. Raises Unexpandable with all problems found.
+
+    Those of no file are about what was asked for: their fields are `files[0]`, `envFiles[0]` and the like.
 
     `env_files`: None is `.env` in the project's directory, where there is one. `directory`: where relative paths start;
     None is that of the first file.
@@ -124,6 +127,8 @@ class _Loading:
     ) -> Project:
         if not self._paths:
             self._report.stop(NOWHERE, (), "cannot load a project without Compose files: name at least one")
+        for index, path in enumerate(self._paths):
+            self._files.parsed(path, (NOWHERE, ("files", index)))
         known = self._variables(variables, env_files)
         called = self._called(name, known)
         known["COMPOSE_PROJECT_NAME"] = called
@@ -151,13 +156,15 @@ class _Loading:
             disabled=disabled,
             warnings=tuple(self._report.warnings),
             variables=known,
+            filled=frozenset(self._report.filled),
         )
 
     def _variables(self, variables: Mapping[str, str], env_files: Sequence[Path] | None) -> dict[str, str]:
         """Those handed in, before those of the env files, of which later ones win."""
         known = dict(variables)
-        for path in [self._directory / ".env"] if env_files is None else env_files:
-            found = self._files.environment(path.absolute(), known, (NOWHERE, ()), needed=env_files is not None)
+        for index, path in enumerate([self._directory / ".env"] if env_files is None else env_files):
+            why: Why = (NOWHERE, () if env_files is None else ("envFiles", index))
+            found = self._files.environment(path.absolute(), known, why, needed=env_files is not None)
             known = {**known, **found, **variables}
         return known
 
@@ -167,7 +174,7 @@ class _Loading:
         if given:
             if not _NAME.fullmatch(given):
                 advice = "use lower-case letters, digits, hyphens and underscores, a letter or digit first"
-                self._report.stop(NOWHERE, ("name",), f'cannot name a project "{given}": {advice}')
+                self._report.stop(NOWHERE, ("project",), f'cannot name a project "{given}": {advice}')
             return given
         written = ""
         filling = Filling(self._report, variables, str(self._directory), refuse_unset=False)

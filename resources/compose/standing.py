@@ -62,8 +62,10 @@ def _passed_on(values: Fields, filling: Filling, *, keep: bool) -> Fields:
     passed = values.copied()
     for name, value in values.items():
         if value is None:
-            passed[name] = filling.variables.get(name)
-            if passed[name] is None and not keep:
+            passed[name] = found = filling.variables.get(name)
+            if found is not None:
+                filling.report.used(name, found)
+            elif not keep:
                 del passed[name]
     return passed
 

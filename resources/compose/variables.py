@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 
 Warn = Callable[[str], None]  # is told the name of a variable that is not set and has no default
+Used = Callable[[str, str], None]  # is told name and value of each variable that goes into a text
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _FORM = re.compile(r":?[-?+]")
@@ -18,18 +19,19 @@ class Unfit(ValueError):
     """A text that can't be filled in; the message says why and what to do."""
 
 
-def substituted(text: str, variables: Mapping[str, str], warn: Warn) -> str:
+def substituted(text: str, variables: Mapping[str, str], warn: Warn, used: Used | None = None) -> str:
     """`text` with its variables filled in, `$$` being a `$`. Raises Unfit.
 
     `warn` hears of unset variables, which then are empty; it raises to refuse them.
     """
-    return _Filling(variables, warn).filled(text) if "$" in text else text
+    return _Filling(variables, warn, used).filled(text) if "$" in text else text
 
 
 class _Filling:
-    def __init__(self, variables: Mapping[str, str], warn: Warn) -> None:
+    def __init__(self, variables: Mapping[str, str], warn: Warn, used: Used | None) -> None:
         self._variables = variables
         self._warn = warn
+        self._used = used
 
     def filled(self, text: str) -> str:
         parts, at = [], 0
@@ -68,11 +70,11 @@ class _Filling:
         there = value is not None and (value != "" or form[0] != ":")
         match form[-1]:
             case "-":
-                return value or "" if there else self.filled(word)
+                return self._taken(name, value or "") if there else self.filled(word)
             case "+":
                 return self.filled(word) if there else ""
         if there:
-            return value or ""
+            return self._taken(name, value or "")
         reason = word or "give it a value in an env file, or among the variables"
         raise Unfit(f"cannot do without the variable {name}: {reason}")
 
@@ -81,6 +83,11 @@ class _Filling:
         if value is None:
             self._warn(name)
             return ""
+        return self._taken(name, value)
+
+    def _taken(self, name: str, value: str) -> str:
+        if self._used is not None:
+            self._used(name, value)
         return value
 
 

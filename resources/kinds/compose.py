@@ -6,6 +6,7 @@ Read by `resources/compose/project.py`, mapped by `resources/compose/mapping/`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from os.path import normpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
@@ -13,12 +14,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from resources.docker.engines import EngineSpec
-from resources.docker.values import ENV_NAMES, EnvNames
+from resources.docker.values import ENV_NAMES, EnvNames, Image
 from resources.meta import About, LocalPath, Problem, Read, Resource, Unexpandable, inherited
 from resources.rules import MANY, WORD_MAX, Rule
 
 if TYPE_CHECKING:
     from resources.compose.mapping.mapping import Mapped
+    from resources.compose.project import Project
 
 EXAMPLE = """\
 apiVersion: pegasus2.dev/v1
@@ -76,6 +78,11 @@ class ComposeSpec(EngineSpec):
     scale: Annotated[dict[str, Annotated[int, Field(ge=0, le=1000)]], Field(max_length=MANY)] | None = Field(
         default=None, description="How many containers a service has, in place of what the files say: {worker: 3}."
     )
+    images: Annotated[dict[str, Image], Field(max_length=MANY)] | None = Field(
+        default=None,
+        description="The image that a service runs, in place of what the files say: {web: shop/web:1.4}. What the files say "
+        "is to be built goes on being built. p2 deploy writes this into an environment.",
+    )
     completed: Annotated[tuple[ServiceName, ...], Field(max_length=MANY)] | None = Field(
         default=None,
         description="Services that do their work and end: each runs once, is Ready when it has ended with exit code 0, and runs "
@@ -117,11 +124,39 @@ class Compose(Resource):
 
     def mapped(self, read: Read) -> Mapped:
         """What the files come to, with what can't be kept of them, and what is left out. Raises Unexpandable."""
+        try:
+            return self._mapped(read)
+        except Unexpandable as error:  # what no file is at fault for stands in the spec
+            raise Unexpandable(tuple(each if each.file else _in_spec(each) for each in error.problems)) from None
+
+    def _mapped(self, read: Read) -> Mapped:
         from resources.compose.mapping.mapping import resources_of
+
+        spec = self.spec
+        return resources_of(
+            self._project(read),
+            read=read,
+            namespace=self.metadata.namespace,
+            scale=spec.scale,
+            images=spec.images,
+            completed=spec.completed or (),
+            underscores=spec.compatibility,
+            common=inherited(spec),
+        )
+
+    def services(self, read: Read) -> dict[str, str]:
+        """The image of each service as the files have it, whatever `images` says. Raises Unexpandable."""
+        from resources.compose.mapping.names import Names
+
+        project = self._project(read)
+        names = Names(project.name, underscores=self.spec.compatibility)
+        return {name: str(service.get("image") or names.image(name)) for name, service in project.services.items()}
+
+    def _project(self, read: Read) -> Project:
         from resources.compose.project import load_project
 
         spec = self.spec
-        project = load_project(
+        return load_project(
             _files(spec, read),
             read=read,
             variables=spec.variables or {},
@@ -130,15 +165,6 @@ class Compose(Resource):
             directory=Path(normpath(spec.directory)) if spec.directory else None,
             name=spec.project,
         )
-        return resources_of(
-            project,
-            read=read,
-            namespace=self.metadata.namespace,
-            scale=spec.scale,
-            completed=spec.completed or (),
-            underscores=spec.compatibility,
-            common=inherited(spec),
-        )
 
     def confidential(self) -> Iterable[Path]:
         """The files that variables come from."""
@@ -146,6 +172,10 @@ class Compose(Resource):
             return [Path(path) for path in self.spec.envFiles]
         directories = [self.spec.directory, *(str(Path(file).parent) for file in self.spec.files or ())]
         return [Path(normpath(directory), ".env") for directory in directories if directory]
+
+
+def _in_spec(problem: Problem) -> Problem:
+    return replace(problem, field=f"spec.{problem.field}" if problem.field else "spec")
 
 
 def _files(spec: ComposeSpec, read: Read) -> list[Path]:
@@ -162,8 +192,8 @@ def found_files(directory: Path, read: Read) -> list[Path]:
 
     found = find_files(directory, lambda path: _is_there(path, read))
     if not found:
-        message = f"cannot find a Compose file here: there is none of {', '.join(NAMES)}; name it in files"
-        raise Unexpandable((Problem(str(directory), message),))
+        message = f"cannot find a Compose file in {directory}: there is none of {', '.join(NAMES)}; add one, or name it"
+        raise Unexpandable((Problem("", message, field="directory"),))
     return found
 
 

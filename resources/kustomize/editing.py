@@ -1,4 +1,4 @@
-"""Writes an image into the `images:` of a kustomization and leaves all else as it is, byte for byte. `p2 deploy` calls it.
+"""Writes an image, or a patch, into a kustomization and leaves all else as it is, byte for byte. `p2 deploy` calls it.
 
 The text is edited where the parser says that things stand; then it is read again, and refused unless it says exactly what was
 meant: what this can't edit is never damaged.
@@ -39,13 +39,27 @@ def set_image(
     wanted = {"newName": new_name, "newTag": new_tag, "digest": digest}
     fields = {field: value for field, value in wanted.items() if value is not None}
     content = _content(text)
-    edited = _edited(text, name, fields)
+    edited = _edited(text, "images", {"name": name, **fields})
     if _content(edited) != _expected(content, name, fields):
         raise CannotEdit(f"cannot set the image {name}: {_PLAINLY}")
     return edited
 
 
 _PLAINLY = "write images: as a plain list, one entry for each name, without anchors and aliases"
+
+
+def add_patch(text: str, path: str) -> str:
+    """`text`, a kustomization, with the file `path` as its last patch, unless it is one already. Raises CannotEdit."""
+    content = _content(text)
+    patches = content.get("patches") or []
+    if not isinstance(patches, list):
+        raise CannotEdit(f"cannot add the patch {path}: write patches: as a list")
+    if {"path": path} in patches:
+        return text
+    edited = _edited(text, "patches", {"path": path})
+    if _content(edited) != {**content, "patches": [*patches, {"path": path}]}:
+        raise CannotEdit(f"cannot add the patch {path}: write patches: as a plain list, without anchors and aliases")
+    return edited
 
 
 def _content(text: str) -> dict[str, Any]:
@@ -75,59 +89,62 @@ def _expected(content: dict[str, Any], name: str, fields: Mapping[str, str]) -> 
     return expected
 
 
-def _edited(text: str, name: str, fields: Mapping[str, str]) -> str:
+def _edited(text: str, section: str, fields: Mapping[str, str]) -> str:
+    """With these fields in the entry of the list `section` that has the first of them, or in a new one."""
     root = yaml.compose(text, Loader=LOADER)
     if root is None:
-        return _with_line(text, len(text), _list(name, fields, text))
+        return _with_line(text, len(text), _list(section, fields, text))
     assert isinstance(root, MappingNode)
-    images = next((value for key, value in root.value if key.value == "images"), None)
-    if images is None:
+    entries = next((value for key, value in root.value if key.value == section), None)
+    if entries is None:
         if root.flow_style:
-            raise CannotEdit("cannot add images: to a kustomization in braces; write its fields on lines of their own")
-        return _with_line(text, _end_of_line(text, _end(root)), _list(name, fields, text))
-    if not isinstance(images, SequenceNode) or not images.value:
-        return _filled(text, images, name, fields)
-    entry = next((each for each in images.value if _field(each, "name") == name), None)
-    if isinstance(entry, MappingNode):
-        return _applied(text, _changes(text, entry, fields))
-    return _appended(text, images, name, fields)
+            reason = "to a kustomization in braces; write its fields on lines of their own"
+            raise CannotEdit(f"cannot add {section}: {reason}")
+        return _with_line(text, _end_of_line(text, _end(root)), _list(section, fields, text))
+    if not isinstance(entries, SequenceNode) or not entries.value:
+        return _filled(text, section, entries, fields)
+    (first, wanted), *rest = fields.items()
+    entry = next((each for each in entries.value if _field(each, first) == wanted), None)
+    if isinstance(entry, MappingNode) and rest:
+        return _applied(text, _changes(text, entry, dict(rest)))
+    return _appended(text, entries, fields)
 
 
 # -- a new entry ---------------------------------------------------------------------------------------------------
 
 
-def _list(name: str, fields: Mapping[str, str], text: str) -> str:
-    return f"images:{_newline(text)}{_entry(name, fields, '', text)}"
+def _list(section: str, fields: Mapping[str, str], text: str) -> str:
+    return f"{section}:{_newline(text)}{_entry(fields, '', text)}"
 
 
-def _entry(name: str, fields: Mapping[str, str], indent: str, text: str) -> str:
-    lines = [f"{field}: {_scalar(value)}" for field, value in {"name": name, **fields}.items()]
+def _entry(fields: Mapping[str, str], indent: str, text: str) -> str:
+    lines = [f"{field}: {_scalar(value)}" for field, value in fields.items()]
     return f"{indent}- " + f"{_newline(text)}{indent}  ".join(lines)
 
 
-def _in_braces(name: str, fields: Mapping[str, str]) -> str:
-    return "{" + ", ".join(f"{field}: {_scalar(value)}" for field, value in {"name": name, **fields}.items()) + "}"
+def _in_braces(fields: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f"{field}: {_scalar(value)}" for field, value in fields.items()) + "}"
 
 
-def _filled(text: str, images: Node, name: str, fields: Mapping[str, str]) -> str:
+def _filled(text: str, section: str, entries: Node, fields: Mapping[str, str]) -> str:
     """In place of a list that is empty."""
-    start, end = images.start_mark.index, images.end_mark.index
-    if isinstance(images, ScalarNode) and images.value in ("", "~", "null"):
-        at = text.rfind("images", 0, start + 1) if start == end else start
+    start, end = entries.start_mark.index, entries.end_mark.index
+    if isinstance(entries, ScalarNode) and entries.value in ("", "~", "null"):
+        at = text.rfind(section, 0, start + 1) if start == end else start
         start = end = text.index(":", at) + 1 if start == end else end
-        if not images.value:
-            return _with_line(text, _end_of_line(text, end), _entry(name, fields, "", text))
-        start = images.start_mark.index
-    return text[:start] + f"[{_in_braces(name, fields)}]" + text[end:]
+        if not entries.value:
+            return _with_line(text, _end_of_line(text, end), _entry(fields, "", text))
+        start = entries.start_mark.index
+    return text[:start] + f"[{_in_braces(fields)}]" + text[end:]
 
 
-def _appended(text: str, images: SequenceNode, name: str, fields: Mapping[str, str]) -> str:
-    last = images.value[-1]
-    if images.flow_style:
+def _appended(text: str, entries: SequenceNode, fields: Mapping[str, str]) -> str:
+    last = entries.value[-1]
+    if entries.flow_style:
         end = last.end_mark.index
-        return f"{text[:end]}, {_in_braces(name, fields)}{text[end:]}"
-    indent = " " * images.start_mark.column
-    return _with_line(text, _end_of_line(text, _end(last)), _entry(name, fields, indent, text))
+        return f"{text[:end]}, {_in_braces(fields)}{text[end:]}"
+    indent = " " * entries.start_mark.column
+    return _with_line(text, _end_of_line(text, _end(last)), _entry(fields, indent, text))
 
 
 def _with_line(text: str, at: int, line: str) -> str:

@@ -110,6 +110,17 @@ class TestDigests:
         clock.now += 2
         assert registries.digest(app(speaking)) == DIGEST.replace("1", "2")
 
+    def test_who_asks_more_often_gets_a_newer_answer(
+        self, speaking: SpeakingRegistry, made: Made, clock: Clock
+    ) -> None:
+        registries = made()
+        registries.digest(app(speaking))
+        newer = speaking.digests["1.0"] = DIGEST.replace("1", "2")
+        clock.now += 2
+        assert registries.digest(app(speaking), 5.0) == DIGEST
+        assert registries.digest(app(speaking), 2.0) == newer
+        assert registries.digest(app(speaking)) == newer
+
     def test_failure_counts_for_a_shorter_while(self, speaking: SpeakingRegistry, made: Made, clock: Clock) -> None:
         registries = made()
         speaking.next = [Say(503)]

@@ -3,7 +3,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
@@ -14,6 +15,9 @@ from tests.cli.story import Story
 from tests.cli.yard import Yard
 from tests.cli.yard import yard as made_yard
 
+if TYPE_CHECKING:
+    from tests.cli.desk import Desk
+
 
 @pytest.fixture
 def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Story:
@@ -22,6 +26,25 @@ def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Story:
     (root / "world").mkdir(parents=True)
     monkeypatch.chdir(root)
     return Story(root)
+
+
+@pytest.fixture
+def desk(
+    story: Story, home: Path, engine: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Desk]:
+    """As declared, and looked at; its things are gone afterwards. With the mark `bare` nothing but a volume."""
+    from controller.wiring import looked
+    from tests.cli.desk import Desk
+
+    monkeypatch.setattr(looked, "RECENT", 0.0)
+    bare = request.node.get_closest_marker("bare") is not None
+    made = Desk(story, home, engine, f"p2still-{uuid4().hex[:8]}", bare)
+    made.write()
+    try:
+        made.settle()
+        yield made
+    finally:
+        made.clear()
 
 
 @pytest.fixture

@@ -65,6 +65,7 @@ class SmallWorkspace:
     cancelled: bool = False
     asked: list[tuple[str, Any]] = field(default_factory=list)
     news: tuple[str, ...] = ()
+    database: None = None  # of which a look says something
 
     def seen(self) -> Mapping[str, Any]:
         """No system was asked."""

@@ -122,6 +122,34 @@ def test_what_does_not_answer_is_taken_back(shop: Shop) -> None:
     assert newest["commit"] == git(shop.root, "rev-parse", "--short", "HEAD~1")
 
 
+def test_what_was_just_taken_back_is_not_tried_again_for_nothing(shop: Shop) -> None:
+    assert shop.deploy().code == 0
+    running = shop.running()
+    shop.edit("web/serve", DEAF)
+    assert shop.deploy("--smoke-timeout", "1s").code == 1
+    commits = shop.subjects()
+    again = shop.deploy("--smoke-timeout", "1s")
+    assert (again.code, "that was deployed last, and taken back" in again.err) == (2, True), again.err
+    assert "with --force" in again.err
+    assert (shop.subjects(), shop.running()) == (commits, running)
+    assert shop.deploy("--smoke-timeout", "1s", "--force").code == 1
+    assert len(shop.subjects()) == len(commits) + 2
+    shop.edit("web/serve", SERVE)
+    assert shop.deploy().code == 0
+    assert shop.page() == "one"
+
+
+def test_what_was_taken_back_is_tried_again_when_something_else_was_put_right(shop: Shop) -> None:
+    assert shop.deploy().code == 0
+    shop.edit("web/page", "two")
+    base = (shop.root / "state/base/shop.yaml").read_text()
+    shop.edit("state/base/shop.yaml", base.replace("/index.html", "/nothing.html"))
+    assert shop.deploy("--smoke-timeout", "1s").code == 1
+    shop.edit("state/base/shop.yaml", base)
+    assert shop.deploy().code == 0
+    assert shop.page() == "two"
+
+
 def test_what_does_not_stay_up_is_taken_back(shop: Shop) -> None:
     assert shop.deploy().code == 0
     running = shop.running()

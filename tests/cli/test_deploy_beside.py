@@ -52,6 +52,25 @@ def test_a_controller_carries_it_out_and_both_agree(shop: Shop, controller: Back
     assert "nothing to do" in settled.last
 
 
+def test_edits_of_a_base_elsewhere_are_refused_beside_a_controller_too(shop: Shop, controller: Background) -> None:
+    directory = shop.root / "more"
+    directory.mkdir()
+    shop.change("more/kustomization.yaml", "resources: [more.yaml]\npatches: [{path: patch.yaml}]\n")
+    shop.change("more/more.yaml", shop.story.file("more"))
+    head = "apiVersion: pegasus2.dev/v1\nkind: File\nmetadata: {name: more}\n"
+    shop.change("more/patch.yaml", f"{head}spec: {{content: patched}}\n")
+    shop.change("state/overlays/staging/kustomization.yaml", "resources: [../../base, ../../../more]\n")
+    shop.commit("more")
+    commits = shop.subjects()
+    for file in ("patch.yaml", "kustomization.yaml"):
+        before = (directory / file).read_text()
+        (directory / file).write_text(before + "# edited\n")
+        code, out, err = sent(shop)
+        assert (code, f"more/{file}" in err) == (2, True), out + err
+        (directory / file).write_text(before)
+    assert shop.subjects() == commits
+
+
 def test_two_at_once_are_one_too_many(shop: Shop) -> None:
     slow = (shop.overlay / "tests/test.yaml").read_text().replace("echo looking", "sleep 4; echo looking")
     shop.edit("state/overlays/staging/tests/test.yaml", slow)

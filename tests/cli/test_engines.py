@@ -185,9 +185,18 @@ def test_everyday_commands_reach_the_engine_of_each_container(
     started = engine.inspect_container(there)["State"]["StartedAt"]
     assert story.p2("restart", f"container/{there}").code == 0
     assert engine.inspect_container(there)["State"]["StartedAt"] > started
-    shown = json.loads(story.p2("top", f"container/{there}", "-o", "json").out)["resources"]
-    assert [each["name"] for each in shown] == [there]
+    used = json.loads(story.p2("top", f"container/{there}", "-o", "json").out)["resources"]
+    assert [(each["name"], each["engine"]) for each in used] == [(there, "nas")]
+    images = json.loads(story.p2("images", "-o", "json").out)
+    assert {each["engine"] for each in images if each["image"] == IMAGE} == {None, "nas"}
+    for command in (["images"], ["top", "--once"]):
+        assert any(line.startswith("ENGINE ") for line in story.p2(*command).out.splitlines())
     nas.stop()
+    for command in (["images"], ["top", "--once"]):
+        shown = story.p2(*command)
+        assert (shown.code, shown.err.count("\n")) == (0, 1)
+        assert f"note: without nas: cannot reach the Docker engine at {nas.host}" in shown.err
+        assert any(line.startswith("-  ") for line in shown.out.splitlines())
     for command in (["logs"], ["restart"]):
         refused = story.p2(*command, f"container/{there}")
         assert refused.code == 1

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.cli.story import P2, Story
 from tests.cli.yard import Yard, typist
+from tests.support import eventually
 
 pytestmark = pytest.mark.docker
 
@@ -68,6 +73,60 @@ def test_a_person_has_a_terminal_of_their_own_size(applied: Story, yard: Yard) -
         assert person.ends() == 5
 
 
+@contextmanager
+def running(story: Story, yard: Yard, script: str) -> Iterator[subprocess.Popen[str]]:
+    """A shell of a person without a terminal, which has said that it is there."""
+    process = story.start("exec", yard.key("web"), "--", "sh", "-c", script)
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "begun\n"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def runs(yard: Yard, words: str) -> bool:
+    return any(words in " ".join(each) for each in yard.engine.top(yard.name("web"))["Processes"])
+
+
+def test_ctrl_c_ends_a_program_without_a_terminal_and_what_it_has_started(applied: Story, yard: Yard) -> None:
+    with running(applied, yard, "echo begun; sleep 4321; echo never") as person:
+        eventually(lambda: runs(yard, "sleep 4321"), "the program has started another one")
+        person.send_signal(signal.SIGINT)
+        out, err = person.communicate(timeout=60)
+    assert (person.returncode, out, err) == (130, "", "")
+    eventually(lambda: not runs(yard, "sleep 4321"), "nothing of it is left")
+
+
+def test_program_that_goes_on_after_ctrl_c_is_left_at_the_second_and_named(applied: Story, yard: Yard) -> None:
+    with running(applied, yard, "trap 'echo heard' INT; echo begun; while true; do sleep 1; done") as person:
+        person.send_signal(signal.SIGINT)
+        assert person.stdout is not None and person.stdout.readline() == "heard\n"
+        person.send_signal(signal.SIGINT)
+        _, err = person.communicate(timeout=60)
+    assert person.returncode == 130
+    process = re.search(rf"note: the program goes on in the container {yard.name('web')}, .* it is process (\d+) ", err)
+    assert process and b"heard" in Path(f"/proc/{process[1]}/cmdline").read_bytes(), err
+    assert err.endswith("error: interrupted\n")
+    last = json.loads(applied.p2("audit", yard.key("web"), "-o", "json").out.splitlines()[-1])
+    assert (last["action"], last["code"]) == ("exec", 130)
+
+
+def test_only_a_process_of_the_container_is_sent_a_signal(applied: Story, yard: Yard) -> None:
+    from controller.agents.docker.interrupting import leads_group_in
+
+    web = yard.inspect("web")
+    strangers = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    try:
+        assert not leads_group_in(strangers.pid, web["Id"])
+    finally:
+        strangers.kill()
+        strangers.wait()
+    assert leads_group_in(web["State"]["Pid"], web["Id"])
+    assert not leads_group_in(web["State"]["Pid"], "0" * 64)
+
+
 def test_keys_of_the_users_docker_configuration_leave_a_terminal(
     applied: Story, yard: Yard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,7 +170,7 @@ def test_a_wrong_command_line_says_what_to_do(applied: Story, yard: Yard, argume
 
 
 def test_it_goes_on_beside_whoever_holds_the_home(applied: Story, yard: Yard) -> None:
-    from tests.support import Controller, eventually
+    from tests.support import Controller
 
     controller = Controller(applied).start()
     try:

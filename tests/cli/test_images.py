@@ -114,6 +114,33 @@ def test_failed_build_leaves_the_container_as_it_is(shop: Shop) -> None:
     assert story.p2("diff").code == 0
 
 
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        ("Dockerfile", "shop/Dockerfile: No such file or directory; correct build.dockerfile"),
+        (".", "shop: No such file or directory; correct what it names, or build.context"),
+        (".dockerignore", "shop/.dockerignore"),
+    ],
+)
+def test_what_cannot_be_built_is_seen_before_it_is_tried_and_goes_all_the_same(
+    shop: Shop, spoil: str, said: str
+) -> None:
+    story, image, away = shop.story, f"Image/{shop.yard.name('shop')}", shop.story.root / "away"
+    assert story.p2("apply").code == 0
+    (shop.context / spoil).resolve().rename(away) if spoil != ".dockerignore" else shop.write(spoil, "[a-\n")
+    shown = story.p2("diff")
+    assert (shown.code, f"! {image}  ContextUnreadable" in shown.out) == (2, True), shown.out
+    assert f"cannot build {shop.reference}: " in shown.out
+    assert said in shown.out
+    assert "1 not possible" in shown.out
+    assert story.p2("apply").code == 1
+    assert shop.serves() == "hello"
+    story.remove("shop.yaml")
+    story.write("more.yaml", story.file("more"))
+    assert story.p2("apply", "--yes").code == 0
+    assert shop.yard.engine.images(name=shop.reference.partition(":")[0]) == []
+
+
 def test_controller_builds_what_is_saved_and_heals_what_is_taken_away(shop: Shop, controller: Controller) -> None:
     story, both = shop.story, [shop.yard.name("web"), shop.yard.name("shop")]
     controller.start()
@@ -160,9 +187,13 @@ def test_images_tells_whose_they_are_and_who_uses_them(shop: Shop) -> None:
     )
     assert ours["id"] == shop.yard.engine.inspect_image(shop.reference)["Id"]  # type: ignore[no-untyped-call]
     assert (found[IMAGE]["owner"], found[IMAGE]["ours"]) == (None, False)
+    (story.root / "elsewhere").mkdir()
+    from_elsewhere = {each["image"]: each for each in json.loads(story.p2("images", "elsewhere", "-o", "json").out)}
+    assert from_elsewhere[shop.reference]["owner"] == f"Image/{shop.yard.name('shop')}"
     table = story.p2("images").out.splitlines()
     assert table[0].split()[:3] == ["IMAGE", "ID", "DIGEST"]
     assert any(line.startswith("(former)") for line in table)
+    assert "ENGINE" not in table[0]
 
 
 def test_images_without_an_engine_are_refused(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,11 +118,52 @@ def test_files_are_written_and_none_over_another(story: Story) -> None:
     assert {path.name: path.read_text() for path in (story.root / "state").iterdir()} == written
 
 
+def test_all_files_are_written_or_none(story: Story) -> None:
+    shop(story)
+    (story.root / "state").mkdir()
+    in_the_way = story.root / "state" / "shop-web-1.yaml"
+    in_the_way.symlink_to(story.root / "missing")  # nothing is there, and yet nothing can be made there
+    refused = story.p2("import", "compose", "compose.yaml", "-o", "state")
+    assert refused.code == 2
+    assert "cannot write state/shop-web-1.yaml: File exists; nothing was written" in refused.err
+    assert list((story.root / "state").iterdir()) == [in_the_way]
+    in_the_way.unlink()
+    assert story.p2("import", "compose", "compose.yaml", "-o", "state").code == 0
+
+
+def test_it_is_said_whose_values_stand_in_the_resources(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop(
+        story,
+        """
+name: shop
+services:
+  web:
+    image: nginx:${TAG:-1.27}
+    environment:
+      PASSWORD: ${DB_PASSWORD:?}
+      HANDED_TOKEN:
+      PLAIN: ${UNUSED_DEFAULT:-x}
+""",
+    )
+    (story.root / ".env").write_text("DB_PASSWORD=hunter2\nNOBODY_ASKS=1\nTAG=1.26\n")
+    monkeypatch.setenv("HANDED_TOKEN", "abc")
+    shown = story.p2("import", "compose", "compose.yaml")
+    assert shown.code == 0
+    assert "PASSWORD: hunter2" in shown.out
+    assert (
+        "note: values from the environment or from env files stand in the resources now: DB_PASSWORD, HANDED_TOKEN, TAG\n"
+        in shown.err
+    )
+    assert "note: DB_PASSWORD, HANDED_TOKEN look secret: put references in their places (secretEnv, " in shown.err
+    assert "hunter2" not in shown.err
+    assert story.p2("import", "compose", "compose.yaml", "-o", "state").err.startswith(shown.err)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (("compose", "missing.yaml"), "missing.yaml"),
-        (("compose",), "cannot find a Compose file here"),
+        (("compose",), "cannot find a Compose file in "),
         (("swarm",), 'cannot import from "swarm"'),
     ],
 )

@@ -75,7 +75,7 @@ def test_what_is_held_and_what_is_not_known_say_why_and_what_to_do() -> None:
         "! Container/x  NotOwned\n"
         "    cannot take over x: set adopt: true\n"
         "\n"
-        "Plan: 0 to create, 0 to update, 0 to delete; 0 unchanged; 10 held back; 3 not known"
+        "Plan: 0 to create, 0 to update, 0 to delete; 0 unchanged; 10 held back; 2 not known; 1 not possible"
     )
 
 

@@ -8,6 +8,7 @@ import pty
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -116,15 +117,27 @@ def test_a_reader_who_has_had_enough_is_no_error(story: Story) -> None:
     assert process.wait(DEADLINE) == 141
 
 
+# p2 whose waiting no signal breaks off, for another thread gets it: as when one comes in the very moment before a wait.
+UNSHAKEN = (
+    sys.executable,
+    "-c",
+    "import signal, sys, threading\n"
+    "from controller.surfaces.cli.entry import main\n"
+    "threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+    "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})\n"
+    "sys.exit(main())",
+)
+
+
 class Terminal:
     """A terminal with p2 in it."""
 
-    def __init__(self, story: Story, *arguments: str) -> None:
+    def __init__(self, story: Story, *arguments: str, program: tuple[str, ...] = (P2,)) -> None:
         self._pid, self._terminal = pty.fork()
         if self._pid == 0:
             os.chdir(story.root)
             environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
-            os.execve(P2, [P2, *arguments], environment | PLUGIN | {"TERM": "xterm-256color"})
+            os.execve(program[0], [*program, *arguments], environment | PLUGIN | {"TERM": "xterm-256color"})
         self.seen = ""
 
     def wait_for(self, text: str) -> None:

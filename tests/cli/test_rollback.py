@@ -253,3 +253,62 @@ def test_a_file_that_cannot_be_put_back_undoes_the_others(story: Story, monkeypa
     assert "No space left on device" in shown.err
     assert (story.root / "state/a.yaml").read_text() == story.file("one", "second")
     assert (story.world / "one").read_text() == "second"
+
+
+def project(story: Story) -> Path:
+    """A Compose project beside the source, none of whose services is wanted. Returns its directory."""
+    directory = story.root / "shop"
+    directory.mkdir()
+    (directory / "compose.yaml").write_text("services: {a: {image: b, profiles: [c]}}\n")
+    (directory / ".env").write_text("TAG=1\n")
+    document = "apiVersion: pegasus2.dev/v1\nkind: Compose\nmetadata: {name: shop}\nspec: {directory: ../shop}\n"
+    story.write("shop.yaml", document)
+    return directory
+
+
+def test_a_compose_file_outside_of_the_source_is_named_and_left_to_its_owner(story: Story) -> None:
+    directory = project(story)
+    story.write("a.yaml", story.file("one", "first"))
+    assert story.p2("apply").code == 0
+    story.write("a.yaml", story.file("one", "second"))
+    (directory / "compose.yaml").write_text("services: {a: {image: d, profiles: [c]}}\n")
+    assert story.p2("apply").code == 0
+    for words in (["rollback"], ["rollback", "1"]):
+        done = story.p2(*words)
+        assert done.code == 2
+        assert "files that lie outside of the source are others than then" in done.err
+        assert "../shop/compose.yaml" in done.err
+        assert "put those back by themselves, then roll back to revision 1" in done.err
+    assert (story.world / "one").read_text() == "second"
+    (directory / "compose.yaml").write_text("services: {a: {image: b, profiles: [c]}}\n")
+    assert story.p2("rollback", "1").code == 0
+    assert (story.world / "one").read_text() == "first"
+
+
+def test_an_edit_whose_text_is_not_in_the_history_is_not_passed_over(story: Story) -> None:
+    directory = project(story)
+    story.write("a.yaml", story.file("one", "first"))
+    assert story.p2("apply").code == 0
+    (directory / ".env").write_text("TAG=2\n")
+    assert story.p2("apply").code == 0
+    for words in (["rollback"], ["rollback", "1"]):
+        done = story.p2(*words)
+        assert done.code == 2
+        assert "cannot roll back to revision 1: only ../shop/.env differs from it" in done.err
+    story.write("a.yaml", story.file("one", "second"))
+    assert story.p2("apply").code == 0
+    done = story.p2("rollback", "1")
+    assert (done.code, (story.world / "one").read_text()) == (0, "first")
+    assert "left as it is: ../shop/.env, which was another then" in done.err
+
+
+def test_a_file_elsewhere_that_came_since_is_named(story: Story) -> None:
+    directory = project(story)
+    story.write("a.yaml", story.file("one", "first"))
+    assert story.p2("apply").code == 0
+    (directory / "compose.override.yaml").write_text("services: {a: {image: d}}\n")
+    story.write("a.yaml", story.file("one", "second"))
+    assert story.p2("apply").code == 0
+    done = story.p2("rollback", "1")
+    assert (done.code, (story.world / "one").read_text()) == (0, "first")
+    assert "left as it is: ../shop/compose.override.yaml, of which revision 1 knows nothing" in done.err

@@ -4,73 +4,20 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
-from docker import APIClient
-from docker.errors import NotFound
 
+from controller.store.home import Home
+from controller.store.stores import open_stores
 from controller.surfaces.cli.main import main
 from controller.wiring import looked, standing
-from tests.agents.worlds.docker import IMAGE, need_image
-from tests.cli.story import Story
+from resources.meta import Key
+from tests.cli.desk import Desk, rewritten, written
 
 pytestmark = pytest.mark.docker
-
-
-@dataclass
-class Desk:
-    """A container with a volume, a network and a file of its environment, as declared; and its engine."""
-
-    story: Story
-    home: Path
-    engine: APIClient
-    name: str
-
-    def write(self, zone: str = "UTC", **spec: str) -> None:
-        more = "".join(f", {field}: {value}" for field, value in spec.items())
-        head = "apiVersion: pegasus2.dev/v1\nkind: {}\nmetadata: {{name: " + self.name + "}}\nspec: {}"
-        made = (
-            f"{{image: '{IMAGE}', command: [sleep, '600'], env: {{TZ: {zone}}}, envFile: [more.env], stopSignal: SIGKILL, "
-            f"volumes: [{{type: volume, source: {self.name}, target: /data}}, {{type: tmpfs, target: /run}}], "
-            f"networks: [{{name: {self.name}}}]{more}}}"
-        )
-        self.story.write(
-            "all.yaml", *(head.format(kind, "{}") for kind in ("Volume", "Network")), head.format("Container", made)
-        )
-
-    @property
-    def stands(self) -> bool:
-        return standing.standing(["diff"], self.home, colour=False) is not None
-
-    def settle(self) -> None:
-        """As declared, and looked at."""
-        assert self.story.p2("apply", "--yes").code == 0
-        assert main(["diff"]) == 0
-
-
-@pytest.fixture
-def desk(story: Story, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    monkeypatch.setattr(looked, "RECENT", 0.0)
-    with closing(APIClient(timeout=30)) as engine:
-        need_image(engine)
-        made = Desk(story, home, engine, f"p2still-{uuid4().hex[:8]}")
-        made.write()
-        (story.root / "state" / "more.env").write_text("A=1\n")
-        made.settle()
-        yield made
-        for remove in (
-            lambda: engine.remove_container(made.name, force=True, v=True),
-            lambda: engine.remove_container(f"{made.name}-x", force=True, v=True),
-            lambda: engine.remove_network(made.name),
-            lambda: engine.remove_volume(made.name),
-        ):
-            with suppress(NotFound):
-                remove()
 
 
 def test_look_that_found_nothing_is_not_taken_again(desk: Desk, capfd: pytest.CaptureFixture[str]) -> None:
@@ -79,15 +26,15 @@ def test_look_that_found_nothing_is_not_taken_again(desk: Desk, capfd: pytest.Ca
     out, err = answer.communicate(timeout=60)
     assert (answer.returncode, out, err) == (0, "Plan: 0 to create, 0 to update, 0 to delete; 3 unchanged\n", "")
     assert standing.standing(["diff"], desk.home, colour=False) == out.strip()
-    for other in (["diff", "-o", "json"], ["diff", "--no-prune"], ["diff", "elsewhere"], ["apply"], []):
+    for other in (["diff", "-o", "json"], ["diff", "--no-prune"], ["diff", "elsewhere"], ["get"], []):
         assert standing.standing(other, desk.home, colour=False) is None
 
 
 CHANGES: dict[str, Callable[[Desk], object]] = {
     "an edit": lambda desk: desk.write("Europe/Berlin"),
-    "an edit that keeps size and mtime": lambda desk: _rewrite(desk.story.root / "state" / "all.yaml", "UTC", "CET"),
+    "an edit that keeps size and mtime": lambda desk: rewritten(desk.story.root / "state" / "all.yaml", "UTC", "CET"),
     "a new file of the source": lambda desk: desk.story.write("more.yaml", desk.story.file("one")),
-    "another content of a file that the spec refers to": lambda desk: _rewrite(
+    "another content of a file that the spec refers to": lambda desk: rewritten(
         desk.story.root / "state" / "more.env", "A=1", "A=2"
     ),
     "a file of the source that has gone": lambda desk: (desk.story.root / "state" / "all.yaml").unlink(),
@@ -102,7 +49,8 @@ CHANGES: dict[str, Callable[[Desk], object]] = {
     ),
     "a suspended resource": lambda desk: desk.story.p2("suspend", f"container/{desk.name}"),
     "a pause": lambda desk: desk.story.p2("pause"),
-    "a setting of the agent": lambda desk: _written(
+    "a confirmation": lambda desk: _confirm(desk),
+    "a setting of the agent": lambda desk: written(
         desk.home / "agents" / "docker.yaml", "host: unix:///nowhere.sock\n"
     ),
     "another engine": lambda desk: os.environ.__setitem__("DOCKER_HOST", "unix:///nowhere.sock"),
@@ -110,16 +58,9 @@ CHANGES: dict[str, Callable[[Desk], object]] = {
 }
 
 
-def _written(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-
-
-def _rewrite(path: Path, old: str, new: str) -> None:
-    """Puts `new` in the place of `old`, as long, and sets the times back."""
-    before = path.stat()
-    path.write_text(path.read_text().replace(old, new))
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+def _confirm(desk: Desk) -> None:
+    with open_stores(Home(desk.home)) as stores:
+        stores.overrides.confirm([Key("Container", "default", desk.name)], str(desk.story.root / "state"))
 
 
 @pytest.mark.parametrize("what", CHANGES)
@@ -131,6 +72,7 @@ def test_look_is_taken_again_after(what: str, desk: Desk, monkeypatch: pytest.Mo
     assert desk.stands
     CHANGES[what](desk)
     assert not desk.stands
+    assert desk.unchanged() is None
 
 
 @pytest.mark.parametrize("linked", [False, True])
@@ -138,7 +80,7 @@ def test_look_is_taken_again_after_an_edit_of_settings_that_are_kept_elsewhere(
     linked: bool, desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     settings = tmp_path / "elsewhere" / "docker.yaml"
-    _written(settings, "")
+    written(settings, "")
     if linked:
         (desk.home / "agents").symlink_to(settings.parent)
     else:

@@ -40,6 +40,8 @@ def test_values_are_json_on_one_line_and_cut_when_long() -> None:
     assert value(None) == "(none)"
     assert value({"a": [1, "ü"]}) == '{"a": [1, "ü"]}'
     assert len(value("x" * 500)) == 72
+    assert value("sha256:" + "0" * 64).endswith('0…"')
+    assert value({"a": ["x" * 500]}).endswith("x…}")
     assert "\n" not in value("a\nb")
 
 

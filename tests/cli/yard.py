@@ -61,6 +61,9 @@ class Yard:
         for each in self.engine.containers(all=True, filters={"name": self.prefix}):
             with suppress(NotFound):
                 self.engine.remove_container(each["Id"], force=True, v=True)
+        for network in self.engine.networks(filters={"name": self.prefix}):  # an engine has room for some thirty
+            with suppress(NotFound):
+                self.engine.remove_network(network["Id"])
 
 
 def yard() -> Iterator[Yard]:

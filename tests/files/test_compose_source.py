@@ -106,10 +106,23 @@ def test_what_is_left_out_is_told_by_validate(story: Story, state: Path) -> None
     assert "note: state/shop/compose.yaml:8:13: services.web.attach: attach is left out: " in shown.err
 
 
-def test_a_project_that_is_not_there_is_named(story: Story) -> None:
-    story.write("shop.yaml", OWNER)
+OTHER = "apiVersion: pegasus2.dev/v1\nkind: Network\nmetadata: {name: front}\nspec: {internal: true}\n"
+
+
+def test_a_project_that_is_not_there_is_named_where_it_is_written(story: Story) -> None:
+    story.write("shop.yaml", OTHER, OWNER)
     shown = story.p2("validate")
     assert shown.code == 2
-    assert "state/shop/compose.yaml" in shown.out
-    story.write("shop.yaml", OWNER.replace("files: [shop/compose.yaml]", "directory: shop"))
-    assert "cannot find a Compose file here: there is none of compose.yaml, " in story.p2("validate").out
+    assert shown.out.startswith("state/shop.yaml:10:16: spec.files[0]: cannot read the Compose file ")
+    assert f"{story.root}/state/shop/compose.yaml: No such file or directory; correct the path, or add it" in shown.out
+    (story.root / "state/shop/compose.yaml").mkdir(parents=True)
+    assert "compose.yaml: it is no regular file; name a file" in story.p2("validate").out
+    story.write("shop.yaml", OTHER, OWNER.replace("files: [shop/compose.yaml]", "directory: shop"))
+    shown = story.p2("validate")
+    assert shown.out.startswith("state/shop.yaml:10:19: spec.directory: cannot find a Compose file in ")
+    assert "there is none of compose.yaml, " in shown.out
+    story.write("shop/compose.yaml/compose.yaml", "services: {}\n")
+    both = "directory: shop/compose.yaml, envFiles: [a.env, b.env]"
+    story.write("a.env", "")
+    story.write("shop.yaml", OTHER, OWNER.replace("files: [shop/compose.yaml]", both))
+    assert "state/shop.yaml:10:56: spec.envFiles[1]: cannot read the env file " in story.p2("validate").out

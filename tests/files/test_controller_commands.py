@@ -24,7 +24,7 @@ from controller.wiring.settings import Settings
 from controller.wiring.workspace import Workspace
 from tests.chaos.damage import inventory_torn
 from tests.cli.story import P2, Shown, Story
-from tests.cli.test_processes import PLUGIN, Terminal, oven
+from tests.cli.test_processes import PLUGIN, UNSHAKEN, Terminal, oven
 from tests.support import Controller, all_ready, at_rest, eventually, listed
 
 
@@ -88,6 +88,30 @@ def test_apply_beside_a_controller_is_carried_out_by_it(story: Story, started: C
     assert sorted(path.name for path in story.world.iterdir()) == ["one", "three", "two"]
     assert sent(story, "apply").last == "Converged: nothing to do; 3 ready"
     assert at_rest(started)
+
+
+def test_sent_command_imports_next_to_nothing(story: Story, started: Controller) -> None:
+    program = (
+        "import os, sys; before = set(sys.modules)\n"
+        "from controller.surfaces.cli.entry import main\n"
+        "def end(code):\n"
+        "    print(*sorted(set(sys.modules) - before), file=sys.stderr)\n"
+        "    raise SystemExit(code)\n"
+        "os._exit = end\n"
+        "sys.argv[1:] = ['apply']\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program],  # what site imports is not for us to say
+        cwd=story.root,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "Converged: nothing to do; 1 ready" in done.stdout, done.stderr
+    imported = {name for name in done.stderr.split() if name.partition(".")[0] != "controller"}
+    assert imported <= {"__future__", "_json", "_socket"}
 
 
 def test_commands_say_the_same_with_and_without_a_controller(story: Story, started: Controller) -> None:
@@ -294,7 +318,7 @@ def test_ctrl_c_at_a_question_ends_the_command_with_nothing_changed(
     if beside:
         controller.start()
         eventually(socket_of(home).exists, "it takes commands")
-    terminal = Terminal(story, "delete", "file/two")
+    terminal = Terminal(story, "delete", "file/two", program=UNSHAKEN)
     terminal.wait_for("[y/N]")
     terminal.type("\x03")
     assert terminal.end() == 130
@@ -310,7 +334,7 @@ def test_ctrl_c_ends_a_command_that_only_reads_at_once(story: Story, baker: Cont
     baker.start()
     eventually((story.world / "loaf.begun").exists, "it began to bake")
     (story.world / "loaf.fog").touch()
-    terminal = Terminal(story, "diff")
+    terminal = Terminal(story, "diff", program=UNSHAKEN)
     terminal.wait_for("looking at the machine")
     terminal.type("\x03")
     assert terminal.end() == 130
@@ -472,6 +496,7 @@ def test_other_users_are_turned_away_even_where_the_permissions_let_them_in(
         b"\x00\xff\n",
         b"[]\n",
         b"{}\n",
+        b'{"words": \n',
         b'{"words": "get", "directory": "/"}\n',
         b'{"words": ["run"], "directory": "/"}\n',
     ],

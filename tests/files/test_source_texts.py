@@ -90,14 +90,36 @@ def test_files_that_specs_refer_to_count_while_they_are_referred_to(state: Path)
     assert (found["text.txt"], found["bystander.txt"]) == (None, b"nobody refers to this")
 
 
-def test_what_lies_outside_of_the_source_is_not_its_own(state: Path, tmp_path: Path) -> None:
+def test_of_what_lies_outside_of_the_source_a_digest_is_kept(state: Path, tmp_path: Path) -> None:
     write(tmp_path / "outside.txt", "not ours")
     write(tmp_path / "linked.yaml", sheet("linked"))
     write(state / "a.yaml", sheet("a", source="../outside.txt"))
     write(state / "b.yaml", sheet("b", source="link.txt"))
     (state / "link.txt").symlink_to(tmp_path / "outside.txt")
     (state / "link.yaml").symlink_to(tmp_path / "linked.yaml")
-    assert Recorder(state).read().keys() == {"a.yaml", "b.yaml"}
+    recorder = Recorder(state)
+    assert recorder.read().keys() == {"a.yaml", "b.yaml", "../outside.txt", "../linked.yaml"}
+    assert recorder.tree["../outside.txt"] == Kept(keyed(_plain(b"not ours")), False)
+    assert not recorder.tree["../linked.yaml"].whole
+    assert recorder.read() == {}
+    write(tmp_path / "outside.txt", "edited")
+    assert recorder.read() == {"../outside.txt": None}
+
+
+def test_compose_files_outside_of_the_source_are_kept_and_their_variables_are_not(state: Path, tmp_path: Path) -> None:
+    write(tmp_path / "shop/compose.yaml", 'services: {a: {image: "b:$TAG", profiles: [c]}}\n')
+    write(tmp_path / "shop/.env", "TAG=1\n")
+    head = "apiVersion: pegasus2.dev/v1\nkind: Compose\nmetadata: {name: shop}\n"
+    write(state / "a.yaml", f"{head}spec: {{directory: ../shop}}\n")
+    recorder = Recorder(state)
+    found = recorder.read()
+    assert found.keys() == {"a.yaml", "../shop/compose.yaml", "../shop/.env"}
+    assert (found["../shop/.env"], found["../shop/compose.yaml"] is None) == (None, False)
+    assert recorder.read() == {}
+    (state / "a.yaml").unlink()
+    write(state / "b.yaml", sheet("b"))
+    assert recorder.read().keys() == {"a.yaml", "b.yaml", "../shop/compose.yaml", "../shop/.env"}
+    assert recorder.tree.keys() == {"b.yaml"}
 
 
 def test_of_what_may_hold_secrets_a_digest_with_our_key_is_kept(state: Path) -> None:

@@ -486,6 +486,33 @@ def test_a_watch_that_breaks_is_begun_anew_and_everything_looked_at(
     assert watching.until(lambda known: "a.yaml" in known)
 
 
+def test_who_asks_is_told_at_once_that_nothing_is_new_and_waits_where_something_is(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asleep, woken = threading.Event(), threading.Event()
+
+    class Asleep(hints.Hints):
+        """Hears nothing, so that only who asks can look."""
+
+        def wait(self, directories: object, seconds: object, stop: object) -> hints.Heard:
+            asleep.set()
+            woken.wait(DEADLINE)
+            return hints.Heard()
+
+    monkeypatch.setattr(files, "Hints", Asleep)
+    source = FilesSource(state)
+    watching = Watching(state, source)
+    watching.next()
+    assert asleep.wait(DEADLINE)
+    assert source.current(DEADLINE)
+    write(state / "a.yaml", sheet("a", "b", content="new"))
+    assert not source.current(0.2)
+    woken.set()
+    assert edited(watching.next()) == ["a.yaml"]
+    assert source.current(DEADLINE)
+    watching.end()
+
+
 def test_where_nothing_can_be_watched_files_are_looked_at(
     state: Path, watching: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -174,9 +174,7 @@ def test_history_shows_bases_as_they_were_and_a_rollback_leaves_them_to_their_ow
     assert 'content: "second" -> "staging"' in shown
     refused = story.p2("rollback", "1", "-s", STAGING)
     assert refused.code == 2
-    assert (
-        "files of its bases are others than then, and other overlays may use them: ../../base/one.yaml" in refused.err
-    )
+    assert "outside of the source are others than then, and others may use them: ../../base/one.yaml" in refused.err
     command = next(line for line in refused.err.splitlines() if "restore" in line).strip()
     subprocess.run(command, shell=True, check=True, env={**os.environ})
     git(story.root, "commit", "-qam", "put the base back")

@@ -214,3 +214,13 @@ def test_an_env_file_that_is_not_there_is_told_of_once_where_it_stands() -> None
         "/srv/p/missing.env is not there, and the container is not made without it"
     ]
     assert specs(found)["Container/p-a-1"]["envFile"] == ["/srv/p/missing.env"]
+
+
+def test_a_service_runs_the_image_it_is_given_and_what_the_files_build_is_still_built() -> None:
+    services = {"a": {"build": "./a"}, "b": {"image": "b:1"}}
+    found = mapped({"name": "p", "services": services}, images={"a": "p-a:2", "gone": "x:1"})
+    given = specs(found)
+    assert (given["Container/p-a-1"]["image"], given["Container/p-b-1"]["image"]) == ("p-a:2", "b:1")
+    assert given["Image/p-a"]["image"] == "p-a"
+    assert found.problems == ()
+    assert "the image of gone is left out: there is no such service; known here: a, b" in str(found.warnings[0])

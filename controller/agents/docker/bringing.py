@@ -15,7 +15,16 @@ from controller.agents.docker.former import clear
 from controller.agents.docker.image_difference import digests_of, edited, given_up
 from controller.agents.docker.newest import Answer, Newest, Outlook, pulled_from
 from controller.agents.docker.pulling import absent, pull
-from controller.agents.docker.recipe import BUILT_BY, Parts, built_from, by_compose, differing, dockerfile_of, recipe
+from controller.agents.docker.recipe import (
+    BUILT_BY,
+    Parts,
+    built_from,
+    by_compose,
+    differing,
+    dockerfile_of,
+    recipe,
+    surveyed,
+)
 from controller.agents.docker.refused import Refused
 from controller.engine.agent import Context, Retry, Stalled, Step
 from controller.trees import Trees
@@ -115,7 +124,7 @@ class Bringing:
         assert image.spec.build is not None
         dockerfile = dockerfile_of(image.spec.build, ctx)
         found = {name: self._live(name) for name in dockerfile.bases}
-        return recipe(image, dockerfile, found, self.trees, ctx)
+        return recipe(image, dockerfile, found, surveyed(image, self.trees), ctx)
 
     # -- pulled --------------------------------------------------------------------------------------------------
 

@@ -267,7 +267,7 @@ def _failure(
 ) -> Retry | Stalled:
     name = order.image.spec.image
     if cancelled:
-        return Retry("Cancelled", f"cannot go on building {name}: cancelled")
+        return Retry("Cancelled", f"cannot go on building {name}: that was broken off; it begins anew the next time")
     if full := disk_full(f"build {name}", error.message):
         return full
     trace.end()

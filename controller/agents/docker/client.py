@@ -22,7 +22,7 @@ from controller.agents.docker import paths
 from controller.agents.docker.ahead import Ahead
 from controller.agents.docker.attaching import attached, upgraded
 from controller.agents.docker.connecting import OnDemand, own_place
-from controller.agents.docker.standing import digest
+from controller.agents.docker.standing import digests
 from controller.agents.docker.unreached import cause, unreachable
 from controller.agents.docker.wire import Address, Answer, RefusedStream, Unreached, Wire
 from controller.agents.docker.writing import JSON, TAR, Unanswered, WritableWire
@@ -144,7 +144,7 @@ class Engine:
         noted = self._ahead.noted()
         if noted is None or self.named or (self._registries.made and self.registries.asked):
             return None
-        return {"host": self.host, "answers": {path: digest(answer) for path, answer in noted.items()}}
+        return {"host": self.host, "answers": digests(noted)}
 
     def file(self, container: str, path: str) -> bytes | None:
         """What a container has at `path`, as a tar archive; None where there is nothing that can be read."""

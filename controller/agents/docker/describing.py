@@ -6,7 +6,6 @@ engine fills in is left out, so that taking the resources over changes nothing: 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,14 +22,10 @@ from controller.agents.docker.translation import IMAGE_ID, observed_container
 from controller.engine.agent import Stalled
 from controller.engine.by_hand import Described
 from controller.engine.diff import changed_fields
+from resources.docker.confidence import looks_secret
 from resources.kinds.container import Container
 from resources.labels import label_of
 from resources.meta import API_VERSION, Key
-
-# Words in the names of variables whose values are not shown, and ends of such words.
-_SECRET = {"pass", "pwd", "key", "keys", "credential", "credentials", "dsn"}
-_SECRET_END = ("password", "passwd", "passphrase", "secret", "secrets", "token", "tokens", "apikey")
-_CREDENTIALS = re.compile(r"://[^/@\s:]*:[^/@\s]+@")
 
 DEPENDS_ON = "com.docker.compose.depends_on"
 PROJECT, SERVICE = "com.docker.compose.project", "com.docker.compose.service"
@@ -217,12 +212,3 @@ class _One:
         references = {name: {"secret": {"name": resource, "key": name}} for name in hidden}
         rest = {field: value for field, value in spec.items() if field != "env"}
         return {**rest, **({"env": shown} if shown else {}), "secretEnv": references}
-
-
-def looks_secret(name: str, value: str) -> bool:
-    """By the words of a variable's name, or because its value is an address with a password in it."""
-    words = [word for word in re.split("[^a-z0-9]+", re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()) if word]
-    if not value or words[-1:] == ["file"] or words == ["pwd"]:
-        return False
-    by_name = any(word in _SECRET or word.endswith(_SECRET_END) for word in words)
-    return by_name or bool(_CREDENTIALS.search(value))

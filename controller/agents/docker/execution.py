@@ -15,15 +15,17 @@ from typing import Any
 from controller.agents.docker.client import EngineError, Json, WritableEngine
 from controller.agents.docker.failures import explained
 from controller.agents.docker.frames import frames
+from controller.agents.docker.interrupting import Interrupting
 from controller.engine.agent import Stalled
 from controller.engine.by_hand import Execution, Streams
 
 _CHUNK = 32_768
-_GLANCE = 0.25  # seconds between looks at the size of the terminal
+# Seconds between looks at the size of the terminal, and for a Ctrl-C that came just before the wait began.
+_GLANCE = 0.25
 
 
 def execute(engine: WritableEngine, name: str, live: Json, execution: Execution, streams: Streams) -> int:
-    """Returns its exit code. Raises Stalled and Retry."""
+    """Returns its exit code. Raises LeftRunning, Stalled and Retry."""
     if not live["State"]["Running"]:
         raise Stalled("NotRunning", f"cannot run anything in the container {name}: it does not run")
     terminal = execution.terminal
@@ -41,7 +43,9 @@ def execute(engine: WritableEngine, name: str, live: Json, execution: Execution,
         program = engine.create_exec(live["Id"], config)
         connection, received = engine.begin_exec(program, terminal=terminal)
     with connection:
-        _talk(_Talk(connection, received, streams, _resizing(engine, program, streams)), terminal=terminal)
+        interrupting = Interrupting(engine, program, live["Id"], name)
+        fit = _resizing(engine, program, streams)
+        _talk(_Talk(connection, received, streams, fit, interrupting.interrupted), terminal=terminal)
     return _exit_code(engine, program)
 
 
@@ -86,8 +90,16 @@ def _exit_code(engine: WritableEngine, program: str) -> int:
 class _Talk:
     """The connection of one program: passes on what is typed while it hands out what comes."""
 
-    def __init__(self, connection: socket.socket, received: bytes, streams: Streams, fit: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        connection: socket.socket,
+        received: bytes,
+        streams: Streams,
+        fit: Callable[[], None],
+        interrupted: Callable[[], bool],
+    ) -> None:
         self.streams = streams
+        self._interrupted = interrupted
         self._connection = connection
         self._received = received
         self._fit = fit
@@ -97,10 +109,13 @@ class _Talk:
         """What comes, until the program has ended."""
         if self._received:
             yield self._received
+        interrupts = self.streams.interrupts
         while True:
             self._fit()
-            wanted: list[Any] = [self._connection, *([self._read] if self._read is not None else [])]
-            ready, _, _ = select.select(wanted, [], [], _GLANCE if self.streams.size else None)
+            wanted: list[Any] = [self._connection, *(each for each in (self._read, interrupts) if each is not None)]
+            ready, _, _ = select.select(wanted, [], [], _GLANCE)
+            if interrupts is not None and interrupts in ready and os.read(interrupts, 1) and not self._interrupted():
+                return
             if self._read is not None and self._read in ready:
                 self._pass_on(self._read)
             if self._connection in ready:

@@ -21,7 +21,7 @@ from controller.agents.docker.failures import explained, failure, tolerated
 from controller.agents.docker.former import Former, surplus, unnamed, users
 from controller.agents.docker.image_difference import Known, observed_image, plan_image
 from controller.agents.docker.newest import SOON, Outlook
-from controller.agents.docker.recipe import Dockerfile, dockerfile_of, recipe
+from controller.agents.docker.recipe import Dockerfile, dockerfile_of, hindrance, recipe, surveyed
 from controller.agents.docker.refused import Refused
 from controller.agents.docker.stock import stock
 from controller.engine.agent import (
@@ -62,8 +62,8 @@ class ImageAgent(SingleAgent[Image, ImageObserved]):
 
     def __init__(self, client: Engine, setup: Setup) -> None:
         self._engine, self._home, self._installation = client, setup.home, setup.installation
-        self._outlook = Outlook(client.registries)
         self._shelf, self._refused, self._trees = Shelf(setup.home), Refused(setup.home), Trees()
+        self._outlook = Outlook(client.registries, self._shelf)
         self._bases: dict[Key, frozenset[str]] = {}  # canonical names of what each is built on
         self._identities: dict[Key, str] = {}  # what each stood for at the last look
         self._stuck: set[str] = set()  # former images that the engine does not let go
@@ -97,13 +97,15 @@ class ImageAgent(SingleAgent[Image, ImageObserved]):
         if isinstance(live, EngineError):
             return failure(f"look at the image {spec.image}", live)
         found = {name: answer if isinstance(answer, dict) else None for name, answer in answers.items()}
-        parts = None
+        parts = hindered = None
         if dockerfile is not None:
             self._bases[key] = frozenset(map(canonical_image, dockerfile.bases))
-            parts = recipe(resource, dockerfile, found, self._trees, ctx)
+            context = surveyed(resource, self._trees)
+            parts = recipe(resource, dockerfile, found, context, ctx)
+            hindered = hindrance(resource, dockerfile, context)
         self._identities[key] = live["Id"] if live else ""
         if live is None:
-            return Seen(None)
+            return Seen(None, hindered=hindered)
         mine = former.get(key, Former())
         (self._crowded.add if mine.crowded else self._crowded.discard)(key)
         shelf, refused = self._shelf.of(spec.image), self._refused.refused(spec.image)
@@ -112,7 +114,9 @@ class ImageAgent(SingleAgent[Image, ImageObserved]):
         health = Health(message=value.message, again=SOON if self._outlook.pending(spec) else None)
         if value.refused and spec.build:  # what is declared is not what is used; who needs it has the former
             health = Health(True, Reason.ROLLED_BACK, value.message)
-        return Seen(value, f"{spec.image}@{value.digest}", health=health)
+        if value.composed:
+            hindered = None  # it is taken as it is: nothing is built for that
+        return Seen(value, f"{spec.image}@{value.digest}", health=health, hindered=hindered)
 
     def diff(self, desired: Image, last: Image | None, observed: ImageObserved | None) -> Plan:
         return plan_image(desired, last, observed)

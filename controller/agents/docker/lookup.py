@@ -65,7 +65,7 @@ def look(
     many = len(resources) >= LIST_PASSING
     beside = {} if many else {resource.key: _beside(resource) for resource in resources}
     passing = [paths.temporary_containers()] if many else [path for both in beside.values() for path in both]
-    images = {resource.spec.image: paths.image(resource.spec.image) for resource in resources}
+    images = {name: paths.image(name) for name in sorted({resource.spec.image for resource in resources})}
     # Names first: what is being replaced just now has one of the others by then.
     answers = engine.ask(asked := [*own.values(), *passing, *images.values()])
     told = {key: blake2b(answer.body, digest_size=16).digest() for key, answer in zip(own, answers, strict=False)}

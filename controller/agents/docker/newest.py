@@ -2,6 +2,9 @@
 
 A registry that does not answer must not keep anybody from looking at containers. So each question has a thread of its own, and
 the last answer counts until there is another; only where there was none yet, a look waits a little.
+
+A mirror may be late, and have an image that was brought before the one that is here. So where a mirror has another one than was
+brought last, the registry itself is asked.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from resources.kinds.image import Image, ImageSpec, UpdatePolicy
 from resources.meta import seconds
 
 if TYPE_CHECKING:
+    from controller.agents.docker.brought import Shelf
     from controller.agents.docker.registries import Registries
 
 PATIENCE = 5.0  # seconds that a look waits for the first answer
@@ -49,8 +53,8 @@ class _Asked:
 class Outlook:
     """Thread-safe."""
 
-    def __init__(self, registries: Registries, clock: Callable[[], float] = time.monotonic) -> None:
-        self._registries, self._clock = registries, clock
+    def __init__(self, registries: Registries, shelf: Shelf, clock: Callable[[], float] = time.monotonic) -> None:
+        self._registries, self._shelf, self._clock = registries, shelf, clock
         self._asked: dict[_Question, _Asked] = {}
         self._lock = Lock()
 
@@ -93,26 +97,41 @@ class Outlook:
 
     def _find_out(self, spec: ImageSpec, asked: _Asked) -> None:
         try:
-            answer: Answer = self._answer(spec)
+            answer: Answer = self._believed(spec)
         except (Retry, Stalled) as failure:
             answer = failure
         except Exception as mistake:  # or nobody would ever be told
             answer = Retry("RegistryUnavailable", f"cannot ask for newer images: {type(mistake).__name__}: {mistake}")
+        if isinstance(answer, Newest):
+            self._registries.settle(answer.reference, answer.digest)
         with self._lock:
             asked.answer, asked.at, asked.under_way = answer, self._clock(), False
         asked.answered.set()
 
-    def _answer(self, spec: ImageSpec) -> Newest:
-        reference = pulled_from(spec)
+    def _believed(self, spec: ImageSpec) -> Newest:
+        found = self._answer(spec)
+        brought = [each.digest for each in self._shelf.of(spec.image)]
+        if not brought or found.digest == brought[-1] or not self._registries.mirrored(found.reference):
+            return found
+        try:
+            found = self._answer(spec, itself=True)
+        except (Retry, Stalled):
+            if found.digest in brought:  # it was replaced; that it is to come back the mirror alone can't say
+                raise
+        return found
+
+    def _answer(self, spec: ImageSpec, *, itself: bool = False) -> Newest:
+        """`itself`: without the mirrors."""
+        reference, good_for = pulled_from(spec), seconds(spec.interval)
         if spec.range is not None:
-            tag = Range(spec.range).highest(self._registries.tags(reference))
+            tag = Range(spec.range).highest(self._registries.tags(reference, good_for, itself=itself))
             if tag is None:
                 raise Stalled(
                     "NoVersion",
                     f"cannot find a version within {spec.range} among the tags of {reference}; correct range",
                 )
             reference = f"{reference}:{tag}"
-        return Newest(reference, self._registries.digest(reference))
+        return Newest(reference, self._registries.digest(reference, good_for, itself=itself))
 
 
 def pulled_from(spec: ImageSpec) -> str:

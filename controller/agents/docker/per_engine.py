@@ -37,7 +37,6 @@ from resources.plan import Plan
 
 if TYPE_CHECKING:
     from controller.agents.docker.moves import Move
-    from controller.engine.by_hand import Measures, Usage
 
 OneEngine = Agent[Any, Any]
 
@@ -179,24 +178,8 @@ class PerEngine(Agent[Any, Any]):
                 zip([name for name, _ in agents], pool.map(lambda each: each[1].health(ctx), agents), strict=True)
             )
 
-    def _measure(self) -> Sequence[Usage]:
-        """Of all engines that answer; the agent's own must."""
-        from concurrent.futures import ThreadPoolExecutor
-
-        from controller.engine.by_hand import Measures
-
-        agents = [(name, agent) for name, agent in self._all() if isinstance(agent, Measures)]
-
-        def measured(name: str, agent: Measures) -> Sequence[Usage]:
-            try:
-                return agent.measure()
-            except (Retry, Stalled):
-                if not name:
-                    raise
-                return ()
-
-        with ThreadPoolExecutor(len(agents), "engine-measure") as pool:
-            return [usage for part in pool.map(measured, *zip(*agents, strict=True)) for usage in part]
+    def by_place(self) -> Mapping[str, OneEngine]:
+        return dict(self._all())
 
     def _tidy(self, resources: Sequence[Any], *, gone: bool) -> None:
         for resource in resources:
@@ -220,7 +203,6 @@ _CAPABILITIES = {
     "owned": PerEngine._owned,
     "health": PerEngine._health,
     "healths": PerEngine._healths,
-    "measure": PerEngine._measure,
     "tidy": PerEngine._tidy,
 }
 

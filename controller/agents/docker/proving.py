@@ -42,7 +42,7 @@ def prove(engine: Engine, container: Container, identity: str, ctx: Context, tim
         if health.ready:
             return
         if ctx.cancelled.wait(min(health.again or GLANCE, GLANCE)):
-            raise Retry("Cancelled", f"cannot go on waiting for the new container {name}: cancelled")
+            raise Retry("Cancelled", f"cannot wait for the new container {name} any longer: that was broken off")
         if ctx.overtaken(container.key):
             why = "it was edited, or Pegasus2 is being stopped"
             raise Retry("Overtaken", f"cannot go on waiting for the new container {name}: {why}", after=0)

@@ -20,7 +20,9 @@ def pull(engine: WritableEngine, reference: str, key: Key, ctx: Context, platfor
     try:
         for message in engine.pull(reference, platform):
             if ctx.cancelled.is_set():
-                raise Retry("Cancelled", f"cannot go on pulling {reference}: cancelled")
+                raise Retry(
+                    "Cancelled", f"cannot go on pulling {reference}: that was broken off; it begins anew the next time"
+                )
             if problem := message.get("error"):
                 raise _failure(engine, reference, 500, str(problem))
             if layers.take(message):

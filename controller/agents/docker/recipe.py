@@ -16,7 +16,7 @@ from controller.agents.docker.client import Json
 from controller.agents.docker.dockerfile import bases
 from controller.engine.agent import Context, Retry, Stalled
 from controller.engine.diff import plain
-from controller.trees import Trees
+from controller.trees import Survey, Trees
 from resources.docker.names import OWN_LABELS
 from resources.kinds.image import Build, Image
 
@@ -54,13 +54,34 @@ def dockerfile_of(build: Build, ctx: Context) -> Dockerfile:
     return Dockerfile(text, bases(text, build.args or {}, build.target))
 
 
-def recipe(image: Image, dockerfile: Dockerfile, found: Mapping[str, Json | None], trees: Trees, ctx: Context) -> Parts:
+def surveyed(image: Image, trees: Trees) -> Survey | None:
+    """The context as it is now; None for one that is not on this machine."""
+    for tree in image.trees():
+        found = trees.survey(tree)
+        return trees.survey(tree) if found.trouble else found  # a file may have gone while it was looked at
+    return None
+
+
+def hindrance(image: Image, dockerfile: Dockerfile, context: Survey | None) -> Stalled | None:
+    """Why nothing could be built; None where something can be."""
+    if context and context.trouble:
+        what, advice = context.trouble, "correct what it names, or build.context"
+    elif dockerfile.trouble:
+        what, advice = dockerfile.trouble, "correct build.dockerfile"
+    else:
+        return None
+    return Stalled("ContextUnreadable", f"cannot build {image.spec.image}: {what}; {advice}")
+
+
+def recipe(
+    image: Image, dockerfile: Dockerfile, found: Mapping[str, Json | None], context: Survey | None, ctx: Context
+) -> Parts:
     """`found`: what the engine has under each name that FROM names."""
     build = image.spec.build
     assert build is not None
     parts = {"dockerfile": _digest(dockerfile.trouble or dockerfile.text or build.dockerfile)}
-    for tree in image.trees():
-        parts["context"] = trees.survey(tree).digest[:12]
+    if context:
+        parts["context"] = context.digest[:12]
     if build.remote:
         parts["context"] = _digest(build.context)
     for name in _VALUES:

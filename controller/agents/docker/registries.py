@@ -1,7 +1,8 @@
 """What the registries have now, and who we are to them. `Engine.registries` is one; `Image` and pulling ask it.
 
 Answers count for a short while, so that ten resources of one image ask once. Mirrors are asked first, and the registry
-itself where none of them knows.
+itself where none of them knows. A mirror may be late: what it says is believed where that changes nothing (`newest.py`,
+`mirrors.py`), and else the registry itself has the last word.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from controller.agents.docker.registry import Registry
     from controller.agents.docker.registry_settings import Mirror, RegistrySettings
 
-GOOD_FOR = 30.0  # seconds for which an answer counts
+GOOD_FOR = 30.0  # seconds for which an answer counts, at most
 BAD_FOR = 5.0  # seconds for which a failure does
 KEPT = 1000  # answers in memory
 
@@ -48,6 +49,7 @@ class Registries:
         self._limits = Limits(clock)
         self._known: dict[tuple[str, str], Registry] = {}
         self._answers = Answers(clock)
+        self._settled: dict[Reference, str] = {}
         self._lock = Lock()
         self.asked = False  # whether anything was learned from a registry
 
@@ -68,18 +70,41 @@ class Registries:
                 configs += [found.auth_config(host)] if (found := self._credentials(host)) else []
         return _encoded({config["serveraddress"]: config for config in configs})
 
-    def digest(self, reference: str) -> str:
+    def digest(self, reference: str, good_for: float = GOOD_FOR, *, itself: bool = False) -> str:
         """What the tag names at its registry now (`sha256:…`): a list of platforms where there is one.
 
+        `good_for`: seconds that the answer may be old; `itself`: mirrors are not asked.
         Raises Stalled ImageNotFound or Unauthorized, Retry RegistryUnavailable or RateLimited.
         """
         wanted = Reference.parse(reference)
-        return wanted.digest or self._answers.once(("digest", wanted), lambda: self._digest(wanted))
 
-    def tags(self, repository: str) -> list[str]:
+        def ask(registry: Registry, path: str) -> str:
+            return _digest(registry, path, wanted.name)
+
+        def find() -> str:
+            return self._from_any(wanted.repository, ask, itself=itself)
+
+        return wanted.digest or self._answers.once(("digest", wanted, itself), find, good_for)
+
+    def tags(self, repository: str, good_for: float = GOOD_FOR, *, itself: bool = False) -> list[str]:
         """All tags of a repository (nginx, registry.example.org/team/app). Raises as `digest` does."""
         wanted = Repository.parse(repository)
-        return list(self._answers.once(("tags", wanted), lambda: self._from_any(wanted, _tags)))
+
+        def find() -> list[str]:
+            return self._from_any(wanted, _tags, itself=itself)
+
+        return list(self._answers.once(("tags", wanted, itself), find, good_for))
+
+    def settle(self, reference: str, digest: str) -> None:
+        """`digest` is what the tag names, whatever a mirror says of it later."""
+        self._settled[Reference.parse(reference)] = digest
+
+    def settled(self, wanted: Reference) -> str:
+        """Empty where nobody has found out yet."""
+        return self._settled.get(wanted, "")
+
+    def mirrored(self, reference: str) -> bool:
+        return bool(self.mirrors(Repository.parse(reference).host))
 
     def respect(self, reference: str) -> None:
         """Raises Retry RateLimited while the registry of this image is to be left alone."""
@@ -103,12 +128,9 @@ class Registries:
         """The digest that a mirror has for an image, without asking anybody else."""
         return _digest(self._registry(mirror.host, mirror.scheme), mirror.path(wanted.repository.path), wanted.name)
 
-    def _digest(self, wanted: Reference) -> str:
-        return self._from_any(wanted.repository, lambda registry, path: _digest(registry, path, wanted.name))
-
-    def _from_any(self, wanted: Repository, ask: Callable[[Registry, str], T]) -> T:
+    def _from_any(self, wanted: Repository, ask: Callable[[Registry, str], T], *, itself: bool) -> T:
         self.asked = True
-        for mirror in self.mirrors(wanted.host):
+        for mirror in () if itself else self.mirrors(wanted.host):
             try:
                 return ask(self._registry(mirror.host, mirror.scheme), mirror.path(wanted.path))
             except (Retry, Stalled):
@@ -147,18 +169,21 @@ class Answers:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._found: dict[Hashable, tuple[object, float]] = {}
+        self._found: dict[Hashable, tuple[object, float]] = {}  # answers, and since when they are known
         self._asking: dict[Hashable, Lock] = {}
         self._lock = Lock()
 
     def once(self, question: Hashable, ask: Callable[[], T], good_for: float = GOOD_FOR) -> T:
+        """`good_for`: how old an answer may be. For a failure that does not count: who is asked too often must have peace."""
         with self._lock:
             asking = self._asking.setdefault(question, Lock())
         with asking:
-            answer, until = self._found.get(question, (None, 0.0))
-            if until <= self._clock():
-                answer, until = self._asked(ask, good_for)
-                self._keep(question, answer, until)
+            answer, since = self._found.get(question, (None, 0.0))
+            if answer is None or self._clock() - since >= (
+                BAD_FOR if isinstance(answer, Failure) else min(good_for, GOOD_FOR)
+            ):
+                answer = self._asked(ask)
+                self._keep(question, answer, self._clock())
         if isinstance(answer, Retry):  # a copy: each thread that raises it adds its own traceback
             raise Retry(answer.reason, answer.message, answer.after)
         if isinstance(answer, Stalled):
@@ -169,21 +194,21 @@ class Answers:
         with self._lock:
             self._found.pop(question, None)
 
-    def _asked(self, ask: Callable[[], T], good_for: float) -> tuple[T | Failure, float]:
+    def _asked(self, ask: Callable[[], T]) -> T | Failure:
         try:
-            return ask(), self._clock() + good_for
+            return ask()
         except (Retry, Stalled) as failure:
-            return failure, self._clock() + BAD_FOR
+            return failure
 
-    def _keep(self, question: Hashable, answer: object, until: float) -> None:
+    def _keep(self, question: Hashable, answer: object, since: float) -> None:
         with self._lock:
             if len(self._found) >= KEPT:
                 now = self._clock()
-                self._found = {each: found for each, found in self._found.items() if found[1] > now}
+                self._found = {each: found for each, found in self._found.items() if found[1] + GOOD_FOR > now}
                 self._asking = {
                     each: lock for each, lock in self._asking.items() if lock.locked() or each in self._found
                 }
-            self._found[question] = (answer, until)
+            self._found[question] = (answer, since)
 
 
 def _digest(registry: Registry, path: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Has the SDK write over our own connections, where it can't make such itself: through ssh, and over TLS. For `client.py`."""
+"""Has the SDK pull and build over our own connections where it can't make such itself: ssh and TLS. For `client.py`."""
 
 from __future__ import annotations
 

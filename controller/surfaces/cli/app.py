@@ -16,7 +16,7 @@ from resources.classes import dataclass
 
 if TYPE_CHECKING:
     from controller.engine.requests import Cause, Request
-    from controller.engine.stores import Listener, Stores
+    from controller.engine.stores import Audit, Listener, Stores
     from controller.store.home import Home
     from controller.wiring.opened import Opened
     from controller.wiring.outcome import Preview
@@ -116,6 +116,9 @@ class App:
     now: Callable[[], float] = time.time  # seconds since the epoch
     user: str = ""  # a login name
     typed: str = ""  # the command line: "p2 apply state"
+    ended: Callable[[Audit, int], None] = lambda audit, code: (
+        None
+    )  # how it ends is written down now, and not when it returns
 
     def request(self, cause: Cause | None = None) -> Request:
         """What a workspace that changes something is opened with."""

@@ -77,7 +77,10 @@ class Apply(Command):
             refuse_unusable(workspace, preview)
             ask(app, preview, yes=self.yes, way_out=_way_out(preview))
             summary = self._converge(app, workspace, scope, progress, len(preview.plans))
-        return report(app, preview, summary, sound=not problems)
+            code = report(app, preview, summary, sound=not problems)
+            if self == Apply(self.path, yes=self.yes):
+                keep_end(app, workspace, preview, summary, code)
+        return code
 
     def _saved_plan(self) -> SavedPlan | None:
         if self.plan is None:
@@ -140,6 +143,18 @@ def converge(
             return workspace.converge(only, prune=prune, timeout=timeout, cancelled=cancelled)
         finally:
             progress.end()
+
+
+def keep_end(app: App, workspace: Workspace, preview: Preview, summary: Summary, code: Exit) -> None:
+    """Keeps how an apply of a whole source ended, where the next one would end so, too: see `unchanged.py`."""
+    from controller.surfaces.cli.console import PAINTS
+    from controller.surfaces.cli.diff import keep_look
+    from controller.surfaces.cli.summary_view import summary_lines
+    from controller.wiring.looked import changed_nothing
+
+    if changed_nothing(workspace, summary):
+        app.ended(workspace.stores.audit, code)  # after which the database says no more
+        keep_look(workspace, preview, ["\n".join(summary_lines(preview, summary, paint)) for paint in PAINTS])
 
 
 def ask(app: App, preview: Preview, *, yes: bool, way_out: str) -> None:

@@ -26,6 +26,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from enum import IntEnum
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
 
@@ -97,6 +98,7 @@ def help_of(command: type[Command]) -> str:
     return inspect.cleandoc(command.__doc__ or "").replace("\n\nExample", "\n\n\b\nExample")
 
 
+@cache
 def hints_of(command: type[Command]) -> dict[str, Any]:
     """The type of each field, with the Argument or Option that it is."""
     return get_type_hints(command, include_extras=True)

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TextIO
 
 from controller.surfaces.cli.command import Refused
+from controller.surfaces.cli.written import unwritable
 from resources.classes import dataclass
 
 
@@ -38,6 +39,7 @@ class Paint:
 
 
 PLAIN = Paint(False)
+PAINTS = (PLAIN, Paint(True))  # by whether there are colours
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,11 @@ class Console:
 
     def ask(self, question: str) -> bool:
         """Whether the person says yes. Only where `asks`."""
+        from controller.surfaces.cli.typed import typed_line
+
         self.err.write(f"{question} [y/N] ")
         self.err.flush()
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+        return typed_line().strip().lower() in ("y", "yes")
 
 
 def _columns() -> int:
@@ -101,4 +105,4 @@ def _write(stream: TextIO, lines: Iterable[str] | str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise Refused(f"cannot write the output: {error.strerror}") from error
+        raise Refused(unwritable(error)) from error

@@ -26,7 +26,8 @@ class Deploy(Command):
     An environment is the overlay PATH/overlays/NAME. Builds or pulls its Images; runs its tests against them
     (--run-tests: PATH/overlays/NAME/tests); writes which images these are into the overlay's kustomization and commits
     that; applies the overlay, waits until all is Ready, and asks the addresses of its smoke checks. What fails before
-    the commit has changed nothing that runs; what fails after it is taken back by another commit, and applied.
+    the commit has changed nothing that runs; what fails after it is taken back by another commit, and applied. The very
+    same is then refused until something else is committed, or with --force.
 
     Exit code 0: deployed. 1: it failed. 2: refused, and nothing was changed. 130: interrupted.
 
@@ -53,6 +54,7 @@ class Deploy(Command):
             "--image", metavar="NAME=REF", help="Roll out this image under that name; repeatable. NAME=:TAG is enough."
         ),
     ] = ()
+    force: Annotated[bool, Option("--force", help="Roll out once more what was taken back the last time.")] = False
     message: Annotated[str, Option("-m", "--message", metavar="TEXT", help="First line of the commit.")] = ""
     yes: Annotated[bool, Option("-y", "--yes", help="Delete without asking.")] = False
     timeout: Timeout = 300.0

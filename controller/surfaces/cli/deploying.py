@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event as Flag
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,9 +21,10 @@ from controller.surfaces.cli.console import Style
 from controller.surfaces.cli.environment import (
     Environment,
     commit,
+    going_back,
     refuse_uncommitted,
-    with_images,
 )
+from controller.surfaces.cli.pinning import Written
 from controller.surfaces.cli.words import place
 
 Value = TypeVar("Value")
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
     from controller.engine.history import Ending
     from controller.engine.requests import Cause
     from controller.surfaces.cli.deploy import Deploy
+    from controller.surfaces.cli.pinning import Wanted
     from controller.surfaces.cli.progress import Progress
-    from controller.surfaces.cli.rollout import Wanted
     from controller.wiring.outcome import Preview, Summary
     from controller.wiring.workspace import Workspace
     from resources.meta import Key
@@ -55,10 +57,11 @@ class Deploying:
     order: Deploy
     environment: Environment
     stop: Flag
-    former: str = ""  # the kustomization, as it was
+    former: Written = field(default_factory=lambda: Written(""))  # its files, as they were
     images: Sequence[Wanted] = ()
     pins: Mapping[str, Pinned] = field(default_factory=dict)
-    before: Mapping[str, Pinned] = field(default_factory=dict)  # what ran, where the kustomization did not say
+    unsaid: Sequence[Wanted] = ()  # where the files did not say what runs
+    before: Mapping[str, Pinned] = field(default_factory=dict)  # what ran there
     tests: str = ""
     committed: str = ""  # the newest commit of ours
     deployed: str = ""  # the one that rolls out
@@ -67,7 +70,7 @@ class Deploying:
         from controller.engine.history import Ending
 
         began = time.monotonic()
-        self.former = self.environment.text
+        self.former = self.environment.written
         try:
             self._bring_images()
             if self.order.run_tests:
@@ -102,10 +105,11 @@ class Deploying:
             resources = [entry.resource for entry in entries.values()]
             files = {str(self.environment.kustomization), *rollout.files(entries.values())}
             places = [self.environment.root, *rollout.contexts(resources)]
-            refuse_uncommitted(places, files, files | workspace.source.looked_at())
+            refuse_uncommitted(places, files, files | rollout.made_from(self.environment))
             smoke.checks(resources)
-            self.images = rollout.wanted(entries, self.former, self.order.image)
-            self.before = self._asked(lambda: rollout.before(workspace, self.images, self.former))
+            self.images = rollout.wanted(entries, self.environment, self.order.image)
+            self.unsaid = [unsaid for image in self.images if (unsaid := self.former.unsaid(image))]
+            self.before = self._asked(lambda: rollout.pinned(workspace, self.unsaid, bring=False))
             if keys := frozenset(key for key in entries if key.kind == rollout.IMAGE):
                 self._step(f"bringing the images of {self.environment.name}")
                 preview = workspace.preview(keys)
@@ -115,6 +119,8 @@ class Deploying:
                 if not summary.converged:
                     raise _Failed("an image could not be brought; nothing that runs was changed")
             self.pins = self._asked(lambda: rollout.pinned(workspace, self.images, bring=True))
+            if not self.order.force:
+                rollout.refuse_again(workspace, self.environment, self.pins)
         for name, pin in sorted(self.pins.items()):
             self.app.console.print(f"  {name}: {pin.reference}")
 
@@ -138,13 +144,13 @@ class Deploying:
             self._agree(preview)  # before anything is committed
         subject = self.order.message or f"Deploy to {self.environment.name}"
         images = [f"{name}: {pin.reference} ({pin.identity})" for name, pin in sorted(self.pins.items())]
-        self._apply(with_images(self.former, self.pins), "\n".join([subject, "", *images]).rstrip())
+        self._apply(self.former.with_pins(self.images, self.pins), "\n".join([subject, "", *images]).rstrip())
 
     def _check(self) -> None:
         """Asks what says that it answers."""
         from controller.surfaces.cli import smoke
-        from controller.surfaces.cli.recording import without_secrets
         from controller.surfaces.cli.settling import tell_logs
+        from controller.surfaces.cli.written import without_secrets
 
         with self.app.open(self.environment.overlay, read_only=True) as workspace:
             workspace.load()
@@ -159,20 +165,20 @@ class Deploying:
                     raise _Failed(f"the smoke check {shown} of {key.short} failed: {wrong}")
 
     def _taken_back(self) -> str:
-        """Puts the kustomization back, and makes the machine so. Returns what became of that, for people."""
+        """Puts the files back, and makes the machine so. Returns what became of that, for people."""
         from controller.engine.requests import Cause
 
         if not self.deployed:
             return "nothing was committed"
-        old = with_images(self.former, self.before)
-        if old == self.environment.text:
+        old = self._as_before()
+        if old == self.environment.written:
             self.app.console.note("there is nothing to go back to: the same images ran before")
             return "there was nothing to go back to"
         self._step(f"taking the deployment to {self.environment.name} back")
         self.stop.clear()
         subject = self.order.message or f"Deploy to {self.environment.name}"
         try:
-            self._apply(old, f'Take back "{subject}"\n\nThis takes back commit {self.deployed}.', Cause.ROLLBACK)
+            self._apply(old, f'Take back "{subject}"\n\n{going_back(self.deployed)}', Cause.ROLLBACK)
         except (_Failed, _Interrupted, Refused, HomeError) as error:
             self._complain(f"going back did not succeed, too: {str(error) or 'somebody broke it off'}")
             self._tell_how_to_go_on()
@@ -180,18 +186,22 @@ class Deploying:
         self._step(f"{self.environment.name} is as it was before, in commit {self.committed}")
         return f"taken back in commit {self.committed}"
 
-    def _apply(self, text: str, message: str, cause: Cause | None = None) -> None:
-        """Writes the kustomization, commits it, and applies the overlay. A running controller sees both as one."""
+    def _as_before(self) -> Written:
+        return self.former.with_pins(self.unsaid, self.before)
+
+    def _apply(self, written: Written, message: str, cause: Cause | None = None) -> None:
+        """Writes the files, commits them, and applies the overlay. A running controller sees both as one."""
         from controller.surfaces.cli import rollout
         from controller.surfaces.cli.holding import undecided
         from controller.surfaces.cli.settling import tell_logs_of_failed
 
         environment = self.environment
         with self._opened(cause) as (workspace, progress), workspace.asking():
-            if text != environment.text:
+            if written != environment.written:
                 with workspace.source.still():
-                    self.committed = _committed(environment, text, message)
-                self._step(f"committed {place(str(environment.kustomization))} as {self.committed}")
+                    changed, self.committed = _committed(environment, written, message)
+                files = " and ".join(place(str(path)) for path in changed)
+                self._step(f"committed {files} as {self.committed}")
             self._step(f"applying {environment.name}")
             load(self.app, workspace, keep_going=False)
             summary = self._settled(workspace, progress, workspace.preview())
@@ -200,8 +210,8 @@ class Deploying:
                 tell_logs_of_failed(self.app, workspace, summary)
                 raise _Failed(f"not all of {environment.name} became Ready")
             # Of what was rolled out before, and is rolled out now, the names stay.
-            kept = with_images(self.former, self.before)
-            self._asked(lambda: rollout.unpin(workspace, self.images, self.pins, kept, text))
+            kept = self._as_before().tags() | written.tags()
+            self._asked(lambda: rollout.unpin(workspace, self.images, self.pins, kept))
 
     # -- parts of them -----------------------------------------------------------------------------------------------
 
@@ -260,7 +270,7 @@ class Deploying:
         """The history has an entry for the whole, beside those of what was applied."""
         from controller.engine.history import Deployment, Entry, Rolled
         from controller.engine.requests import Cause
-        from controller.surfaces.cli.recording import without_secrets
+        from controller.surfaces.cli.written import without_secrets
 
         app = self.app
         images = tuple(Rolled(name, pin.reference, pin.identity) for name, pin in sorted(self.pins.items()))
@@ -281,12 +291,12 @@ class Deploying:
             kept.stores.history.open(entry, ())
 
 
-def _committed(environment: Environment, text: str, message: str) -> str:
-    """Writes the kustomization and commits it; where that is refused, it is as before."""
-    before = environment.kustomization.read_bytes()
-    environment.kustomization.write_bytes(text.encode())
+def _committed(environment: Environment, written: Written, message: str) -> tuple[list[Path], str]:
+    """Writes the files and commits them; where that is refused, they are as before. Returns the files, and the commit."""
+    before = environment.written
     try:
-        return commit([environment.kustomization], message, [environment.root])
+        changed = environment.write(written)
+        return changed, commit(changed, message, [environment.root])
     except BaseException:
-        environment.kustomization.write_bytes(before)
+        environment.write(before)
         raise

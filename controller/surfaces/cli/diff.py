@@ -14,9 +14,8 @@ from controller.surfaces.cli.views import ContextOption, KubeconfigOption, conne
 from controller.surfaces.cli.words import problem_line
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
-    from controller.surfaces.cli.console import Console
     from controller.surfaces.cli.plan_file import Scope
     from controller.wiring.outcome import Preview
     from controller.wiring.workspace import Workspace
@@ -78,7 +77,7 @@ class Diff(Command):
             note_braked(app, workspace.stores)
             refuse_unusable(workspace, preview)
             if self == Diff(self.path):
-                keep_look(workspace, preview, app.console)
+                keep_look(workspace, preview)
         return _exit(preview, problems)
 
     def _of_cluster(self, app: App) -> Exit:
@@ -124,13 +123,14 @@ class Diff(Command):
             app.console.print(preview_lines(preview, app.console.paint, declared if detailed else {}))
 
 
-def keep_look(workspace: Workspace, preview: Preview, console: Console) -> None:
-    """Keeps a look at a whole source that has found nothing: see `standing.py`."""
+def keep_look(workspace: Workspace, preview: Preview, end: Sequence[str] = ()) -> None:
+    """Keeps a look at a whole source that has found nothing: see `looked.py`, also for `end`."""
+    from controller.surfaces.cli.console import PAINTS
     from controller.surfaces.cli.plan_view import summary_line
     from controller.wiring.looked import keep
 
     if not workspace.elsewhere() and not workspace.stores.brakes.all():
-        keep(workspace, preview, summary_line(preview, console.paint), console.paint.colour)
+        keep(workspace, preview, [summary_line(preview, paint) for paint in PAINTS], end)
 
 
 def _exit(preview: Preview, problems: Collection[Problem]) -> Exit:

@@ -1,4 +1,4 @@
-"""An environment that `p2 deploy` rolls out to: an overlay of the source, and the images that its kustomization sets."""
+"""An environment that `p2 deploy` rolls out to: an overlay of the source, in a git repository."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from controller.surfaces.cli.command import Refused
+from controller.surfaces.cli.pinning import Written
 from controller.surfaces.cli.words import place
-
-if TYPE_CHECKING:
-    from controller.engine.by_hand import Pinned
 
 _OVERLAYS, _TESTS = "overlays", "tests"
 
@@ -31,9 +29,29 @@ class Environment:
         return self.overlay / _TESTS
 
     @property
-    def text(self) -> str:
-        """Of the kustomization, with the ends of its lines as they are."""
-        return self.kustomization.read_bytes().decode()
+    def patch(self) -> Path:
+        """What is deployed of its Compose resources."""
+        from resources.kustomize.deployed import NAME
+
+        return self.overlay / NAME
+
+    @property
+    def written(self) -> Written:
+        """With the ends of lines as they are."""
+        patch = self.patch.read_bytes().decode() if self.patch.is_file() else ""
+        return Written(self.kustomization.read_bytes().decode(), patch)
+
+    def write(self, written: Written) -> list[Path]:
+        """Returns the files that are others now."""
+        before = self.written
+        changed = []
+        if written.kustomization != before.kustomization:
+            self.kustomization.write_bytes(written.kustomization.encode())
+            changed.append(self.kustomization)
+        if written.patch != before.patch:
+            self.patch.write_bytes(written.patch.encode()) if written.patch else self.patch.unlink()
+            changed.append(self.patch)
+        return changed
 
 
 def environments(root: Path) -> list[str]:
@@ -67,33 +85,6 @@ def _kustomization(directory: Path) -> Path | None:
     from resources.kustomize.kustomization import NAMES
 
     return next((directory / name for name in NAMES if (directory / name).is_file()), None)
-
-
-def images_in(text: str) -> dict[str, dict[str, Any]]:
-    """The entries of `images:` in a kustomization, by name."""
-    import yaml
-
-    content = yaml.safe_load(text) or {}
-    return {each["name"]: each for each in content.get("images") or () if isinstance(each, dict) and "name" in each}
-
-
-def set_version(entry: Mapping[str, Any] | None) -> bool:
-    """Whether an entry of `images:` says which image, and not only another name."""
-    return bool(entry and (entry.get("digest") or entry.get("newTag")))
-
-
-def with_images(text: str, pins: Mapping[str, Pinned]) -> str:
-    """The kustomization `text`, with these images. Raises Refused."""
-    from resources.kustomize.editing import CannotEdit, set_image
-
-    try:
-        for name, pin in sorted(pins.items()):
-            renamed = (images_in(text).get(name) or {}).get("newName")
-            new_name = pin.name if pin.name != name or renamed not in (None, name) else None
-            text = set_image(text, name, new_name=new_name, new_tag=pin.tag or None, digest=pin.digest or None)
-    except CannotEdit as error:
-        raise Refused(str(error)) from error
-    return text
 
 
 def refuse_uncommitted(places: Iterable[Path], files: Iterable[str] = (), read: Iterable[str] = ()) -> None:
@@ -146,6 +137,21 @@ def commit(paths: list[Path], message: str, within: Iterable[Path]) -> str:
 
     with _refusing():
         return committing.commit(paths, message, within)
+
+
+def going_back(commit: str) -> str:
+    """Says in the message of a commit which one it takes back."""
+    return f"This takes back commit {commit}."
+
+
+def taken_back(environment: Environment, commit: str) -> bool:
+    """Whether a commit was taken back, and nothing was committed since."""
+    from controller.sources.worktree import work_tree_of
+
+    with _refusing():
+        tree = work_tree_of(environment.overlay, "deploy")
+        since = tree.messages_since(commit) if tree and commit else []
+    return len(since) == 1 and going_back(commit) in since[0]
 
 
 @contextmanager

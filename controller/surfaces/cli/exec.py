@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 from controller.surfaces.cli.app import App, settings, tell
-from controller.surfaces.cli.command import Argument, Command, Option, Refused
+from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
 from controller.surfaces.cli.keys import complete_keys
 from controller.surfaces.cli.parameters import SourceOption
 
@@ -27,7 +29,9 @@ class Exec(Command):
     """Run a program within a container.
 
     Write `--` before the program, so that its options are its own. Its exit code is that of this command; what it is
-    started with stands in the audit, so pass no secrets in it. Ctrl-C reaches a program that has a terminal (-t).
+    started with stands in the audit, so pass no secrets in it. Ctrl-C reaches a program that has a terminal (-it) as it is typed,
+    and any other one as SIGINT where its engine runs on this machine. Where that can't be, and at a second Ctrl-C, the
+    program goes on, and it is said where.
 
     Examples:
       p2 exec container/web -- ls -l /srv
@@ -49,7 +53,7 @@ class Exec(Command):
 
     def run(self, app: App) -> int:
         from controller.engine.agent import Retry, Stalled
-        from controller.engine.by_hand import Executes, Execution
+        from controller.engine.by_hand import Executes, Execution, LeftRunning
         from controller.surfaces.cli.aims import aimed
 
         if not self.command:
@@ -61,13 +65,18 @@ class Exec(Command):
                 raise Refused(f"cannot run it in all that {self.what} owns: name one of {several}")
             aim = _owned(aims[0], "run anything in")
             execution = Execution(self.command, self._with_terminal(app), self.user, self.directory)
-            begun = time.monotonic()
+            begun, left = time.monotonic(), ""
             try:
                 with _streams(execution.terminal, reads=self.stdin) as streams:
                     code: int = _able(workspace, aim).execute(aim.resource, execution, streams)
+            except LeftRunning as running:
+                code, left = Exit.INTERRUPTED, str(running)
             except (Retry, Stalled) as failure:
                 raise Refused(failure.message) from None
         self._write_down(app, aim, code, time.monotonic() - begun)
+        if left:
+            tell(app, left)
+            raise KeyboardInterrupt
         return code
 
     def _with_terminal(self, app: App) -> bool:
@@ -79,7 +88,7 @@ class Exec(Command):
     def _write_down(self, app: App, aim: Aim, code: int, seconds: float) -> None:
         """The audit of the container; that of the command is written by who carries it out."""
         from controller.engine.audit import AuditEntry
-        from controller.surfaces.cli.recording import without_secrets
+        from controller.surfaces.cli.written import without_secrets
 
         said = without_secrets(" ".join(self.command))
         entry = AuditEntry(
@@ -112,7 +121,8 @@ def _streams(terminal: bool, *, reads: bool) -> Iterator[Streams]:
     size = _size if terminal and sys.stdout.isatty() else None
     streams = Streams(descriptor, _writer(1), _writer(2), size)
     if not (terminal and descriptor is not None):
-        yield streams
+        with _interrupts() as interrupts:
+            yield replace(streams, interrupts=interrupts)
         return
     import termios
     import tty
@@ -123,6 +133,30 @@ def _streams(terminal: bool, *, reads: bool) -> Iterator[Streams]:
         yield streams
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+@contextmanager
+def _interrupts() -> Iterator[int]:
+    """A descriptor with a byte for each Ctrl-C, in place of KeyboardInterrupt, which would lose what is being passed on.
+
+    The third one is an exception as ever: whoever was to read the first two hangs.
+    """
+    reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    seen: list[int] = []
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        if len(seen) > 2:
+            raise KeyboardInterrupt
+        os.write(writing, b"\x03")
+
+    before = signal.signal(signal.SIGINT, on_signal)
+    try:
+        yield reading
+    finally:
+        signal.signal(signal.SIGINT, before)
+        os.close(reading)
+        os.close(writing)
 
 
 def _writer(descriptor: int) -> Callable[[bytes], None]:

@@ -106,7 +106,7 @@ def _controller(home: Home) -> Finding:
     if not holder:
         return Finding(Mark.NOTE, "controller", "not running; p2 run (or p2 operator) starts it")
     asked = holder.is_controller and holder.pid != os.getpid() and home.socket.exists()
-    if not asked or answers(home.socket):
+    if not asked or answers(str(home.socket)):
         return Finding(Mark.OK, "controller", str(holder))
     how = f"does not answer: it hangs, was stopped, or is of another version; look at its log, or end it: kill -9 {holder.pid}"
     return Finding(Mark.FAIL, "controller", f"{holder} {how}")

@@ -7,7 +7,9 @@ What is printed is what `resources/writing.py` makes of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -116,15 +118,41 @@ def hand_over(app: App, resources: Iterable[Resource], directory: Path | None, r
     if taken := [path for path in files if path.exists()]:
         names = ", ".join(place(str(path)) for path in taken)
         raise Refused(f"cannot write {names}: it is there already; move it away, or name another directory")
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for path, some in files.items():
-            with path.open("x", encoding="utf-8") as file:
-                file.write(yaml_of(some, Beside(path.parent.resolve(), root) if root else None))
-    except OSError as error:
-        raise Refused(f"cannot write {error.filename or directory}: {error.strerror}") from error
+    beside = Beside(directory.resolve(), root) if root else None
+    _write({path: yaml_of(some, beside) for path, some in files.items()}, directory)
     app.console.note(f"wrote {counted(len(files), 'file')} into {directory}")
     return Exit.OK
+
+
+def _write(files: Mapping[Path, str], directory: Path) -> None:
+    """All of them, or none: beside their places first, so that a disk that is full shows in time. Raises Refused."""
+    new = not directory.exists()
+    left: list[Path] = []  # what has to go again if the rest can't be written
+    path = directory
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for path, text in files.items():
+            left.append(_draft(path))
+            with _draft(path).open("x", encoding="utf-8") as file:
+                file.write(text)
+        for path in files:
+            path.touch(exist_ok=False)  # nobody's file is written over
+            left.append(path)
+            _draft(path).replace(path)
+    except BaseException as error:
+        for each in left:
+            with suppress(OSError):
+                each.unlink(missing_ok=True)
+        if new:
+            with suppress(OSError):
+                directory.rmdir()
+        if not isinstance(error, OSError):
+            raise
+        raise Refused(f"cannot write {path}: {error.strerror}; nothing was written") from error
+
+
+def _draft(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.draft")
 
 
 def _file_of(resource: Resource) -> str:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _STYLES = (Style.CYAN, Style.YELLOW, Style.GREEN, Style.MAGENTA)
 _AT_ONCE = 500  # lines that are printed in one go
+_AWAKE = 0.5  # seconds within which a Ctrl-C is noticed that came just before the wait for a line began
 _WAITING = 2000  # lines that have come and are not printed yet; who writes more must wait
 
 Said = tuple["Key", "LogLine | Failure | None"]  # None: it has come to its end
@@ -126,8 +127,9 @@ def _followed(aims: Sequence[Aim], query: LogQuery) -> Iterator[list[Said]]:
     left = len(aims)
     try:
         while left:
-            some = [come.get()]
+            some: list[Said] = []
             with suppress(Empty):
+                some.append(come.get(timeout=_AWAKE))
                 while len(some) < _AT_ONCE:
                     some.append(come.get_nowait())
             yield [each for each in some if each[1] is not None]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import os
-import shlex
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -17,11 +16,12 @@ from types import ModuleType
 from typing import Any
 
 from controller.surfaces.cli.app import App, open_workspace
-from controller.surfaces.cli.catalogue import COMMANDS, PROGRAMS, command_class
+from controller.surfaces.cli.catalogue import COMMANDS, command_class
 from controller.surfaces.cli.command import Command, Exit, Refused, from_words
 from controller.surfaces.cli.console import Console, Style
 from controller.surfaces.cli.person import person
 from controller.surfaces.cli.recording import carry_out
+from controller.surfaces.cli.written import as_typed
 
 _LOOKING = frozenset({"diff", "apply"})  # commands that begin with a look at the whole world
 _BRIEF = frozenset({"help", "-h", "--help", "version", "--version"})  # commands of a moment
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         gc.disable()  # a tenth of a moment would go into looking for garbage that imports do not leave
     try:
         opener = partial(open_workspace, ahead=_ahead(given))
-        return run(given, App(Console.standard(), opener, user=person(), typed=shlex.join([PROGRAMS[0], *given])))
+        return run(given, App(Console.standard(), opener, user=person(), typed=as_typed(given)))
     except BrokenPipeError:
         # The reader has had enough (p2 get | head -1). What is still buffered must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

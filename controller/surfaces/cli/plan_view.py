@@ -16,6 +16,7 @@ from resources.meta import Key
 from resources.plan import Action, Change, Disruption, Plan, Why
 
 if TYPE_CHECKING:
+    from controller.engine.agent import Failure
     from controller.engine.stores import Hold
     from controller.wiring.outcome import Preview
     from resources.meta import Declared, Spec
@@ -128,9 +129,17 @@ def summary_line(preview: Preview, paint: Paint) -> str:
         parts.append(f"{len(preview.reported)} only reported")
     if held := len({key for hold in preview.holds for key in hold.keys}):
         parts.append(f"{held} held back")
-    if preview.failures:
-        parts.append(paint(f"{len(preview.failures)} not known", Style.RED))
+    parts += (paint(f"{count} {what}", Style.RED) for what, count in _in_trouble(preview.failures).items())
     return f"{paint('Plan:', Style.BOLD)} {'; '.join(parts)}"
+
+
+def _in_trouble(failures: Mapping[Key, Failure]) -> Counter[str]:
+    """What passes by itself, most of it a system that does not answer, and what waits for somebody."""
+    if not failures:
+        return Counter()
+    from controller.engine.agent import Retry
+
+    return Counter("not known" if isinstance(each, Retry) else "not possible" for each in failures.values())
 
 
 def declared_fields(spec: Spec) -> Iterator[tuple[str, Any]]:

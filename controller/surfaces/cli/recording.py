@@ -6,25 +6,21 @@ A command says itself whether it changes anything (`Command.changes`); one that 
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from controller.surfaces.cli.app import App, tell
 from controller.surfaces.cli.command import Command, Exit, Refused
+from controller.surfaces.cli.written import broken_off, entry_of, missing, without_secrets
 from resources.classes import dataclass
 
 if TYPE_CHECKING:
     from controller.engine.audit import AuditEntry, Ending
     from controller.engine.stores import Audit
-
-_HIDDEN = "(secret)"
-# What may be a secret in a command line: the password in a URL, and the value of an option that is called like one.
-_IN_URL = r"(\w+:/+[^\s/:@]*:)[^\s/@]+(?=@)"
-_IN_OPTION = r"(?i)(--?[\w-]*(?:password|passwd|passphrase|secret|token|api-?key)[\w-]*(?:=|\s+))('[^']*'|\S+)"
 
 
 def carry_out(command: Command, app: App) -> int:
@@ -39,38 +35,59 @@ class _Recording:
     command: Command
     app: App
     name: str = field(default_factory=lambda: os.urandom(8).hex())
+    begun: float = field(default_factory=time.monotonic)
+    is_written: bool = False  # how it ended
 
     def run(self) -> int:
         from controller.engine.stores import NotKept
         from controller.store.errors import HomeError
 
-        begun = time.monotonic()
         entry = self._begin()
         try:
-            found = self.command.run(self.app)
+            found = self.command.run(replace(self.app, ended=partial(self._end_early, entry)))
         except BaseException as error:
             outcome, message, code = _explained(error)
-            seconds = round(time.monotonic() - begun, 4)
             # Where that can't be kept, the command has met the same trouble, and says so.
             with suppress(HomeError, NotKept, Refused):
-                if not self.command.replaces_audit:
-                    self._end(replace(entry, outcome=outcome, message=message, code=code, seconds=seconds))
+                if not (self.command.replaces_audit or self.is_written):
+                    self._end(replace(entry, outcome=outcome, message=message, code=code, seconds=self._seconds))
             raise
-        seconds = round(time.monotonic() - begun, 4)
-        try:
-            self._end(replace(entry, outcome=_ending(self.command, found), code=int(found), seconds=seconds))
-        except (HomeError, NotKept) as error:
-            self.app.console.note(f"warning: this command is missing in the audit: {error}")
+        if not self.is_written:
+            with self._warned():
+                self._end(self._ended(entry, found))
         return found
 
-    def _begin(self) -> AuditEntry:
-        """A command that can't be written down yet goes on: it will meet the same trouble, and say so better."""
-        from controller.engine.audit import AuditEntry, Ending
+    def _end_early(self, entry: AuditEntry, audit: Audit, code: int) -> None:
+        """The command has come to its end, and has the audit open."""
+        self.is_written = True
+        with self._warned():
+            audit.end({self.name: replace(self._ended(entry, code), at=self.app.now())})
+
+    def _ended(self, entry: AuditEntry, code: int) -> AuditEntry:
+        return replace(entry, outcome=_ending(self.command, code), code=int(code), seconds=self._seconds)
+
+    @property
+    def _seconds(self) -> float:
+        return round(time.monotonic() - self.begun, 4)
+
+    @contextmanager
+    def _warned(self) -> Iterator[None]:
         from controller.engine.stores import NotKept
         from controller.store.errors import HomeError
 
-        app, command = self.app, without_secrets(self.app.typed or f"p2 {self.command.name}")
-        entry = AuditEntry(app.now(), self.command.name, user=app.user, command=command)
+        try:
+            yield
+        except (HomeError, NotKept) as error:
+            self.app.console.note(f"warning: {missing(error)}")
+
+    def _begin(self) -> AuditEntry:
+        """A command that can't be written down yet goes on: it will meet the same trouble, and say so better."""
+        from controller.engine.audit import Ending
+        from controller.engine.stores import NotKept
+        from controller.store.errors import HomeError
+
+        app = self.app
+        entry = entry_of(self.command.name, app.typed, app.user, app.now())
         if self.command.replaces_audit:
             return entry
         with suppress(HomeError, NotKept, Refused), self._audit() as audit:
@@ -89,9 +106,8 @@ class _Recording:
     def _audit(self) -> Iterator[Audit | None]:
         """The audit, unless there is no home yet: only a controller, which will make one, is worth it."""
         home = self.app.home(read_only=True)
-        if (
-            home.restoring or not home.database.exists()
-        ):  # as a rule not, and then it need not be opened to be read first
+        # As a rule neither, and then it need not be opened for reading first.
+        if home.restoring or not home.database.exists():
             with self.app.kept(read_only=True) as kept:
                 there_is_none = not kept.home.database.exists()
             if there_is_none and (self.command.makes_home or not self.command.lasts):
@@ -127,13 +143,6 @@ def _explained(error: BaseException) -> tuple[Ending, str, int]:
     if isinstance(error, Refused | HomeError):
         first = str(error).partition("\n")[0]  # what follows tells values of fields
         return Ending.REFUSED, without_secrets(first), Exit.REFUSED
-    if isinstance(error, KeyboardInterrupt):
-        return Ending.INTERRUPTED, "", Exit.INTERRUPTED
-    if isinstance(error, BrokenPipeError):
-        return Ending.FAILED, "the reader of its output has gone", 141
+    if isinstance(error, KeyboardInterrupt | BrokenPipeError):
+        return broken_off(error)
     return Ending.FAILED, f"a mistake in Pegasus2 ({type(error).__name__})", Exit.REFUSED
-
-
-def without_secrets(text: str) -> str:
-    """`text` without what may be a password in it."""
-    return re.sub(_IN_OPTION, rf"\1{_HIDDEN}", re.sub(_IN_URL, rf"\1{_HIDDEN}", text))

@@ -55,6 +55,7 @@ class Rollback(Command):
             with app.open(self.path, read_only=False, listener=progress, request=request) as workspace:
                 refuse_braked(app, workspace.stores, "roll back anything")
                 preview = _preview(app, past, number)
+                _note_taken_as_now(app, past, number)
                 ask(app, preview, yes=self.yes, way_out="add --yes")
                 with workspace.asking():
                     self._put_back(app, workspace, number)
@@ -81,10 +82,6 @@ class Rollback(Command):
         with _refusing():
             restored = restoring.run(workspace.source.still())
         app.console.note(_said(restored, number))
-        for file in workspace.revisions.difference(number).not_kept:
-            app.console.note(
-                f"left as it is: {file}, whose content is not in the history (it may hold secrets, or is too long)"
-            )
 
 
 def _warn(app: App, past: Workspace, number: int) -> None:
@@ -116,6 +113,12 @@ def _preview(app: App, past: Workspace, number: int) -> Preview:
     show_plan(app, preview)
     refuse_unusable(past, preview)
     return preview
+
+
+def _note_taken_as_now(app: App, past: Workspace, number: int) -> None:
+    """What a rollback does not put back."""
+    for each in past.revisions.taken_as_now(number, past.declared().values()):
+        app.console.note(f"left as it is: {each}")
 
 
 def _said(restored: Restored, number: int) -> str:

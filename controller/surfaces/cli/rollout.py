@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from controller.engine.history import Ending
 from controller.surfaces.cli.command import Refused
-from controller.surfaces.cli.environment import images_in, set_version
+from controller.surfaces.cli.environment import taken_back
+from controller.surfaces.cli.pinning import Service, Wanted, images_in
 
 if TYPE_CHECKING:
     from controller.engine.by_hand import Pinned, Pins
     from controller.engine.history import Deployment
     from controller.engine.index import Entry
+    from controller.surfaces.cli.environment import Environment
     from controller.wiring.workspace import Workspace
     from resources.meta import Key, Resource
 
@@ -21,28 +24,19 @@ IMAGE = "Image"
 _MANY = 500  # entries of the history in which deployments are looked for
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """An image to roll out: `name` in `images:` of the kustomization, and what it is to be."""
-
-    name: str
-    reference: str
-    resource: Resource  # what declares it, or names it
-
-
-def wanted(entries: Mapping[Key, Entry], text: str, overrides: Iterable[str]) -> list[Wanted]:
-    """The declared Images that containers of the overlay name, and what was named on the command line. Raises Refused."""
-    named = _named(entries, text)
+def wanted(entries: Mapping[Key, Entry], environment: Environment, overrides: Iterable[str]) -> list[Wanted]:
+    """The declared Images that what the overlay runs is made from, and what was named on the command line. Raises Refused."""
+    named = _named(entries, environment)
     given = dict(map(_override, overrides))
     if unknown := sorted(given.keys() - named):
         there = f"its containers name {', '.join(sorted(named))}" if named else "no container of it names an image"
         raise Refused(f"cannot set the image {unknown[0]}: nothing in this environment is called so; {there}")
-    found = {name: Wanted(name, reference, named[name]) for name, reference in given.items()}
+    found = {name: replace(named[name], reference=reference) for name, reference in given.items()}
     for key, entry in sorted(entries.items()):
-        if key.kind != IMAGE or entry.owner is not None:
+        if key.kind != IMAGE:
             continue
         spec: Any = entry.resource.spec
-        name = _repository(spec.image)
+        name = spec.image if spec.image in named else _repository(spec.image)
         if name not in named or name in given:
             continue
         if (other := found.get(name)) and other.reference != spec.image:
@@ -50,22 +44,54 @@ def wanted(entries: Mapping[Key, Entry], text: str, overrides: Iterable[str]) ->
                 f"cannot tell which image to roll out as {name}: {other.reference} and {spec.image} are both declared; "
                 "give them different names, for images: in a kustomization knows no tags"
             )
-        found[name] = Wanted(name, spec.image, entry.resource)
+        found[name] = replace(named[name], reference=spec.image, resource=entry.resource)
     return [found[name] for name in sorted(found)]
 
 
-def _named(entries: Mapping[Key, Entry], text: str) -> dict[str, Resource]:
-    """What containers call their images, as it is before the kustomization has set them, with one that does."""
-    images = images_in(text)
+def _named(entries: Mapping[Key, Entry], environment: Environment) -> dict[str, Wanted]:
+    """What is run, by what it is called before anything here has set it; each with a resource that names it."""
+    images = images_in(environment.written.kustomization)
     back = {entry["newName"]: name for name, entry in images.items() if entry.get("newName")}
-    found: dict[str, Resource] = {}
+    found: dict[str, Wanted] = {}
     for key, entry in entries.items():
         spec: Any = entry.resource.spec
         template = getattr(spec, "template", None)
         image = getattr(spec, "image", None) or getattr(template, "image", None)
         if key.kind != IMAGE and entry.owner is None and isinstance(image, str):
             name = _repository(image)
-            found.setdefault(back.get(name, name), entry.resource)
+            found.setdefault(back.get(name, name), Wanted(back.get(name, name), image, entry.resource))
+    for name, uses in _called(found, _services(entries, environment)).items():
+        one = found.setdefault(name, Wanted(name, uses[0].reference, uses[0].resource, listed=False))
+        found[name] = replace(one, services=tuple(service for use in uses for service in use.services))
+    return found
+
+
+def _services(entries: Mapping[Key, Entry], environment: Environment) -> Iterator[Wanted]:
+    """One for each service of each Compose resource."""
+    from resources.kinds.compose import Compose
+    from resources.kustomize.deployed import names_before
+    from resources.kustomize.items import Id
+
+    projects = [entry.resource for _, entry in sorted(entries.items()) if isinstance(entry.resource, Compose)]
+    names = names_before(environment.overlay.resolve(), Path.read_bytes) if projects else {}
+    for project in projects:
+        metadata, said = project.metadata, project.spec.images or {}
+        last = Id(project.apiVersion, project.kind, metadata.namespace, metadata.name)
+        for name, image in project.services(Path.read_bytes).items():
+            service = Service(names.get(last, last), name, name in said)
+            yield Wanted(_repository(image), image, project, listed=False, services=(service,))
+
+
+def _called(named: Collection[str], services: Iterable[Wanted]) -> dict[str, list[Wanted]]:
+    """By repository; by repository and tag where services alone run several of one."""
+    of_repository: dict[str, list[Wanted]] = {}
+    for each in services:
+        of_repository.setdefault(each.name, []).append(each)
+    found: dict[str, list[Wanted]] = {}
+    for name, uses in of_repository.items():
+        alike = name in named or len({each.reference for each in uses}) == 1
+        for each in uses:
+            found.setdefault(name if alike else each.reference, []).append(each)
     return found
 
 
@@ -75,7 +101,7 @@ def _override(text: str) -> tuple[str, str]:
         raise Refused(
             f'cannot read --image "{text}": write NAME=REFERENCE, such as shop/web=shop/web:1.4, or NAME=:TAG'
         )
-    return name, name + reference if reference[0] in ":@" else reference
+    return name, _repository(name) + reference if reference[0] in ":@" else reference
 
 
 def _repository(reference: str) -> str:
@@ -95,6 +121,15 @@ def files(entries: Iterable[Entry]) -> set[str]:
     return {file for entry in entries for file in (entry.declared.origin.file, *entry.declared.inputs())}
 
 
+def made_from(environment: Environment) -> set[str]:
+    """All paths that have a say in what it declares, wherever they lie. Read anew: a controller's own source keeps no list."""
+    from controller.sources.files import FilesSource
+
+    source = FilesSource(environment.overlay, lasts=False)
+    source.read()
+    return source.looked_at()
+
+
 def pinned(workspace: Workspace, images: Iterable[Wanted], *, bring: bool) -> dict[str, Pinned]:
     """By name; without `bring`, those that are here. Raises Retry and Stalled."""
     agent, context = _agent(workspace), workspace.parts.context
@@ -102,16 +137,25 @@ def pinned(workspace: Workspace, images: Iterable[Wanted], *, bring: bool) -> di
     return {name: pin for name, pin in found.items() if pin is not None}
 
 
-def before(workspace: Workspace, images: Iterable[Wanted], text: str) -> dict[str, Pinned]:
-    """What runs now of images that the kustomization does not say: without this there would be nothing to go back to."""
-    said = images_in(text)
-    return pinned(workspace, [each for each in images if not set_version(said.get(each.name))], bring=False)
+def refuse_again(workspace: Workspace, environment: Environment, pins: Mapping[str, Pinned]) -> None:
+    """Raises Refused for just what was deployed last, and taken back, where nothing was committed since."""
+    entries = workspace.stores.history.entries(source=workspace.source.name, limit=_MANY)
+    last = next((entry for entry in entries if entry.deployment), None)
+    if last is None or last.deployment is None or last.ending is not Ending.FAILED:
+        return
+    failed = {(image.name, image.identity) for image in last.deployment.images}
+    if failed == {(name, pin.identity) for name, pin in pins.items()} and taken_back(environment, last.commit):
+        images = ", ".join(sorted(pin.reference for pin in pins.values()))
+        raise Refused(
+            f"cannot deploy {images} to {environment.name} again: that was deployed last, and taken back ({last.message}); "
+            f"p2 history --revision {last.number} has all of it. Change something and commit that, name another image with "
+            "--image, or roll out the same once more with --force"
+        )
 
 
-def unpin(workspace: Workspace, images: Iterable[Wanted], pins: Mapping[str, Pinned], former: str, text: str) -> None:
-    """Takes away old names of ours, but those of now and of the deployment before, here and in every other environment."""
-    kept = {str(entry.get("newTag")) for each in (former, text) for entry in images_in(each).values()}
-    kept |= _deployed_elsewhere(workspace)
+def unpin(workspace: Workspace, images: Iterable[Wanted], pins: Mapping[str, Pinned], kept: Collection[str]) -> None:
+    """Takes away old names of ours, but those with `kept` tags, here and in every other environment."""
+    kept = {*kept, *_deployed_elsewhere(workspace)}
     for each in images:
         if pins[each.name].tag:
             _agent(workspace).unpin(each.resource, pins[each.name].name, kept)

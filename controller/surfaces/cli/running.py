@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from threading import Event as Flag
@@ -34,6 +35,9 @@ Value = TypeVar("Value")
 
 log = logging.getLogger(__name__)
 
+# Seconds for which a thread that computes keeps others waiting. With Python's 5 ms a change of ten requests takes 50 ms more
+# when a command looks at the world meanwhile.
+HANDOVER = 0.0005
 LOOKS = 5  # times the longest wait for a system: so long a single look may take before the loop counts as stuck
 
 
@@ -66,6 +70,7 @@ class Supervised:
 @contextmanager
 def supervised(app: App) -> Iterator[Supervised]:
     """Everything around a loop, while the body opens and runs it. Raises Refused for a setting that can't be read."""
+    sys.setswitchinterval(HANDOVER)
     logs.configure(app.console.err, setting(logs.level_from))
     port, found = setting(probes.port_from), settings()
     running = Running(found.agent_timeout * LOOKS)

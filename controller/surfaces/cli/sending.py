@@ -6,16 +6,19 @@ or none that answers, the command is carried out in this process.
 
 from __future__ import annotations
 
-import fcntl
 import os
-import socket
 import sys
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from _socket import AF_UNIX, socket  # see wire.py
 
 from controller import __version__
-from controller.surfaces.cli.wire import Frame, Line
+from controller.surfaces.cli.wire import Line
+
+TYPE_CHECKING = False  # as typing has it
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from controller.surfaces.cli.wire import Frame
 
 # What a controller carries out for others. Watching (-w) and help stay in the client's process.
 _READING = frozenset({"audit", "describe", "diff", "events", "get", "health", "history"})  # done as well here
@@ -27,11 +30,12 @@ _STAYS = frozenset({"-h", "--help", "-w", "--watch"})
 _STARTING = 3.0  # seconds that a controller takes from its lock to its socket, at most
 _AGAIN = 0.05
 _GREETING = 2.0  # seconds: a controller that is stopped or stuck keeps nobody waiting
+_AWAKE = 0.5  # seconds within which a Ctrl-C is noticed that came just before the wait for the controller began
 INTERRUPTED = 130
 _WHAT_TO_DO = "p2 health says what to do"
 
 
-def carried_out(words: Sequence[str], at: Path) -> int | None:
+def carried_out(words: Sequence[str], at: str) -> int | None:
     """The exit code, when the controller behind the socket `at` has carried out `words`; None when it is for us to do."""
     if not words or words[0] not in SENT or not _STAYS.isdisjoint(words) or any(map(_of_cluster, words)):
         return None
@@ -40,11 +44,11 @@ def carried_out(words: Sequence[str], at: Path) -> int | None:
     if line is None and words[0] in _CHANGING:
         line = _connected_when_it_has_started(at)
     if line is None:
-        if time.monotonic() - asked >= _GREETING and (controller := held_by_controller(at.with_name("lock"))):
+        if time.monotonic() - asked >= _GREETING and (controller := held_by_controller(_lock_beside(at))):
             sys.stderr.write(f"note: the controller, process {controller}, does not answer; {_WHAT_TO_DO}\n")
         return None
     try:
-        line.send(words=list(words), directory=os.getcwd(), **_terminal())  # noqa: PTH109  (pathlib is not needed for it)
+        line.send(words=list(words), directory=os.getcwd(), **_terminal())
     except OSError:
         return None  # ended just now
     return _shown(line, goes_on=words[0] in _CHANGING)
@@ -55,7 +59,7 @@ def _of_cluster(word: str) -> bool:
     return word.startswith(("--context", "--kubeconfig"))
 
 
-def answers(path: Path) -> bool:
+def answers(path: str) -> bool:
     """Whether there is a controller behind the socket that takes commands. For `p2 health`."""
     line = _connected(path)
     if line is not None:
@@ -63,12 +67,12 @@ def answers(path: Path) -> bool:
     return line is not None
 
 
-def _connected(path: Path) -> Line | None:
+def _connected(path: str) -> Line | None:
     """A controller that answers, and is of our version."""
-    connection = socket.socket(socket.AF_UNIX)
+    connection = socket(AF_UNIX)
     connection.settimeout(_GREETING)
     try:
-        connection.connect(str(path))
+        connection.connect(path)
         line = Line(connection)
         greeting = line.read()
     except (OSError, ValueError):  # no controller, one that has died, or one that hangs
@@ -77,28 +81,35 @@ def _connected(path: Path) -> Line | None:
     if not greeting or greeting.get("p2") != __version__:
         connection.close()
         return None
-    connection.settimeout(None)
+    connection.settimeout(_AWAKE)
     return line
 
 
-def _connected_when_it_has_started(at: Path) -> Line | None:
+def _connected_when_it_has_started(at: str) -> Line | None:
     """A controller that holds the home already, and is about to listen."""
     give_up = time.monotonic() + _STARTING
-    while time.monotonic() < give_up and held_by_controller(at.with_name("lock")):
+    while time.monotonic() < give_up and held_by_controller(_lock_beside(at)):
         time.sleep(_AGAIN)
         if line := _connected(at):
             return line
     return None
 
 
-def held_by_controller(lock: Path) -> str:
+def _lock_beside(at: str) -> str:
+    return f"{os.path.dirname(at)}/lock"
+
+
+def held_by_controller(lock: str) -> str:
     """The process id of the controller that holds the lock; empty when none does."""
+    from fcntl import LOCK_NB, LOCK_SH, flock
+
     try:
-        with lock.open() as opened:
-            fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        pid, _, command = lock.read_text().partition(" ")
-        return pid if command.split()[1:2] in (["run"], ["operator"]) else ""
+        with open(lock) as opened:
+            try:
+                flock(opened, LOCK_SH | LOCK_NB)
+            except BlockingIOError:
+                pid, _, command = opened.read().partition(" ")
+                return pid if command.split()[1:2] in (["run"], ["operator"]) else ""
     except OSError:
         pass
     return ""
@@ -131,7 +142,7 @@ def _shown(line: Line, *, goes_on: bool) -> int:
     interrupted = False
     while True:
         try:
-            frame = line.read()
+            frame = _next(line)
             if frame is None:
                 sys.stderr.write(
                     "error: the controller has ended before the command was done; p2 get says how things are\n"
@@ -152,6 +163,14 @@ def _shown(line: Line, *, goes_on: bool) -> int:
             return 1
 
 
+def _next(line: Line) -> Frame | None:
+    while True:
+        try:
+            return line.read()
+        except TimeoutError:
+            pass  # by `_AWAKE`
+
+
 def _show(frame: Frame, line: Line) -> int | None:
     match frame:
         case {"out": str(text)}:
@@ -161,9 +180,11 @@ def _show(frame: Frame, line: Line) -> int | None:
             sys.stderr.write(text)
             sys.stderr.flush()
         case {"ask": str(question)}:
+            from controller.surfaces.cli.typed import typed_line
+
             sys.stderr.write(question)
             sys.stderr.flush()
-            line.send(answer=sys.stdin.readline())
+            line.send(answer=typed_line())
         case {"exit": int(code)}:
             return code
     return None

@@ -31,9 +31,10 @@ from controller.surfaces.cli.console import Console, Paint
 from controller.surfaces.cli.main import run
 from controller.surfaces.cli.person import person
 from controller.surfaces.cli.sending import SENT
-from controller.surfaces.cli.wire import Frame, Line
+from controller.surfaces.cli.wire import Line
 
 if TYPE_CHECKING:
+    from controller.surfaces.cli.wire import Frame
     from controller.wiring.host import Host
 
 log = logging.getLogger(__name__)

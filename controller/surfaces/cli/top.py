@@ -1,4 +1,4 @@
-"""`p2 top`: what the machine and its containers use, again and again."""
+"""`p2 top`: what the machine and its containers use, again and again; with those of the other engines that there are."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from controller.surfaces.cli.app import App
-from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
+from controller.surfaces.cli.app import App, tell
+from controller.surfaces.cli.command import Argument, Command, Exit, Option
 from controller.surfaces.cli.keys import complete_keys
 from controller.surfaces.cli.parameters import SourceOption, duration
 
 if TYPE_CHECKING:
     from controller.engine.by_hand import Measures, Usage
-    from controller.surfaces.cli.machine import Machine
-    from controller.surfaces.cli.top_view import Using
+    from controller.surfaces.cli.places import Answers
+    from controller.surfaces.cli.top_view import Look
     from controller.wiring.workspace import Workspace
     from resources.meta import Key
 
@@ -29,9 +29,10 @@ _CLEAR, _HOME, _REST = "\033[2J", "\033[H", "\033[J"
 class Top(Command):
     """Show what the machine and all containers use, live.
 
-    Containers that are nobody's resource are shown by their names. CPU is in percent of one processor; memory is
-    without what the kernel can take back; IN, OUT, READ and WRITTEN are bytes a second. Ctrl-C ends it. In a pipe, or
-    with -o json, it shows one look unless -n says more.
+    Containers that are nobody's resource are shown by their names. Those of the engines in agents/docker.yaml are shown,
+    too, with the name of their ENGINE; one that does not answer is left out, and named. CPU is in percent of one
+    processor; memory is without what the kernel can take back; IN, OUT, READ and WRITTEN are bytes a second. Ctrl-C ends
+    it. In a pipe, or with -o json, it shows one look unless -n says more.
 
     Examples:
       p2 top
@@ -53,19 +54,25 @@ class Top(Command):
     path: SourceOption = Path("state")
 
     def run(self, app: App) -> Exit:
+        from controller.surfaces.cli.places import left_out
         from controller.surfaces.cli.top_view import document, lines
 
         moves = app.console.width is not None and self.output == "table" and not self.once and self.looks is None
         left = None if moves else 1 if self.once else self.looks or 1
         with app.open(self.path, read_only=True) as workspace, suppress(KeyboardInterrupt):
             first = moves
-            for machine, using in _looks(workspace, self.what, self.interval, left):
+            told: set[str] = set()
+            for look in _looks(workspace, self.what, self.interval, left):
+                if not moves:
+                    for reason in sorted({*left_out(look.away)} - told):
+                        told.add(reason)
+                        tell(app, reason)
                 if self.output == "json":
-                    app.console.print(document(machine, using, app.now()))
+                    app.console.print(document(look, app.now()))
                     continue
-                shown = lines(machine, using, app.console.paint, app.console.width)
+                shown = lines(look, app.console.paint, app.console.width)
                 if moves:
-                    shown = _fitting(shown)
+                    shown = _fitting([*left_out(look.away), *shown])
                     shown[0] = f"{_CLEAR if first else ''}{_HOME}{shown[0]}"
                     shown = [f"{line}\033[K" for line in shown]
                     shown[-1] += _REST
@@ -81,45 +88,40 @@ def _fitting(shown: Sequence[str]) -> list[str]:
     return list(shown[: max(1, shutil.get_terminal_size().lines - 1)])
 
 
-def _looks(
-    workspace: Workspace, what: Sequence[str], interval: float, left: int | None
-) -> Iterator[tuple[Machine, list[Using]]]:
+def _looks(workspace: Workspace, what: Sequence[str], interval: float, left: int | None) -> Iterator[Look]:
+    """A system that does not answer is not asked again: it would hold up each look."""
+    from controller.engine.by_hand import Measures
     from controller.surfaces.cli import machine
-    from controller.surfaces.cli.top_view import using
+    from controller.surfaces.cli.places import agents_of, ask_all
+    from controller.surfaces.cli.top_view import Look, using
 
-    agents = _agents(workspace)
+    agents = agents_of(workspace, Measures)
+    several = len({place for places in agents for place in places}) > 1
     wanted = _wanted(workspace, what)
     home = workspace.home.path
     machine.look(home)
-    before = _measured(agents)
+    measured = ask_all(agents, _measured, {})
+    before = _by_handle(measured)
     pause = min(_FIRST, interval)
     while True:
         time.sleep(pause)
         pause = interval
-        now = _measured(agents)
-        yield machine.look(home), using(before, now, _keys(workspace, now), wanted)
+        measured = ask_all(agents, _measured, measured.away)
+        now = _by_handle(measured)
+        places = {usage.handle: place for place, usages in measured.found.items() for usage in usages}
+        found = using(before, now, _keys(workspace, now), wanted, places)
+        yield Look(machine.look(home), found, measured.away, several)
         before = now
         if left is not None and (left := left - 1) == 0:
             return
 
 
-def _agents(workspace: Workspace) -> list[Measures]:
-    """All that can measure; what they measure is there whether or not it is declared."""
-    from controller.engine.by_hand import Measures
-    from resources import kinds
-
-    found: list[Any] = [workspace.parts.agent_of(kind) for kind in kinds.names()]
-    return [agent for agent in found if isinstance(agent, Measures)]
+def _measured(agent: Measures, place: str) -> list[Usage]:
+    return list(agent.measure())
 
 
-def _measured(agents: Sequence[Measures]) -> dict[str, Usage]:
-    """By handle. Raises Refused when a system can't be reached."""
-    from controller.engine.agent import Retry, Stalled
-
-    try:
-        return {usage.handle: usage for agent in agents for usage in agent.measure()}
-    except (Retry, Stalled) as failure:
-        raise Refused(failure.message) from None
+def _by_handle(measured: Answers[Usage]) -> dict[str, Usage]:
+    return {usage.handle: usage for usages in measured.found.values() for usage in usages}
 
 
 def _wanted(workspace: Workspace, what: Sequence[str]) -> frozenset[Key] | None:

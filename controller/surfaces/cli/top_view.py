@@ -27,6 +27,7 @@ class Using:
 
     key: Key | None
     name: str
+    place: str = ""  # which of several systems it is on; empty: the agent's own
     usage: Usage | None = None
     cpu: float | None = None  # percent of one processor
     received: float | None = None  # bytes a second
@@ -41,18 +42,32 @@ class Using:
         return 100 * usage.memory / usage.limit if usage and usage.memory and usage.limit else None
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    machine: Machine
+    using: list[Using]
+    away: Mapping[str, str]  # systems that are left out, and why
+    several: bool  # whether there is more than one system
+
+
 def using(
-    before: Mapping[str, Usage], now: Mapping[str, Usage], keys: Mapping[str, Key], wanted: Collection[Key] | None
+    before: Mapping[str, Usage],
+    now: Mapping[str, Usage],
+    keys: Mapping[str, Key],
+    wanted: Collection[Key] | None,
+    places: Mapping[str, str],
 ) -> list[Using]:
     """What each thing uses, the busiest first. With `wanted`: these alone, whether they run or not."""
-    found = [_between(before.get(handle), usage, keys.get(handle)) for handle, usage in now.items()]
+    found = [
+        _between(before.get(handle), usage, keys.get(handle), places.get(handle, "")) for handle, usage in now.items()
+    ]
     if wanted is not None:
         found = [each for each in found if each.key in wanted]
         found += [Using(key, "") for key in sorted(set(wanted) - {each.key for each in found})]
     return sorted(found, key=lambda each: (-(each.cpu or 0.0), each.key is None, str(each.key or each.name)))
 
 
-def _between(before: Usage | None, usage: Usage, key: Key | None) -> Using:
+def _between(before: Usage | None, usage: Usage, key: Key | None, place: str) -> Using:
     seconds = usage.at - before.at if before else 0.0
 
     def rate(name: str) -> float | None:
@@ -63,6 +78,7 @@ def _between(before: Usage | None, usage: Usage, key: Key | None) -> Using:
     return Using(
         key,
         usage.name,
+        place,
         usage,
         None if cpu is None else 100 * cpu,
         rate("received"),
@@ -72,10 +88,11 @@ def _between(before: Usage | None, usage: Usage, key: Key | None) -> Using:
     )
 
 
-def lines(machine: Machine, all_using: list[Using], paint: Paint, width: int | None) -> list[str]:
+def lines(look: Look, paint: Paint, width: int | None) -> list[str]:
     """The machine in a few lines, then a table."""
-    table = Table(HEADING, paint, width=width)
-    return [*_machine_lines(machine, paint), "", *table.lines([_row(each) for each in all_using])]
+    table = Table(["ENGINE", *HEADING] if look.several else HEADING, paint, width=width)
+    rows = [_row(each)[0 if look.several else 1 :] for each in look.using]
+    return [*_machine_lines(look.machine, paint), "", *table.lines(rows)]
 
 
 def _machine_lines(machine: Machine, paint: Paint) -> Iterator[str]:
@@ -95,6 +112,7 @@ def _row(each: Using) -> list[Cell]:
     usage, of_limit = each.usage, each.of_limit
     memory = size(usage.memory) if usage else "not running"
     return [
+        Cell(each.place or "-"),
         Cell(each.key.short if each.key else "-"),
         Cell("-" if each.cpu is None else f"{each.cpu:.1f}%"),
         Cell(memory, Style.YELLOW if of_limit is not None and of_limit >= _BUSY else None),
@@ -118,9 +136,10 @@ def size(number: float | None) -> str:
     return f"{number:.0f}{_UNITS[step]}" if number >= 100 or not step else f"{number:.1f}{_UNITS[step]}"
 
 
-def document(machine: Machine, all_using: list[Using], now: float) -> str:
+def document(look: Look, now: float) -> str:
     """One look on one line, for programs. Bytes, bytes a second, percent of one processor."""
-    found = {"at": moment(now), "machine": asdict(machine), "resources": [_document(each) for each in all_using]}
+    resources = [_document(each) for each in look.using]
+    found = {"at": moment(now), "machine": asdict(look.machine), "resources": resources}
     return json.dumps(found, ensure_ascii=False)
 
 
@@ -129,6 +148,7 @@ def _document(each: Using) -> dict[str, Any]:
     return {
         "key": str(each.key) if each.key else None,
         "name": each.name,
+        "engine": each.place or None,
         "running": usage is not None,
         "cpuPercent": _rounded(each.cpu),
         "memory": usage.memory if usage else None,

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from controller.surfaces.cli.app import App, load
 from controller.surfaces.cli.command import Refused
-from controller.surfaces.cli.environment import Environment, with_images
+from controller.surfaces.cli.environment import Environment
+from controller.surfaces.cli.pinning import with_images
 from controller.surfaces.cli.words import place
 
 if TYPE_CHECKING:

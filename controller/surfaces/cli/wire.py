@@ -10,30 +10,49 @@ question and `{"stop": true}` for Ctrl-C. Whoever hangs up is no longer waited f
 
 from __future__ import annotations
 
-import json
-import socket
-from collections.abc import Iterator
-from contextlib import suppress
-from threading import Lock
-from typing import Any
+# A sent command is a matter of milliseconds. json imports re and enum, socket selectors and enum, typing and threading much
+# else, each as long as all that the client has to do; the parts in C under them cost nothing.
+from _json import encode_basestring, make_encoder, make_scanner
+from _socket import SHUT_RDWR
+from _thread import allocate_lock
 
-Frame = dict[str, Any]
+TYPE_CHECKING = False  # as typing has it
+if TYPE_CHECKING:
+    from _socket import socket
+    from collections.abc import Iterator
+    from typing import Any
+
+    Frame = dict[str, Any]
 
 _CHUNK = 65_536
 LONGEST = 4 * 1024 * 1024  # bytes of one frame: a longer one is no frame of ours
 
 
+class _Plain:
+    """How JSON is read: as `json.loads` does by default."""
+
+    strict = True
+    object_hook = object_pairs_hook = None
+    parse_float = parse_constant = float
+    parse_int = int
+
+
+# Called as json.decoder and json.encoder do.
+_scan: Any = make_scanner(_Plain)  # type: ignore[arg-type]
+_pieces = make_encoder(None, repr, encode_basestring, None, ":", ",", False, False, False)
+
+
 class Line:
     """One end of a connection. Sending is thread-safe; one thread reads."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket) -> None:
         self._connection = connection
-        self._lock = Lock()
+        self._lock = allocate_lock()
         self._rest = b""
 
     def send(self, **frame: Any) -> None:
         """Raises OSError when the other end is gone."""
-        data = json.dumps(frame, ensure_ascii=False).encode(errors="surrogateescape") + b"\n"
+        data = "".join(_pieces(frame, 0)).encode(errors="surrogateescape") + b"\n"
         with self._lock:
             self._connection.sendall(data)
 
@@ -47,10 +66,7 @@ class Line:
                 return None
             self._rest += chunk
         line, _, self._rest = self._rest.partition(b"\n")
-        found = json.loads(line.decode(errors="surrogateescape"))
-        if not isinstance(found, dict):
-            raise ValueError("a frame is no object")
-        return found
+        return _object(line.decode(errors="surrogateescape"))
 
     def frames(self) -> Iterator[Frame]:
         """All frames until the other end hangs up."""
@@ -59,8 +75,20 @@ class Line:
 
     def hang_up(self) -> None:
         """From any thread: whoever sends or reads here gets an error, or hears that the other end has gone."""
+        from contextlib import suppress
+
         with suppress(OSError):
-            self._connection.shutdown(socket.SHUT_RDWR)
+            self._connection.shutdown(SHUT_RDWR)
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _object(text: str) -> Frame:
+    try:
+        found, end = _scan(text, 0)
+    except (StopIteration, SystemError):  # the latter by Python 3.11 where json has not been imported
+        raise ValueError("a frame is no JSON") from None
+    if not isinstance(found, dict) or end != len(text):
+        raise ValueError("a frame is no object")
+    return found

@@ -23,11 +23,11 @@ def counted(number: int, noun: str) -> str:
 
 
 def value(thing: Any) -> str:
-    """A field's value on one line, as JSON has it; too long ones are cut."""
+    """A field's value on one line, as JSON has it; too long ones are cut, and closed all the same."""
     if thing is None:
         return "(none)"
     text = json.dumps(thing, ensure_ascii=False, default=str)
-    return text if len(text) <= LONG_VALUE else text[: LONG_VALUE - 1] + "…"
+    return text if len(text) <= LONG_VALUE else f"{text[: LONG_VALUE - 2]}…{text[-1]}"
 
 
 def as_json(document: Any) -> str:

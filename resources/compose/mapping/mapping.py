@@ -46,20 +46,20 @@ def resources_of(
     read: Read,
     namespace: str = DEFAULT_NAMESPACE,
     scale: Mapping[str, int] | None = None,
+    images: Mapping[str, str] | None = None,
     completed: Collection[str] = (),
     underscores: bool = False,
     common: Mapping[str, Any] | None = None,
 ) -> Mapped:
     """All that the project's services need, and they themselves.
 
-    `scale`: how many containers a service has, in place of what the files say. `completed`: services that do their work and
-    end. `underscores`: containers and images are called as version 1 of Docker Compose calls them. `common`: fields that every
-    spec gets; dependsOn and ignore are added to its own.
+    `scale`: how many containers a service has, in place of what the files say; `images`: what they are made from, likewise.
+    `completed`: services that do their work and end. `underscores`: containers and images are called as version 1 of Docker
+    Compose calls them. `common`: fields that every spec gets; dependsOn and ignore are added to its own.
     """
     notes = Notes(project)
-    scene = Scene(
-        project, Names(project.name, underscores=underscores), notes, read, scale or {}, frozenset(completed), namespace
-    )
+    names = Names(project.name, underscores=underscores)
+    scene = Scene(project, names, notes, read, scale or {}, images or {}, frozenset(completed), namespace)
     note_fields(project, notes, scene.implied)
     _unknown_services(scene)
     maker = _Maker(scene, common or {})
@@ -165,6 +165,11 @@ def _unknown_services(scene: Scene) -> None:
     known = ", ".join(sorted(scene.project.services))
     for name in sorted(set(scene.scale) - set(scene.project.services)):
         scene.notes.refuse(("services",), f"cannot scale {name}: there is no such service; known here: {known}")
+    for name in sorted(set(scene.images) - set(scene.project.services)):
+        # No mistake: p2 deploy has written it, and the service has left the files since.
+        scene.notes.warn(
+            ("services",), f"the image of {name} is left out: there is no such service; known here: {known}"
+        )
     for name in sorted(scene.completed - set(scene.project.services)):
         scene.notes.refuse(("services",), f"cannot let {name} complete: there is no such service; known here: {known}")
 

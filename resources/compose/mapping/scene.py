@@ -36,6 +36,7 @@ class Scene:
     notes: Notes
     read: Read
     scale: Mapping[str, int]
+    images: Mapping[str, str]
     completed: frozenset[str]
     namespace: str
 
@@ -49,6 +50,17 @@ class Scene:
         }
         networks = {name for name, spec in self.project.networks.items() if (spec or {}).get("enable_ipv4") is True}
         return frozenset((*shared, *(("networks", name, "enable_ipv4") for name in networks)))
+
+    @cached_property
+    def awaited(self) -> frozenset[str]:
+        """Services whose end others wait for."""
+        depending = (spec.get("depends_on") or {} for spec in self.project.services.values())
+        return frozenset(
+            name
+            for others in depending
+            for name, how in others.items()
+            if (how or {}).get("condition") == "service_completed_successfully"
+        )
 
     @cached_property
     def instances(self) -> dict[str, tuple[Instance, ...]]:
@@ -95,8 +107,12 @@ class Scene:
         return str(declared.get("name") or (name if declared.get("external") else f"{self.project.name}_{name}"))
 
     def image(self, service: str) -> str:
-        """The image that the containers of a service are made from."""
+        """The image of a service as the files have it, which is what is built or pulled."""
         return str(self.project.services[service].get("image") or self.names.image(service))
+
+    def runs(self, service: str) -> str:
+        """What its containers are made from. `images` of the resource that stands for the project wins."""
+        return self.images.get(service) or self.image(service)
 
 
 def _shared_with(spec: Mapping[str, Any]) -> set[str]:

@@ -138,7 +138,7 @@ def container_spec(scene: Scene, instance: Instance) -> Spec:
     """The spec of one instance. What can't be kept is noted."""
     service = scene.project.services[instance.service]
     path: Path = ("services", instance.service)
-    found: Spec = {"image": scene.image(instance.service)}
+    found: Spec = {"image": scene.runs(instance.service)}
     for name, (field, convert) in _FIELDS.items():
         if service.get(name) is not None:
             found[field] = convert(service[name])
@@ -279,13 +279,10 @@ def _dependencies(scene: Scene, service: Json, instance: Instance) -> Iterator[s
 
 def _completes(scene: Scene, service: str) -> bool:
     """Whether its containers are to end: somebody waits for that, or it is declared so."""
-    if service in scene.completed:
+    if service in scene.completed or service in scene.awaited:
         return True
     deploy = scene.project.services[service].get("deploy") or {}
-    return str(deploy.get("mode") or "").endswith("-job") or any(
-        ((other.get("depends_on") or {}).get(service) or {}).get("condition") == "service_completed_successfully"
-        for other in scene.project.services.values()
-    )
+    return str(deploy.get("mode") or "").endswith("-job")
 
 
 _WRITTEN_AS = {field: name for name, (field, _) in _FIELDS.items()} | {

@@ -69,9 +69,9 @@ class RealImages(Images):
     def stop_using(self, container: str) -> None:
         self.engine.remove_container(container, force=True)
 
-    def later(self, keeper: Keeper) -> Keeper:
+    def later(self, keeper: Keeper, **settings: Any) -> Keeper:
         """The same keeper when another process has taken its place: what the registries said has to be asked anew."""
-        setup = self.setup()
+        setup = self.setup(**settings)
         after = Keeper(self, ImageAgent(connect(setup), setup))
         after.last, after.handles = dict(keeper.last), dict(keeper.handles)
         return after

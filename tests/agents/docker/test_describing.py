@@ -9,11 +9,11 @@ import pytest
 from docker.types import IPAMConfig, IPAMPool
 
 from controller.agents.docker.client import connect
-from controller.agents.docker.describing import looks_secret
 from controller.agents.docker.network import NetworkAgent
 from controller.agents.docker.volume import VolumeAgent
 from controller.engine.agent import Done, Stalled
 from controller.engine.by_hand import Described, Describes
+from resources.docker.confidence import looks_secret
 from resources.kinds.container import Container
 from resources.kinds.network import Network
 from resources.kinds.volume import Volume

@@ -357,6 +357,8 @@ def test_build_ends_when_it_is_cancelled(images: RealImages, keeper: Keeper) -> 
     failure = outcomes[resource.key]
     assert isinstance(failure, Retry)
     assert failure.reason == "Cancelled"
+    assert "cancelled" not in failure.message  # the reason stands beside it wherever it is shown
+    assert "it begins anew the next time" in failure.message
     assert not images.there(resource.spec.image)
 
 

@@ -231,6 +231,34 @@ def test_registry_that_is_away_is_tried_again_for_what_is_not_here(images: RealI
     assert failure.reason == "RegistryUnavailable"
 
 
+def test_late_mirror_brings_nothing_back_that_was_replaced(
+    images: RealImages, keeper: Keeper, plain_registry: RealRegistry, tmp_path: Path
+) -> None:
+    late = plain_registry
+    with real_registry(tmp_path) as registry:
+        through = {"registries": {registry.host: {"mirrors": [f"http://{late.host}"]}}}
+        local = images.make("v1")
+        old = registry.push(images.engine, local, images.prefix)
+        assert late.push(images.engine, local, images.prefix) == old
+        images.engine.remove_image(local)
+        new = images.publish(registry, "v2")
+        keeper = images.later(keeper, **through)
+        keeper.make(resource := images.pulled(registry, updatePolicy="tag"))
+        assert images.age(resource.spec.image) == "v1"
+        keeper = images.later(keeper)
+        assert fields(keeper, resource) == [("digest", old, new)]
+        keeper.make(resource)
+
+        keeper = images.later(keeper, **through)
+        assert keeper.plan(resource).empty, "the mirror still has what was replaced"
+        images.remove(resource)
+        keeper.make(resource)
+        assert images.age(resource.spec.image) == "v2"
+    keeper = images.later(keeper, **through)
+    assert keeper.plan(resource).empty
+    assert "it is not known whether there is a newer one" in images.message(keeper, resource)
+
+
 # -- given up ------------------------------------------------------------------------------------------------------
 
 

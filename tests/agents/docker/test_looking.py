@@ -25,15 +25,16 @@ LYING: dict[str, Any] = {**SPEC, "state": "stopped"}
 
 
 class Counting:
-    """Reads, notes what was asked at once, and has something happen after each answer."""
+    """Notes what is asked at once through a wire, and has something happen after each answer."""
 
     def __init__(self, wire: Wire) -> None:
-        self._wire = wire
         self.rounds: list[list[str]] = []
         self.afterwards: Callable[[], None] = lambda: None
+        self._read_all = wire.read_all
+        wire.read_all = self.read_all  # type: ignore[method-assign]
 
     def read_all(self, questions: Any) -> list[Answer]:
-        answers = self._wire.read_all(questions)
+        answers = self._read_all(questions)
         if questions:
             self.rounds.append(list(questions))
             self.afterwards()
@@ -50,10 +51,8 @@ def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 def counted(world: RealContainers, keeper: Keeper) -> Counting:
     """Has an agent of its own ask through what is returned."""
     client = connect(world.setup())
-    assert isinstance(client._wire, Wire)
-    client._wire = counting = Counting(client._wire)  # type: ignore[assignment]
     keeper.agent = ContainerAgent(client, world.setup())
-    return counting
+    return Counting(client._wire)
 
 
 def observed(keeper: Keeper, *resources: Container) -> list[ContainerObserved | None]:

@@ -228,6 +228,18 @@ class TestMirrors:
         assert [name.partition("@")[2] for name in found["RepoDigests"]] == [digest]
         assert connect(world.setup(registries=settings)).registries.digest(image) == digest
 
+    def test_registry_says_which_image_is_meant_where_the_mirror_has_another_one_than_is_here(
+        self, world: RealContainers, plain_registry: RealRegistry, tmp_path: Path
+    ) -> None:
+        with real_registry(tmp_path) as registry:
+            pushed(world, plain_registry, "v1")
+            image, _ = pushed(world, registry, "v2")
+            world.engine.pull(image)
+            settings = {registry.host: {"mirrors": [f"http://{plain_registry.host}"]}}
+            keeper = keeper_with(world, settings)
+            keeper.make(resource := world.resource("one", image=image, state="stopped", pullPolicy="always"))
+        assert "AGE=v2" in world.environment_of(resource)
+
     def test_image_that_the_mirror_has_not_comes_from_the_registry(
         self, world: RealContainers, plain_registry: RealRegistry, speaking: SpeakingRegistry
     ) -> None:
