@@ -6,9 +6,10 @@ declared, Reconciling that work is under way, Stalled that nothing moves until s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
+from resources.classes import dataclass
 from resources.plan import Change
 
 

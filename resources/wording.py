@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from resources.classes import dataclass
 from resources.meta import DNS_LABEL, Problem
 from resources.scalars import resolve
 
@@ -95,9 +94,16 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """`; did you mean "ports"?`, or a short list of what is known when nothing is near, or nothing."""
     names = sorted(known)
     by_folded = {name.lower(): name for name in names}
-    if close := difflib.get_close_matches(word.lower(), by_folded, 1, 0.6):
+    if close := _close(word, by_folded):
         return f'; did you mean "{by_folded[close[0]]}"?'
     return f"; known here: {', '.join(names)}" if 0 < len(names) <= 12 else ""
+
+
+def _close(word: str, known: Iterable[str]) -> list[str]:
+    """The one of `known`, in small letters, that is meant by `word`, if any is."""
+    import difflib  # only for a mistake
+
+    return difflib.get_close_matches(word.lower(), list(known), 1)
 
 
 def _path(detail: ErrorDetails, content: Any) -> tuple[str | int, ...]:
@@ -223,7 +229,7 @@ def _either(choices: Sequence[str]) -> str:
 
 
 def _meant(value: Any, expected: Sequence[str]) -> str:
-    close = difflib.get_close_matches(str(value).lower(), [each.lower() for each in expected], 1)
+    close = _close(str(value), [each.lower() for each in expected])
     meant = next((each for each in expected if close and each.lower() == close[0]), None)
     return f'; did you mean "{meant}"?' if meant and len(expected) > 1 else ""
 

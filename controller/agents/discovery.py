@@ -34,10 +34,10 @@ def _modules() -> dict[str, str]:
 
 @cache
 def agent_of(kind: str) -> type[Agent[Any, Any]] | None:
-    """The agent class of a kind by its exact name, or None."""
-    module = built_in().get(kind, "").rpartition(".")[2]
-    if path := _modules().get(module):
-        return _class_in(importlib.import_module(path), kind)
+    """The agent class of a kind by its exact name, or None: no agent at all, or a kind of ours that only stands for others."""
+    if kind in built_in():
+        path = _modules().get(built_in()[kind].rpartition(".")[2])
+        return _class_in(importlib.import_module(path), kind) if path else None
     from importlib.metadata import entry_points
 
     return next((point.load() for point in entry_points(group=ENTRY_POINTS, name=kind)), None)

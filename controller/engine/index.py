@@ -7,10 +7,11 @@ claims, dependents and duplicates are kept as maps that a revision updates.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from controller.engine.graph import cycle_through
 from controller.engine.revision import Condition, Revision
+from resources.classes import dataclass
 from resources.conditions import Reason
 from resources.meta import Claim, Declared, Key, Problem, Resource
 

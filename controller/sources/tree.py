@@ -6,9 +6,10 @@ import errno
 import os
 import re
 import stat
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from controller.engine.revision import Condition
+from resources.classes import dataclass
 from resources.meta import Problem
 
 SUFFIXES = (".yaml", ".yml")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.story import Story
-from tests.cli.test_processes import PLUGIN, ended, oven
+from tests.cli.test_processes import PLUGIN, ended, line_with, oven
 from tests.support import eventually, fingerprint, listed, told
 
 
@@ -148,6 +148,7 @@ def test_stop_lets_an_apply_finish_its_step_and_begin_no_other(story: Story, bak
     (first,) = begun(story)
     stop = story.start("stop", "--timeout", "20s", env=PLUGIN)
     eventually(lambda: told(story, "Stopped"), "the brake was on")
+    assert line_with(baking, baking.stderr, "stopping: what is under way is finished first")
     assert baking.poll() is None and stop.poll() is None
     (story.world / f"{first}.door").touch()
     shown = ended(stop)

@@ -18,6 +18,7 @@ from controller.surfaces.cli.main import command_of
 from controller.surfaces.cli.reading import read_line
 from resources.meta import Key
 from tests.cli.small_world import UPDATE, SmallWorkspace, p2, preview
+from tests.cli.story import Story
 
 HEAVY = {"docker", "github", "kopf", "deepdiff", "prometheus_client", "rich", "yaml", "watchfiles"}
 COMMANDS = [
@@ -186,3 +187,58 @@ def test_a_resource_that_is_nowhere_is_refused_with_what_there_is() -> None:
     shown = p2(SmallWorkspace(preview(UPDATE)), "diff", "--only", "container/wep")
     assert shown.code == 2
     assert shown.err == "error: cannot find Container/wep in the source: there is nothing\n"
+
+
+IDLE = HEAVY | {"typer", "tarfile", "difflib", "importlib.metadata"}
+AT_WORK = IDLE - {"yaml"}  # a file was edited
+
+
+def test_apply_imports_nothing_that_its_work_does_not_need(story: Story) -> None:
+    story.write("a.yaml", story.file("one"))
+    assert story.p2("apply").code == 0
+    program = (
+        "import sys; from controller.surfaces.cli.main import main\n"
+        "code = main(['apply'])\n"
+        "print(code, *sorted(set(sys.argv[1:]) & set(sys.modules)), file=sys.stderr)"
+    )
+    for edit, heavy in ("hello", IDLE), ("goodbye", AT_WORK):
+        story.write("a.yaml", story.file("one", edit))
+        words = [sys.executable, "-c", program, *sorted(heavy)]
+        done = subprocess.run(words, cwd=story.root, capture_output=True, text=True, timeout=60)
+        assert done.stderr.splitlines()[-1] == "0"  # the code, and no module
+        assert (story.world / "one").read_text() == edit
+
+
+def test_kind_that_stands_for_others_has_no_agent_looked_for_in_other_packages() -> None:
+    program = (
+        "import sys; from controller.agents.discovery import agent_of\n"
+        "print(agent_of('Compose'), 'importlib.metadata' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "None False\n"
+
+
+LEAVES = """
+import atexit, sys, threading
+from controller.surfaces.cli.main import leave
+atexit.register(print, "taken down")
+{before}
+print("said", end="")
+sys.exit(leave(3))
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        ("", "said"),  # at once, with all that was printed
+        (
+            "threading.Thread(target=lambda: (threading.main_thread().join(), print(', and done'))).start()",
+            "said, and done\ntaken down\n",
+        ),
+    ],
+)
+def test_process_ends_at_once_unless_something_still_runs_in_it(before: str, said: str) -> None:
+    code = LEAVES.format(before=before)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (3, said, "")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 import timeit
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from resources.load import load_text
 from resources.meta import Declared, Key
 from resources.parsed import digest_of, restore
+from tests.kube.documents import TABLES, cases
 
 SPEC: dict[str, Any] = {
     "image": "busybox:1",
@@ -106,3 +109,16 @@ def test_a_digest_costs_little() -> None:
     resource = declared(SPEC).resource
     best = min(timeit.repeat(lambda: digest_of(resource), number=200, repeat=5)) / 200
     assert best < 100e-6  # 5-20 µs; a busy machine is allowed for
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_digest_is_that_of_the_spec_by_itself_and_the_labels(kind: str) -> None:
+    """It is worked out by way of the whole resource. Were it another one, all that is recorded would count as edited."""
+    valid = [case.document for case in cases() if case.kind == kind and case.loader]
+    loaded = load_text("\n---\n".join(map(json.dumps, valid)).encode(), "f.yaml", Path("/base"))
+    assert len(loaded.documents) == len(valid) > 0
+    for each in loaded.documents:
+        wanted = [each.resource.spec.model_dump(mode="json", exclude_defaults=True), each.resource.metadata.labels]
+        assert each.digest == blake2b(json.dumps(wanted, sort_keys=True).encode(), digest_size=16).hexdigest()
+        parsed = loaded.parsed[each.origin.document]
+        assert restore(parsed, "f.yaml", Path("/base")) == each

@@ -75,7 +75,7 @@ def _ipam(spec: NetworkSpec, live: Json, pools: Sequence[Json]) -> Ipam | None:
     """All of it, unless `subnet` says it in the spec."""
     if spec.ipam is None and spec.subnet is not None:
         return None
-    declared = spec.ipam or Ipam()
+    declared = spec.ipam or Ipam.model_construct()
     return Ipam.model_construct(
         driver=told(declared.driver, live.get("Driver") or IPAM, IPAM),
         options=live.get("Options") or {},

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import io
 import json
-import tarfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from controller.engine.agent import Retry, Secrets, Stalled
+from resources.classes import dataclass
 from resources.conditions import Reason
 from resources.docker.names import OWN_LABELS
 from resources.docker.placing import InnerFile
 from resources.kinds.container import Container
+
+if TYPE_CHECKING:
+    import tarfile  # where a container has such files, and not with every start
 
 PLACED = f"{OWN_LABELS}files"
 _ANOTHER = "(another content)"
@@ -43,6 +45,8 @@ def wanted_files(container: Container, secrets: Secrets) -> Placed:
     contents = {path: _content(container, file, secrets) for path, file in (container.spec.files or {}).items()}
     if not contents:
         return Placed(b"", {})
+    import tarfile
+
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for path, content in contents.items():
@@ -110,7 +114,7 @@ def _parsed(label: str) -> dict[str, str]:
 
 
 def _add(tar: tarfile.TarFile, path: str, file: InnerFile, content: bytes) -> None:
-    entry = tarfile.TarInfo(path.lstrip("/"))
+    entry = tar.tarinfo(path.lstrip("/"))
     entry.size, entry.mode, entry.uid, entry.gid = len(content), int(file.mode, 8), file.uid, file.gid
     entry.mtime = time.time()
     tar.addfile(entry, io.BytesIO(content))
@@ -120,6 +124,8 @@ def _holds(archive: bytes | None, content: str) -> bool:
     """Whether the only file of an archive has this content."""
     if archive is None:
         return False
+    import tarfile
+
     try:
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             first = tar.next()

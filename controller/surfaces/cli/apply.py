@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +10,7 @@ from controller.surfaces.cli.app import App, chosen, load, refuse_unusable
 from controller.surfaces.cli.braking import refuse_braked
 from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
 from controller.surfaces.cli.parameters import Only, Prune, Timeout
+from resources.classes import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -133,6 +134,9 @@ def converge(
     timeout: float,
 ) -> Summary:
     """Works until all is settled, with its progress shown. Ctrl-C stops it, after what is under way."""
+    if not gc.isenabled():  # `main.py` has the start do without; now work begins, and may take long
+        gc.freeze()
+        gc.enable()
     with app.stoppable() as cancelled:
         progress.begin(actions)
         try:

@@ -32,9 +32,10 @@ def main() -> int:
     except KeyboardInterrupt:
         sys.stderr.write("error: interrupted\n")
         return 130  # 128 + SIGINT
+    from controller.surfaces.cli.main import leave
     from controller.surfaces.cli.main import main as here
 
-    return here(words)
+    return leave(here(words))
 
 
 def _stands(words: list[str]) -> bool:

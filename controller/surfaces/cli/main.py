@@ -8,8 +8,11 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 from controller.surfaces.cli.app import App, open_workspace
@@ -21,17 +24,16 @@ from controller.surfaces.cli.recording import carry_out
 from controller.surfaces.cli.written import as_typed
 
 _LOOKING = frozenset({"diff", "apply"})  # commands that begin with a look at the whole world
-_BRIEF = frozenset({"diff", "help", "-h", "--help", "version", "--version"})  # commands of a moment
+_BRIEF = frozenset({"help", "-h", "--help", "version", "--version"})  # commands of a moment
 _DEBUG = "PEGASUS2_DEBUG"
 _BROKEN_PIPE = 141  # 128 + SIGPIPE, as if the signal had ended us
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line (default: the process's own). Returns the exit code."""
-    # Pydantic's plugins are looked for in every installed package, which takes longer than a short command may.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    _leave_out_plugins()
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or given[0] in _BRIEF:
+    if not given or given[0] in _BRIEF | _LOOKING:
         gc.disable()  # a tenth of a moment would go into looking for garbage that imports do not leave
     try:
         opener = partial(open_workspace, ahead=_ahead(given))
@@ -40,6 +42,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader has had enough (p2 get | head -1). What is still buffered must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
+
+
+def leave(code: int) -> int:
+    """Ends the process with this code, at once where nothing else runs in it: taking down all that was imported takes long.
+
+    Otherwise returns it. What would be done at an exit, nothing of which is ours, is to wait for threads.
+    """
+    if threading.active_count() == 1:
+        with suppress(OSError):  # the reader has had enough: what is to be said of that, the interpreter says
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    return code
+
+
+def _leave_out_plugins() -> None:
+    """Pydantic looks for plugins in every installed package, which takes longer than a short command may.
+
+    That it shall not is said, as documented, by a variable; importing what would look, and what that imports, takes long enough.
+    """
+    if os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__") == "__all__":
+        nothing = ModuleType("pydantic.plugin._loader")
+        vars(nothing)["get_plugins"] = tuple
+        sys.modules.setdefault(nothing.__name__, nothing)
 
 
 def run(given: Sequence[str], app: App) -> int:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
@@ -163,6 +162,8 @@ def _field_lines(path: str, set_to: Any, paint: Paint) -> Iterator[str]:
 def _difference(old: Any, new: Any) -> list[str]:
     """Lines of a difference that one line can't show; empty where it can."""
     if isinstance(old, str | None) and isinstance(new, str | None) and "\n" in f"{old or ''}{new or ''}":
+        import difflib
+
         unified = difflib.unified_diff((old or "").splitlines(), (new or "").splitlines(), n=2, lineterm="")
         lines = list(unified)[2:]  # the two headings would name files; there are none
         return _shortened(lines or ["\\ only the newline at the end differs"])

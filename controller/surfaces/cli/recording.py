@@ -9,13 +9,14 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from controller.surfaces.cli.app import App, tell
 from controller.surfaces.cli.command import Command, Exit, Refused
 from controller.surfaces.cli.written import broken_off, entry_of, missing, without_secrets
+from resources.classes import dataclass
 
 if TYPE_CHECKING:
     from controller.engine.audit import AuditEntry, Ending
@@ -104,11 +105,14 @@ class _Recording:
     @contextmanager
     def _audit(self) -> Iterator[Audit | None]:
         """The audit, unless there is no home yet: only a controller, which will make one, is worth it."""
-        with self.app.kept(read_only=True) as kept:
-            there_is_none = not kept.home.database.exists()
-        if there_is_none and (self.command.makes_home or not self.command.lasts):
-            yield None
-            return
+        home = self.app.home(read_only=True)
+        # As a rule neither, and then it need not be opened for reading first.
+        if home.restoring or not home.database.exists():
+            with self.app.kept(read_only=True) as kept:
+                there_is_none = not kept.home.database.exists()
+            if there_is_none and (self.command.makes_home or not self.command.lasts):
+                yield None
+                return
         with self.app.kept(read_only=False) as kept:
             if kept.news:
                 tell(self.app, kept.news)
