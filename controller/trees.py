@@ -11,9 +11,9 @@ import os
 import stat
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from resources.classes import dataclass
 from resources.docker.ignore import Ignore
 from resources.meta import Tree
 

@@ -6,10 +6,9 @@ declared, Reconciling that work is under way, Stalled that nothing moves until s
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from resources.classes import dataclass
 from resources.plan import Change
 
 

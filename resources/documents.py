@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from resources.classes import dataclass
 from resources.meta import Problem
 from resources.values import Builder, Document, Hopeless
 from resources.wording import syntax_problem

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from resources import kinds
-from resources.classes import dataclass
 from resources.documents import read
 from resources.meta import API_VERSION, DEFAULT_NAMESPACE, SUBSTITUTE, Declared, Key, Origin, Problem, Resource
 from resources.parsed import Parsed, digest_of, validated

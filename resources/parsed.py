@@ -6,11 +6,11 @@ Apart from `load.py` because a start with a warm cache needs no YAML, whose impo
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
 from resources import kinds
-from resources.classes import dataclass
 from resources.meta import Declared, Origin, Resource
 
 

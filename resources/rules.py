@@ -11,9 +11,8 @@ the limits below are wide, and `Field(max_length=...)` makes the loader keep the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from resources.classes import dataclass
 
 if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler

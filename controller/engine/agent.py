@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event as Flag
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from controller.engine.diff import plan_by_fields
-from resources.classes import dataclass
 from resources.conditions import Reason
 from resources.meta import API_VERSION, Claim, Key, Resource, SecretRef
 from resources.plan import Action, Plan

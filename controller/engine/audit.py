@@ -6,10 +6,9 @@ Nothing here holds a value of a field, desired or observed. Imports no model: se
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
-
-from resources.classes import dataclass
 
 if TYPE_CHECKING:
     from resources.meta import Key

@@ -6,13 +6,13 @@ Wiring gives it to every kind that `expands` and has no agent. What it says of a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from controller.engine.agent import Agent, Context, Done, Health, Mark, Outcome, Seen, Step
 from controller.engine.board import Board
 from controller.engine.index import Index
 from controller.engine.parts import AgentOf
-from resources.classes import dataclass
 from resources.conditions import Reason, Type
 from resources.kinds import model_of
 from resources.meta import Key, Resource

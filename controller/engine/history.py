@@ -7,12 +7,12 @@ reads the files; `p2 history`, `p2 diff --revision` and `p2 rollback` read it ba
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from controller.engine.requests import Cause
 from controller.engine.revision import Revision
-from resources.classes import dataclass
 from resources.meta import Key
 from resources.plan import Action
 

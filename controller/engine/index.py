@@ -7,11 +7,10 @@ claims, dependents and duplicates are kept as maps that a revision updates.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from controller.engine.graph import cycle_through
 from controller.engine.revision import Condition, Revision
-from resources.classes import dataclass
 from resources.conditions import Reason
 from resources.meta import Claim, Declared, Key, Problem, Resource
 

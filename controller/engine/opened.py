@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from controller.engine.brakes import BRAKED
 from controller.engine.history import Deed, Ending, Entry, Result, Text
 from controller.engine.passes import Pass, Verdict
-from resources.classes import dataclass
 from resources.conditions import Reason
 from resources.meta import Key
 from resources.plan import Action

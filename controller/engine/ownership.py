@@ -5,12 +5,12 @@ What we did not create is not ours: a name that is taken is left alone until the
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
 from controller.engine.agent import Seen
 from controller.engine.passes import Subject
-from resources.classes import dataclass
 from resources.plan import Action
 
 # The marks of a home that was lost are those of another one.

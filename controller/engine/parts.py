@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from controller.engine.agent import Agent, Context
@@ -13,7 +13,6 @@ from controller.engine.history import Texts
 from controller.engine.index import Index
 from controller.engine.requests import Request, Requests
 from controller.engine.stores import Listener, Stores
-from resources.classes import dataclass
 from resources.meta import Key
 
 # The agent of a kind, or None where there is none.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from controller.engine.agent import Agent, Seen, Step
 from controller.engine.index import Entry
 from controller.engine.stores import Record
-from resources.classes import dataclass
 from resources.conditions import Reason
 from resources.meta import Key, Resource
 from resources.plan import Action, Plan

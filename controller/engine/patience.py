@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 from controller.engine.clock import Clock
 from controller.engine.diff import plain
-from resources.classes import dataclass
 from resources.meta import Key
 from resources.plan import Disruption, Plan
 

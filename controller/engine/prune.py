@@ -7,10 +7,10 @@ Rather keep a thing too long than delete one by mistake: each hold here answers 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 
 from controller.engine.revision import Condition
 from controller.engine.stores import Hold, Record
-from resources.classes import dataclass
 from resources.conditions import Reason
 from resources.meta import Key
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import IntEnum
 from threading import Condition
 
-from resources.classes import dataclass
 from resources.meta import Key
 
 FIRST_DELAY = 1.0  # seconds, doubling

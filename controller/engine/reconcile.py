@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any, assert_never
 
@@ -29,7 +29,6 @@ from controller.engine.revision import Condition
 from controller.engine.rolled_back import told
 from controller.engine.stores import Brake, Record
 from controller.engine.trying import Trials
-from resources.classes import dataclass
 from resources.conditions import Reason
 from resources.meta import DriftPolicy, Key, Problem
 from resources.plan import Action, Disruption, Plan, Why

@@ -7,7 +7,7 @@ declares it, and until then held back from deletion (`prune.py`), for nobody kno
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from controller.engine.agent import Agent, Context, Failure, Lists, Owned, Seen
@@ -15,7 +15,6 @@ from controller.engine.asking import listed, observe
 from controller.engine.ledger import recorded
 from controller.engine.parts import AgentOf
 from controller.engine.stores import Inventory, Record
-from resources.classes import dataclass
 from resources.meta import DeletionPolicy, Key, Resource
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from threading import Lock
 
-from resources.classes import dataclass
 from resources.meta import Key
 
 CONTROLLER = "controller"

@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from threading import Event as Flag
 from typing import Protocol
 
-from resources.classes import dataclass
 from resources.meta import Declared, DeletionPolicy, Key, Problem
 
 QUIET = 2.0  # seconds without a change before anything may leave the desired state

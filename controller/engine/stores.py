@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from controller.engine.audit import AuditEntry, AuditQuery
 from controller.engine.history import History
 from controller.engine.kept import NotKept as NotKept  # what every call here may raise
-from resources.classes import dataclass
 from resources.conditions import Status, Truth
 from resources.meta import Key
 from resources.plan import Action, Plan

@@ -7,7 +7,7 @@ the trial stands after a pass. The rules of the records are in `trial.py`, what 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from controller.engine.agent import Agent, Context, Seen
@@ -17,7 +17,6 @@ from controller.engine.parts import Parts
 from controller.engine.passes import Pass, Subject, Verdict, subject_of
 from controller.engine.stores import Level, Record
 from controller.engine.trial import NAMED, given_up, is_update, proven, settling, stand_in
-from resources.classes import dataclass
 from resources.conditions import Reason, Type
 from resources.meta import Key, Resource
 from resources.notation import duration_text

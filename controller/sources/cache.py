@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -21,7 +21,6 @@ import pydantic
 
 import resources
 from resources import kinds
-from resources.classes import dataclass
 from resources.meta import Declared
 from resources.parsed import Parsed, restore
 

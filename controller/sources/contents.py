@@ -7,14 +7,13 @@ import os
 import stat
 import time
 from collections.abc import Collection, Iterable
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from controller.engine.revision import Condition
 from controller.sources.cache import ParseCache
 from controller.sources.inputs import Inputs, Stamp, stamp_of, together
 from controller.sources.tree import KUSTOMIZATIONS, Tree, is_wanted, walk
-from resources.classes import dataclass
 from resources.meta import Declared, Problem
 
 MAX_SIZE = 8 * 1024 * 1024  # bytes of one file

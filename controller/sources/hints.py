@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Set
+from dataclasses import dataclass
 from threading import Event as Flag
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
-
-from resources.classes import dataclass
 
 if TYPE_CHECKING:
     from watchfiles._rust_notify import RustNotify

@@ -10,12 +10,11 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from controller.sources.cache import Expansion, ParseCache
 from controller.sources.tree_inputs import TreeInputs
-from resources.classes import dataclass
 from resources.meta import Declared, Problem, Tree, Unexpandable
 from resources.parsed import digest_of
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from threading import Event as Flag
 from threading import Lock
-
-from resources.classes import dataclass
 
 
 @dataclass(frozen=True, slots=True)

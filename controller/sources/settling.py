@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from controller.engine.revision import QUIET
-from resources.classes import dataclass
 from resources.meta import Declared, Key
 
 AT_MOST = 30.0  # seconds after which it leaves although it never was quiet

@@ -6,10 +6,9 @@ import errno
 import os
 import re
 import stat
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from controller.engine.revision import Condition
-from resources.classes import dataclass
 from resources.meta import Problem
 
 SUFFIXES = (".yaml", ".yml")

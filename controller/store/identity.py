@@ -7,11 +7,11 @@ would be a stranger's. So a home that has a database never gets a new id by itse
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from controller.store.database import Database
 from controller.store.errors import HomeError
 from controller.store.home import Home
-from resources.classes import dataclass
 
 INSTALLATION = "installation"  # in the table `meta`
 REBUILD = "rebuild"  # there, while the marks in the world are to be asked; else the systems that did not answer

@@ -12,10 +12,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from controller.store.errors import HomeError, told
-from resources.classes import dataclass
 
 # A process that asks who holds the lock has it for some microseconds; whoever wants it meanwhile tries again.
 _TRIES, _PAUSE = 5, 0.02

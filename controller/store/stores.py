@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,7 +24,6 @@ from controller.store.journal import Journal
 from controller.store.overrides import SqliteOverrides
 from controller.store.starts import SqliteStarts
 from controller.store.statuses import SqliteStatuses
-from resources.classes import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from controller.engine.agent import Failure
 from controller.engine.diff import plain
 from controller.engine.stores import Hold
-from resources.classes import dataclass
 from resources.conditions import Reason, Status
 from resources.meta import Key
 from resources.plan import Plan

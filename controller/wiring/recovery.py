@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from controller.engine.agent import Agent, Context, Setup
@@ -21,7 +21,6 @@ from controller.store.secrets import HomeSecrets
 from controller.store.stores import OpenStores
 from controller.wiring.agents import Agents
 from controller.wiring.settings import Settings
-from resources.classes import dataclass
 from resources.kinds import names
 from resources.meta import Key
 from resources.plan import Action

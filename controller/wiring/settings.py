@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from controller.wiring.place import home_path
-from resources.classes import dataclass
 
 JOURNAL = "/run/systemd/journal/socket"  # of systemd: https://systemd.io/JOURNAL_NATIVE_PROTOCOL/
 STOP_TIMEOUT = 25.0  # seconds that a controller that is told to stop has for finishing what is under way

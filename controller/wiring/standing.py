@@ -13,6 +13,7 @@ import os
 import sys
 from _blake2 import blake2b  # hashlib loads OpenSSL, which takes longer than all the rest
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -20,7 +21,6 @@ import controller
 import resources
 from controller.store.saying import said
 from controller.store.stamps import stamp_of
-from resources.classes import dataclass
 
 # What a command that looks leaves behind in a home, and what a look says nothing of. Of the database `saying.py` knows more.
 _COMES_AND_GOES = frozenset({"p2.db", "p2.db-shm", "p2.db-wal", "cache", "run", "aside"})

@@ -6,9 +6,9 @@ They are dicts and lists, so that what is done with a project needs to know noth
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from resources.classes import dataclass
 from resources.meta import Problem
 
 Place = tuple[str, int, int]  # file, line and column, both from 1

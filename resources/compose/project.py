@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from resources.classes import dataclass
 from resources.compose import schema
 from resources.compose.checking import check
 from resources.compose.files import Files, Why

@@ -10,9 +10,8 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-
-from resources.classes import dataclass
 
 _TO_ESCAPE = frozenset(".+()|{}$^")
 _WILD = frozenset("*?[\\")

@@ -5,11 +5,11 @@ They are apart from `resources/kinds/container.py` for their number alone; that 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from resources.classes import dataclass
 from resources.docker.parts import MANY_TIMES, BlkioConfig, DeviceRequest
 from resources.docker.sharing import (
     CgroupRules,

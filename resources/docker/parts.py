@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from resources.classes import dataclass
 from resources.docker.names import BUILT_IN_NETWORKS
 from resources.docker.sharing import Mac
 from resources.docker.values import Addresses, InnerPath, IPv4, IPv6, Names, Signal, Size, Span, sorted_set

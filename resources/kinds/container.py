@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from resources.classes import dataclass
 from resources.docker import beside
 from resources.docker.engines import EngineSpec, engine_of, engines_apart
 from resources.docker.limits import Limits, LimitsObserved, Surroundings, SurroundingsObserved

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from resources.classes import dataclass
 from resources.docker.addressing import Address, Ipam, Subnet
 from resources.docker.engines import EngineSpec, engine_of
 from resources.docker.names import BUILT_IN_NETWORKS

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from resources.classes import dataclass
 from resources.docker.engines import EngineSpec, engine_of
 from resources.docker.sharing import EngineName
 from resources.docker.values import Labels

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Any
@@ -51,7 +51,6 @@ from controller.engine.agent import (
     Step,
 )
 from controller.engine.diff import changed_fields, plain, within
-from resources.classes import dataclass
 from resources.docker.names import NEW_SUFFIX, OLD_SUFFIX
 from resources.docker.parts import Attachment, OnChange, Outdated, PullPolicy, State, Strategy
 from resources.kinds.container import Container, ContainerObserved

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, assert_never
@@ -22,7 +23,6 @@ from controller.agents.docker.marks import mark_in
 from controller.agents.docker.notes import Content, Notes
 from controller.engine.agent import Context
 from controller.trees import Trees
-from resources.classes import dataclass
 from resources.docker.parts import Mount, OnChange, Outdated, State
 from resources.kinds.container import Container
 from resources.meta import Key, Tree

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from controller.agents.docker.joining import default_links, network_mode, networ
 from controller.agents.docker.marks import CARRIED, FORMER_IMAGE, PREDECESSOR, PREDECESSOR_RESTART, labels_of
 from controller.agents.docker.mounting import mounts
 from controller.engine.agent import Mark, Secrets, Stalled
-from resources.classes import dataclass
 from resources.docker.parts import BlkioConfig, DeviceRequest, Healthcheck
 from resources.docker.values import OPEN_SYSTEM_PATHS
 from resources.kinds.container import Container, ContainerSpec, seccomp_profile

@@ -7,10 +7,10 @@ noticed, and a value that was secret once is never shown.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from controller.engine.agent import Retry, Secrets, Stalled
-from resources.classes import dataclass
 from resources.conditions import Reason
 from resources.docker.env_file import Unreadable, variables_in
 from resources.docker.names import OWN_LABELS

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from controller.agents.docker import paths
 from controller.agents.docker.client import Engine, Json
-from resources.classes import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from _blake2 import blake2b
 from collections.abc import Iterable, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from controller.agents.docker import paths
@@ -17,7 +17,6 @@ from controller.agents.docker.client import Engine, EngineError, Json, understoo
 from controller.agents.docker.marks import KEY, PREDECESSOR, mark_in, new_name, old_name, temporary
 from controller.agents.docker.remembered import Remembered
 from controller.agents.docker.surroundings import companions
-from resources.classes import dataclass
 from resources.docker.names import INSTALLATION, OLD_SUFFIX
 from resources.docker.parts import State
 from resources.kinds.container import Container

@@ -10,10 +10,10 @@ import io
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from controller.engine.agent import Retry, Secrets, Stalled
-from resources.classes import dataclass
 from resources.conditions import Reason
 from resources.docker.names import OWN_LABELS
 from resources.docker.placing import InnerFile

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from controller.agents.docker import paths
 from controller.agents.docker.client import Engine, Json
@@ -11,7 +12,6 @@ from controller.agents.docker.failures import explained
 from controller.agents.docker.health import health_of, running_for
 from controller.agents.docker.last_words import last_words
 from controller.engine.agent import Context, Health, Retry, Stalled
-from resources.classes import dataclass
 from resources.conditions import Reason
 from resources.kinds.container import Container
 from resources.notation import duration_text

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from controller.agents.docker.client import EngineError, Json, WritableEngine
 from controller.engine.agent import Context, Failure, Retry, Stalled
-from resources.classes import dataclass
 from resources.meta import Key
 
 _DONE = frozenset({"Pull complete", "Already exists"})

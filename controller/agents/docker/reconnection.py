@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from controller.agents.docker import paths
 from controller.agents.docker.client import Engine, Json
-from resources.classes import dataclass
 
 
 @dataclass(frozen=True, slots=True)

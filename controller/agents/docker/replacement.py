@@ -16,7 +16,7 @@ change clears the others away. So nothing of this needs to be remembered elsewhe
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from controller.agents.docker import paths
 from controller.agents.docker.client import EngineError, Json, WritableEngine
@@ -29,7 +29,6 @@ from controller.agents.docker.proving import Times, prove
 from controller.agents.docker.stopping import halt, restore_policy, retire
 from controller.agents.docker.translation import restart_text
 from controller.engine.agent import Context, Mark, Retry, Stalled
-from resources.classes import dataclass
 from resources.conditions import Reason
 from resources.docker.names import NEW_SUFFIX
 from resources.docker.parts import MountType, State, Strategy

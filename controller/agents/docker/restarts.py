@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from controller.agents.docker.client import Json
-from resources.classes import dataclass
 from resources.meta import Key
 
 WINDOW = 600.0  # seconds after which a restart is forgotten

@@ -7,6 +7,7 @@ so the way back is known whatever has happened since, to all containers of that 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from controller.agents.docker import paths
@@ -15,7 +16,6 @@ from controller.agents.docker.failures import explained
 from controller.agents.docker.marks import FORMER_IMAGE
 from controller.agents.docker.refused import Refused
 from controller.engine.agent import Retry, Stalled
-from resources.classes import dataclass
 from resources.notation import canonical_image
 
 

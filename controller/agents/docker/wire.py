@@ -12,12 +12,11 @@ import os
 import re
 import socket
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from io import BufferedReader
 from threading import Event as Flag
 from threading import Lock
 from typing import Any
-
-from resources.classes import dataclass
 
 WINDOW = 32  # questions under way on one connection; some 4 KB, which no socket buffer refuses
 BUFFER = 1 << 18  # bytes read at once: each read may have to wait for another thread to let go of the interpreter

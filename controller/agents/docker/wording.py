@@ -6,6 +6,7 @@ To put fifty of them so takes longer than to ask the engine for them. The agent 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from controller.agents.docker.client import Engine, Json
@@ -15,7 +16,6 @@ from controller.agents.docker.marks import mark_in
 from controller.agents.docker.remembered import Remembered
 from controller.agents.docker.translation import observed_container, written
 from controller.engine.agent import Context, Mark, Secrets
-from resources.classes import dataclass
 from resources.kinds.container import Container, ContainerObserved
 from resources.meta import SecretRef
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from controller.surfaces.cli.command import Refused
 from controller.surfaces.cli.console import Console
 from controller.surfaces.cli.words import counted, place, problem_line
-from resources.classes import dataclass
 
 if TYPE_CHECKING:
     from controller.engine.requests import Cause, Request

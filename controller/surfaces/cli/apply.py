@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,6 @@ from controller.surfaces.cli.app import App, chosen, load, refuse_unusable
 from controller.surfaces.cli.braking import refuse_braked
 from controller.surfaces.cli.command import Argument, Command, Exit, Option, Refused
 from controller.surfaces.cli.parameters import Only, Prune, Timeout
-from resources.classes import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -25,12 +25,11 @@ import dataclasses
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
-
-from resources.classes import dataclass
 
 if TYPE_CHECKING:
     from controller.surfaces.cli.app import App

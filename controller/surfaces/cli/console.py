@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TextIO
 
 from controller.surfaces.cli.command import Refused
 from controller.surfaces.cli.written import unwritable
-from resources.classes import dataclass
 
 
 class Style(StrEnum):

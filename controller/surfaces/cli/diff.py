@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,7 +12,6 @@ from controller.surfaces.cli.command import Command, Exit, Option, Refused
 from controller.surfaces.cli.parameters import Only, Prune, SourcePath
 from controller.surfaces.cli.views import ContextOption, KubeconfigOption, connected
 from controller.surfaces.cli.words import problem_line
-from resources.classes import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

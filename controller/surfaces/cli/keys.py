@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from controller.surfaces.cli.command import Refused
-from resources.classes import dataclass
 
 if TYPE_CHECKING:
     from resources.meta import Key

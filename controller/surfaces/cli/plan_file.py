@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from controller.surfaces.cli.command import Refused
 from controller.surfaces.cli.words import moment, value
-from resources.classes import dataclass
 from resources.meta import Key
 
 if TYPE_CHECKING:

@@ -9,14 +9,13 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from controller.surfaces.cli.app import App, tell
 from controller.surfaces.cli.command import Command, Exit, Refused
 from controller.surfaces.cli.written import broken_off, entry_of, missing, without_secrets
-from resources.classes import dataclass
 
 if TYPE_CHECKING:
     from controller.engine.audit import AuditEntry, Ending

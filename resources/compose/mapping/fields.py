@@ -7,9 +7,8 @@ written below it. https://github.com/compose-spec/compose-spec/blob/main/schema/
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
-
-from resources.classes import dataclass
 
 
 class How(Enum):

@@ -8,12 +8,12 @@ and gathered in `notes.py`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from resources import kinds
-from resources.classes import dataclass
 from resources.compose.mapping.images import images_of
 from resources.compose.mapping.marks import UNCOMPARED, network_labels, volume_labels
 from resources.compose.mapping.names import Names

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from resources.classes import dataclass
 from resources.compose.mapping.names import Names, unique
 from resources.compose.mapping.notes import Notes, Path
 
