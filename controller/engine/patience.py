@@ -37,6 +37,7 @@ class _Heals:
     fields: str = ""  # that somebody changes, for people
     ended: int = 0  # how often of these it had ended by itself
     left_alone: bool = False
+    asked: bool = False  # for the next one, by somebody who does not want to wait
 
     @property
     def pause(self) -> float:
@@ -57,8 +58,13 @@ class Patience:
         self._refused[key] = (_attempt(digest, plan), refusal, self._clock.monotonic())
 
     def forgive(self, key: Key) -> None:
-        """Somebody asks for it by hand: what was in the way may be gone (a login, a port), which no look would tell."""
+        """Somebody asks for it by hand: what was in the way may be gone (a login, a port), which no look would tell.
+
+        Who fights with somebody else over it may do so at once.
+        """
         self._refused.pop(key, None)
+        if heals := self._heals.get(key):
+            heals.asked = True
 
     def refusal(self, key: Key, digest: str, plan: Plan, *, failed: bool = False) -> Refusal | None:
         """Why `plan` is not to be tried (again). Another spec or another difference is; and now and then what is harmless.
@@ -125,6 +131,7 @@ class Patience:
         heals = self._recent(key) or self._heals.setdefault(key, _Heals())
         heals.fields = ", ".join(change.path for change in plan.changes)
         heals.count += 1
+        heals.asked = False
         heals.ended += ended
         heals.last = self._clock.monotonic()
 
@@ -141,7 +148,9 @@ class Patience:
     def pause(self, key: Key) -> float:
         """Seconds to wait before the next healing: none at first, then doubling from one second."""
         heals = self._recent(key)
-        return max(0.0, heals.last + heals.pause - self._clock.monotonic()) if heals else 0.0
+        if heals is None or heals.asked:
+            return 0.0
+        return max(0.0, heals.last + heals.pause - self._clock.monotonic())
 
     def _recent(self, key: Key) -> _Heals | None:
         """The count of `key`, forgotten when its last healing (and the pause after it) was long ago."""

@@ -56,7 +56,7 @@ class Passes:
     def __init__(self, times: Times, agent: GadgetAgent, stores: Any) -> None:
         self.times, self.agent, self.stores = times, agent, stores
         self.loop = Loop(agent, stores, clock=times.clock())
-        self._reconciler = Manager(self.loop.parts).reconciler
+        self.reconciler = Manager(self.loop.parts).reconciler
 
     def again(self) -> Passes:
         """As after a crash and a start, of the machine perhaps: monotonic time begins anew, the desired state is the same."""
@@ -86,11 +86,11 @@ class Passes:
 
     def _one(self, key: Key) -> Pass:
         ctx = self.loop.parts.context
-        each = self._reconciler.look([key], ctx)[0]
-        return self._reconciler.carry_out([each], ctx)[0] if each.verdict is Verdict.WORK else each
+        each = self.reconciler.look([key], ctx)[0]
+        return self.reconciler.carry_out([each], ctx)[0] if each.verdict is Verdict.WORK else each
 
     def preview(self, key: Key = A) -> Pass:
-        return self._reconciler.look([key], self.loop.parts.context, preview=True)[0]
+        return self.reconciler.look([key], self.loop.parts.context, preview=True)[0]
 
     def good(self, *gadgets: Gadget) -> None:
         """Declares them, and waits until they have proven good."""

@@ -254,3 +254,19 @@ def test_thing_that_somebody_keeps_changing_is_healed_for_ever(world: Passes, fo
             each = world.look(after=each.after)
         assert world.color == "red"
     assert world.record.key == A
+
+
+def test_who_asks_by_hand_does_not_wait_until_somebody_elses_changes_are_healed_again(
+    world: Passes, foundry: Foundry
+) -> None:
+    world.declare(a("red"))
+    for _ in range(HEALS):
+        foundry.world["a"].color = "pink"
+        world.look()
+    foundry.world["a"].color = "pink"
+    assert (world.look().reason, world.color) == (Reason.CONTESTED, "pink")
+    world.reconciler.forgive(A)
+    world.look()
+    assert world.color == "red"
+    foundry.world["a"].color = "pink"
+    assert (world.look().reason, world.color) == (Reason.CONTESTED, "pink")
