@@ -94,8 +94,10 @@ class Patience:
         """It is as declared."""
         self._differing.pop(key, None)
         self._refused.pop(key, None)
-        if (heals := self._heals.get(key)) and heals.left_alone:
-            del self._heals[key]  # somebody has started it once more, and all begins anew
+        if heals := self._heals.get(key):
+            heals.asked = False
+            if heals.left_alone:
+                del self._heals[key]  # somebody has started it once more, and all begins anew
 
     def begun_anew(self, key: Key) -> None:
         """It was edited: what it did before says nothing of it now."""

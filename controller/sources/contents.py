@@ -51,8 +51,12 @@ class Look:
         return bool(self.documents or self.problems)
 
     def then(self, later: Look) -> Look:
-        """What both have found, the other one after this."""
-        return Look(self.documents | later.documents, self.problems | later.problems, self.partial | later.partial)
+        """What both have found, the other one after this: of each file what was found last."""
+        return Look(
+            {file: found for file, found in self.documents.items() if file not in later.problems} | later.documents,
+            {file: found for file, found in self.problems.items() if file not in later.documents} | later.problems,
+            {file: found for file, found in self.partial.items() if file not in later.documents} | later.partial,
+        )
 
 
 class Contents:

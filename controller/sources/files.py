@@ -160,10 +160,10 @@ class _Watch:
                     for each in asked:  # what was handed out has been taken in by now
                         each.answer(self._current)
 
-    def _nothing_new(self, seconds: float) -> bool:
+    def _nothing_new(self) -> bool:
         """Whether all is handed out, by a look in the thread of who asks. What it finds is left to the watch."""
-        if not self._at_work.acquire(timeout=seconds):
-            return False
+        if not self._at_work.acquire(blocking=False):
+            return False  # the watch is at it, or another who asks
         try:
             now = self._clock()
             if not self._current or self._git.held(now):

@@ -34,11 +34,11 @@ class Inquiries:
     def __init__(self) -> None:
         self._waiting: deque[Inquiry] = deque()
         self._lock = Lock()
-        self._nothing_new: Callable[[float], bool] | None = None
+        self._nothing_new: Callable[[], bool] | None = None
 
     @contextmanager
-    def taken_by(self, nothing_new: Callable[[float], bool]) -> Iterator[None]:
-        """While the body runs there is a watch; `nothing_new` looks in the thread that asks, for so many seconds at most."""
+    def taken_by(self, nothing_new: Callable[[], bool]) -> Iterator[None]:
+        """While the body runs there is a watch; `nothing_new` looks in the thread that asks, and waits for nobody."""
         self._nothing_new = nothing_new
         try:
             yield
@@ -47,7 +47,7 @@ class Inquiries:
 
     def ask(self, seconds: float, *, hurry: bool) -> bool:
         """Whether everything is handed out; False, too, when nobody has answered within `seconds`."""
-        if (nothing_new := self._nothing_new) and nothing_new(seconds):
+        if (nothing_new := self._nothing_new) and nothing_new():
             return True  # without waking the watch, which would take some 20 ms
         inquiry = Inquiry(hurry)
         with self._lock:

@@ -8,7 +8,7 @@ from threading import Lock
 
 
 class Stillness:
-    """One watch reads, any thread writes."""
+    """A watch reads, and who asks it something; any thread writes."""
 
     def __init__(self) -> None:
         self._lock = Lock()

@@ -189,7 +189,7 @@ def test_a_resource_that_is_nowhere_is_refused_with_what_there_is() -> None:
     assert shown.err == "error: cannot find Container/wep in the source: there is nothing\n"
 
 
-IDLE = HEAVY | {"typer", "tarfile", "difflib", "importlib.metadata"}
+IDLE = HEAVY | {"typer", "tarfile", "difflib"}
 AT_WORK = IDLE - {"yaml"}  # a file was edited
 
 

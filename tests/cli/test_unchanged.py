@@ -17,6 +17,7 @@ from controller.engine.audit import AuditEntry
 from controller.store.audit import SqliteAudit
 from controller.store.database import DatabaseError
 from controller.store.home import Home
+from controller.store.identity import REBUILD
 from controller.store.saying import said
 from controller.store.stores import open_stores
 from controller.surfaces.cli import entry
@@ -199,6 +200,18 @@ def test_apply_that_cannot_be_written_down_is_left_to_the_whole_program(
     monkeypatch.setattr(SqliteAudit, "begin", _not_kept)
     assert desk.unchanged() is None
     assert capsys.readouterr().out == ""
+    assert _starts(desk)  # the database is not behind: else the next start would take it for an older copy
+    monkeypatch.undo()
+    assert main(["apply"]) == 0
+    assert REBUILD not in dict(_rows(desk, "meta"))
+
+
+@pytest.mark.parametrize("words", [["apply"], ["diff"]])
+def test_output_that_takes_no_more_is_an_error(words: list[str], desk: Desk) -> None:
+    assert desk.stands
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([P2, *words], cwd=desk.story.root, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (2, "error: cannot write the output: No space left on device\n")
 
 
 def test_apply_whose_end_cannot_be_written_down_warns(

@@ -90,6 +90,12 @@ def test_apply_beside_a_controller_is_carried_out_by_it(story: Story, started: C
     assert at_rest(started)
 
 
+def test_sent_command_whose_output_takes_no_more_is_an_error(story: Story, started: Controller) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([P2, "diff"], cwd=story.root, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (2, "error: cannot write the output: No space left on device\n")
+
+
 def test_sent_command_imports_next_to_nothing(story: Story, started: Controller) -> None:
     program = (
         "import os, sys; before = set(sys.modules)\n"

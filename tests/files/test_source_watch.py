@@ -486,31 +486,60 @@ def test_a_watch_that_breaks_is_begun_anew_and_everything_looked_at(
     assert watching.until(lambda known: "a.yaml" in known)
 
 
+class Sleeper:
+    """A watch that hears nothing until it is `woken`, so that only who asks can look."""
+
+    def __init__(self, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        asleep, self.woken = threading.Event(), threading.Event()
+        woken = self.woken
+
+        class Asleep(hints.Hints):
+            def wait(self, directories: object, seconds: object, stop: object) -> hints.Heard:
+                asleep.set()
+                woken.wait(DEADLINE)
+                return hints.Heard()
+
+        monkeypatch.setattr(files, "Hints", Asleep)
+        self.source = FilesSource(state)
+        self.watching = Watching(state, self.source)
+        self.watching.next()
+        assert asleep.wait(DEADLINE)
+
+
+@pytest.fixture
+def sleeper(state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sleeper]:
+    made = Sleeper(state, monkeypatch)
+    yield made
+    made.woken.set()
+    made.watching.end()
+
+
 def test_who_asks_is_told_at_once_that_nothing_is_new_and_waits_where_something_is(
-    state: Path, monkeypatch: pytest.MonkeyPatch
+    state: Path, sleeper: Sleeper
 ) -> None:
-    asleep, woken = threading.Event(), threading.Event()
-
-    class Asleep(hints.Hints):
-        """Hears nothing, so that only who asks can look."""
-
-        def wait(self, directories: object, seconds: object, stop: object) -> hints.Heard:
-            asleep.set()
-            woken.wait(DEADLINE)
-            return hints.Heard()
-
-    monkeypatch.setattr(files, "Hints", Asleep)
-    source = FilesSource(state)
-    watching = Watching(state, source)
-    watching.next()
-    assert asleep.wait(DEADLINE)
-    assert source.current(DEADLINE)
+    assert sleeper.source.current(DEADLINE)
     write(state / "a.yaml", sheet("a", "b", content="new"))
-    assert not source.current(0.2)
-    woken.set()
-    assert edited(watching.next()) == ["a.yaml"]
-    assert source.current(DEADLINE)
-    watching.end()
+    assert not sleeper.source.current(0.2)
+    sleeper.woken.set()
+    assert edited(sleeper.watching.next()) == ["a.yaml"]
+    assert sleeper.source.current(DEADLINE)
+
+
+def test_of_what_who_asks_has_found_the_last_counts(state: Path, sleeper: Sleeper) -> None:
+    write(state / "a.yaml", "kind: [")
+    write(state / "sub/c.yaml", "kind: [")
+    assert not sleeper.source.current(0.2)
+    write(state / "a.yaml", sheet("a", "b", content="mended"))
+    (state / "sub/c.yaml").unlink()
+    sleeper.woken.set()
+    came = [sleeper.watching.next()]
+    while not any(revision.gone for revision in came):
+        came.append(sleeper.watching.next())
+    assert [Path(file).name for revision in came for file in (*revision.documents, *revision.gone)] == [
+        "a.yaml",
+        "c.yaml",
+    ]
+    assert not any(revision.problems for revision in came)
 
 
 def test_where_nothing_can_be_watched_files_are_looked_at(

@@ -116,6 +116,6 @@ def _absent_leftovers(names: set[str], passing: Answer) -> dict[str, Answer]:
     """What an interrupted replacement would have left, and `passing`, the list of all such containers, does not have."""
     if passing.status != 200:
         return {}
-    there = {name.removeprefix("/") for each in passing.json() for name in each["Names"]}
+    there = {name.removeprefix("/") for each in passing.json() or () for name in each["Names"]}
     possible = {name + suffix for name in names for suffix in (NEW_SUFFIX, OLD_SUFFIX)}
     return {container(name): Answer(404, b"") for name in possible - there}

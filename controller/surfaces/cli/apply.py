@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -154,7 +155,8 @@ def keep_end(app: App, workspace: Workspace, preview: Preview, summary: Summary,
 
     if changed_nothing(workspace, summary):
         app.ended(workspace.stores.audit, code)  # after which the database says no more
-        keep_look(workspace, preview, ["\n".join(summary_lines(preview, summary, paint)) for paint in PAINTS])
+        with suppress(KeyboardInterrupt):  # it is done
+            keep_look(workspace, preview, ["\n".join(summary_lines(preview, summary, paint)) for paint in PAINTS])
 
 
 def ask(app: App, preview: Preview, *, yes: bool, way_out: str) -> None:

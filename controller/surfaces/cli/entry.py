@@ -22,8 +22,8 @@ def main() -> int:
     try:
         if (code := _sent(words)) is not None:
             _leave(code)
-        if words[:1] == ["diff"] and _stands(words):
-            _leave(0)
+        if words[:1] == ["diff"] and (code := _stands(words)) is not None:
+            _leave(code)
         if words[:1] == ["apply"] and (code := unchanged(words, begun)) is not None:
             _leave(code)
     except BrokenPipeError:  # the reader has had enough
@@ -38,14 +38,22 @@ def main() -> int:
     return leave(here(words))
 
 
-def _stands(words: list[str]) -> bool:
-    """Whether a look that was kept still holds, and what it found was printed."""
+def _stands(words: list[str]) -> int | None:
+    """The exit code of a diff for which a look that was kept still holds, once that is printed; None where none does."""
     from controller.wiring.standing import coloured, standing
 
     if (text := standing(words, home_path(), coloured(sys.stdout))) is None:
-        return False
-    print(text, flush=True)
-    return True
+        return None
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        from controller.surfaces.cli.written import unwritable
+
+        sys.stderr.write(f"error: {unwritable(error)}\n")
+        return 2
+    return 0
 
 
 def unchanged(words: list[str], begun: float) -> int | None:
@@ -60,8 +68,10 @@ def unchanged(words: list[str], begun: float) -> int | None:
 
 
 def _leave(code: int) -> NoReturn:
-    """Ends the process, which has nothing open any more, without taking it apart: that would take a tenth of its time."""
-    sys.stderr.flush()
+    """Ends the process, which has nothing open any more, without taking it apart: that would take a tenth of its time.
+
+    What it had to say has been flushed; stderr keeps no line back.
+    """
     os._exit(code)
 
 

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from types import ModuleType
 from typing import Any
 
 from controller.surfaces.cli.app import App, open_workspace
@@ -31,7 +30,8 @@ _BROKEN_PIPE = 141  # 128 + SIGPIPE, as if the signal had ended us
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line (default: the process's own). Returns the exit code."""
-    _leave_out_plugins()
+    # Pydantic's plugins are looked for in every installed package, which takes longer than a short command may.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] in _BRIEF | _LOOKING:
         gc.disable()  # a tenth of a moment would go into looking for garbage that imports do not leave
@@ -50,22 +50,13 @@ def leave(code: int) -> int:
     Otherwise returns it. What would be done at an exit, nothing of which is ours, is to wait for threads.
     """
     if threading.active_count() == 1:
-        with suppress(OSError):  # the reader has had enough: what is to be said of that, the interpreter says
+        with suppress(
+            OSError, AttributeError
+        ):  # the reader has had enough, or a stream is closed: the interpreter's matter
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
     return code
-
-
-def _leave_out_plugins() -> None:
-    """Pydantic looks for plugins in every installed package, which takes longer than a short command may.
-
-    That it shall not is said, as documented, by a variable; importing what would look, and what that imports, takes long enough.
-    """
-    if os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__") == "__all__":
-        nothing = ModuleType("pydantic.plugin._loader")
-        vars(nothing)["get_plugins"] = tuple
-        sys.modules.setdefault(nothing.__name__, nothing)
 
 
 def run(given: Sequence[str], app: App) -> int:

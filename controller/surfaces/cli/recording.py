@@ -1,5 +1,7 @@
 """Writes commands into the audit: who ran what, and how it ended. `main.run` carries out every command through here.
 
+One that is carried out without it, and is written down alike, is in `unchanged.py`.
+
 A command says itself whether it changes anything (`Command.changes`); one that only reads leaves no trace.
 """
 

@@ -17,6 +17,7 @@ from controller.surfaces.cli.wire import Line
 TYPE_CHECKING = False  # as typing has it
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from controller.surfaces.cli.wire import Frame
 
@@ -155,12 +156,24 @@ def _shown(line: Line, *, goes_on: bool) -> int:
                 sys.stderr.write("error: interrupted\n")
                 return INTERRUPTED
             interrupted = True
-            line.send(stop=True)
-        except BrokenPipeError:
-            raise
-        except OSError:
+            from contextlib import suppress
+
+            with suppress(_Lost):  # which shows in a moment
+                _say(line, stop=True)
+        except _Lost:
             sys.stderr.write("error: the connection to the controller broke; p2 get says how things are\n")
             return 1
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            from controller.surfaces.cli.written import unwritable
+
+            sys.stderr.write(f"error: {unwritable(error)}\n")
+            return 2
+
+
+class _Lost(Exception):
+    """The controller has gone, whatever becomes of what is written here."""
 
 
 def _next(line: Line) -> Frame | None:
@@ -169,6 +182,15 @@ def _next(line: Line) -> Frame | None:
             return line.read()
         except TimeoutError:
             pass  # by `_AWAKE`
+        except OSError as error:
+            raise _Lost from error
+
+
+def _say(line: Line, **frame: Any) -> None:
+    try:
+        line.send(**frame)
+    except OSError as error:
+        raise _Lost from error
 
 
 def _show(frame: Frame, line: Line) -> int | None:
@@ -184,7 +206,7 @@ def _show(frame: Frame, line: Line) -> int | None:
 
             sys.stderr.write(question)
             sys.stderr.flush()
-            line.send(answer=typed_line())
+            _say(line, answer=typed_line())
         case {"exit": int(code)}:
             return code
     return None

@@ -12,7 +12,6 @@ import io
 import logging
 import os
 import queue
-import shlex
 import socket
 import struct
 import time
@@ -32,6 +31,7 @@ from controller.surfaces.cli.main import run
 from controller.surfaces.cli.person import person
 from controller.surfaces.cli.sending import SENT
 from controller.surfaces.cli.wire import Line
+from controller.surfaces.cli.written import as_typed
 
 if TYPE_CHECKING:
     from controller.surfaces.cli.wire import Frame
@@ -163,7 +163,7 @@ class Call:
             self._kept,
             stoppable=self._stoppable,
             user=person(self.peer.uid, self.peer.pid),
-            typed=shlex.join(["p2", *words]),
+            typed=as_typed(words),
         )
 
     @contextmanager

@@ -1,7 +1,7 @@
 """`p2 apply` where nothing has changed since the last one, which had nothing to do: `entry.py` asks here.
 
 All is as if it were carried out, less the look: under the home's lock, with the same output, and written down alike. Imports
-no model. Where anything is otherwise than expected nothing was done, and the whole program begins from the beginning.
+no model. Where anything is otherwise than expected nothing was done but to count the start, and the whole program begins.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ class _Running:
         except KeyboardInterrupt as error:
             self._end(error)
             raise
+        count_start(self.home, self.database)  # by itself: in the database before it is in the file
         with self.database.together():
-            count_start(self.home, self.database)
             if self.database.meta(REBUILD) or self.audit.under_way():  # there is something to recover
                 return False
             self.audit.begin({self.name: self.entry})

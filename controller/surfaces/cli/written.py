@@ -1,4 +1,4 @@
-"""How a command is written down in the audit. `recording.py` does it for every command that changes something."""
+"""How a command is written down in the audit: by `recording.py`, and by `unchanged.py`, which imports no model."""
 
 from __future__ import annotations
 
