@@ -60,7 +60,7 @@ def test_a_container_is_made_edited_healed_and_removed(story: Story, engine: API
 
 LOADED = """
 import sys
-from controller.surfaces.cli.entry import main
+from controller.surfaces.cli.main import main
 code = main()
 print("code", code, "loaded", *sorted({"docker", "requests", "urllib3"} & sys.modules.keys()), file=sys.stderr)
 """

@@ -50,7 +50,10 @@ def settings(unit: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines)
 
 
-def test_user_unit_runs_this_program_over_this_source_with_this_home(story: Story, units: Path, home: Path) -> None:
+def test_user_unit_runs_this_program_over_this_source_with_this_home(
+    story: Story, units: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PEGASUS2_METRICS_PORT", raising=False)
     shown = story.p2("install-service", "--user")
     assert shown.code == 0, shown.err
     found = settings(units / NAME)

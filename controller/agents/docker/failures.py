@@ -20,6 +20,7 @@ _BAD_SPEC = (
     "Unable to find group",
     "gathering device information",
 )
+_DOUBLES = "remove one of the two; a Network that is declared sees to that itself"
 
 
 @contextmanager
@@ -35,6 +36,8 @@ def failure(doing: str, error: EngineError) -> Retry | Stalled:
     message = f"cannot {doing}: {error.message}"
     if "bind source path does not exist" in error.message:
         return Retry("BindSourceMissing", f"{message}; create it, or declare it as a File of type directory")
+    if _ambiguous(error):
+        return Retry("NetworkAmbiguous", f"{message}; {_DOUBLES}")
     if error.status == 400:
         return Stalled("Refused", f"{message}; correct the spec")
     return Retry(Reason.APPLY_FAILED, message)
@@ -54,6 +57,8 @@ def start_failure(name: str, error: EngineError) -> Retry | Stalled:
         return Retry("PortTaken", f"{message}; free the port, or publish another one in ports")
     if _left_behind(error.message):
         return Retry(TASK_LEFT_BEHIND, f"{message}; remove the container, so that it is made anew")
+    if _ambiguous(error):
+        return Retry("NetworkAmbiguous", f"{message}; {_DOUBLES}")
     if error.status == 404 and "network" in error.message:
         return Retry("NetworkMissing", f"{message}; create the network, or declare it as a Network")
     if any(text in error.message for text in _BAD_COMMAND):
@@ -61,6 +66,11 @@ def start_failure(name: str, error: EngineError) -> Retry | Stalled:
     if error.status == 400 or any(text in error.message for text in _BAD_SPEC):
         return Stalled("StartFailed", f"{message}; correct the spec")
     return Retry("StartFailed", message)
+
+
+def _ambiguous(error: EngineError) -> bool:
+    """Whether there are two networks of one name, as a process leaves them that was killed while one was made."""
+    return "network" in error.message and "is ambiguous" in error.message
 
 
 def _left_behind(message: str) -> bool:
