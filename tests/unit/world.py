@@ -107,6 +107,7 @@ class GadgetAgent(SingleAgent[Gadget, Thing]):
     unhealthy: dict[str, Health] = field(default_factory=dict)
     ill: dict[str, Health] = field(default_factory=dict)  # by color
     writes: dict[str, str] = field(default_factory=dict)
+    needs: dict[str, str] = field(default_factory=dict)  # name -> that of one without which it can't be made
     looks: list[int] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
 
@@ -120,7 +121,8 @@ class GadgetAgent(SingleAgent[Gadget, Thing]):
         name, spec = resource.metadata.name, resource.spec
         thing = self.world.get(name)
         if thing is None:
-            return Seen(None)
+            lacks = self.needs.get(name, name) not in {name, *self.world}
+            return Seen(None, hindered=Stalled("Lacking", f"cannot make {name}: make what it needs") if lacks else None)
         health = self.unhealthy.get(name) or self.ill.get(thing.color or "", Health())
         seen = replace(thing, readyTimeout=spec.readyTimeout, rollback=spec.rollback)
         return Seen(seen, str(thing.serial), thing.mark, health, writes=self.writes.get(name, ""))
