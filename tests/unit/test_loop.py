@@ -5,6 +5,7 @@ They end on the state of the world, and steady ones look again and see that noth
 
 from __future__ import annotations
 
+from pathlib import Path
 from threading import Event as Flag
 
 import pytest
@@ -125,6 +126,15 @@ def test_what_cannot_be_made_yet_is_made_once_its_dependency_is_there(loop: Loop
     assert ([plan.key.name for plan in preview.plans], dict(preview.failures)) == (["base", "app"], {})
     assert loop.apply(*both)
     assert loop.agent.log == ["create base", "create app"]
+
+
+def test_what_was_missing_is_looked_for_again_when_its_dependency_was_healed(loop: Loop, tmp_path: Path) -> None:
+    loop.agent.needs["app"] = "base"
+    both = gadget("app", dependsOn=["Gadget/base"], directory=str(tmp_path)), gadget("base")
+    assert loop.apply(*both)
+    loop.agent.world.clear()
+    assert loop.converge()
+    assert loop.agent.log[2:] == ["create base", "create app"]
 
 
 def test_what_cannot_be_made_although_its_dependencies_are_there_stalls_and_is_seen_before(loop: Loop) -> None:
