@@ -53,7 +53,7 @@ class Streams:
 
 
 class LeftRunning(Exception):
-    """A person has interrupted a program that can't be ended from here; the message says where it goes on."""
+    """A person has interrupted a program, and it goes on, or what it has started does; the message says so."""
 
 
 @dataclass(frozen=True, slots=True)

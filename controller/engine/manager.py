@@ -508,10 +508,10 @@ class Manager:
         return agent is not None and agent.rolls_out
 
     def _made_from(self, subject: Subject) -> Iterator[Key]:
-        """What needs it, and is another one when it has changed; files that are read may have been written just now."""
+        """What needs it, and is another one when it has changed; what is read may have been written just now."""
         for key in self._index.dependents(subject.key):
             entry = self._index.find(key)
-            if subject.agent.rolls_out or (entry and any(True for _ in entry.declared.inputs())):
+            if subject.agent.rolls_out or (entry and any(True for _ in entry.declared.contents())):
                 yield key
 
     def _owners(self, keys: Iterable[Key]) -> set[Key]:

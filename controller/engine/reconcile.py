@@ -102,7 +102,9 @@ class Reconciler:
             known = of_kind if preview else self._trials.prove(of_kind, ctx)
             seen = observe(of_kind[0].agent, [subject.resource for subject in of_kind], ctx)
             passes.extend(self._judge(each, seen[each.key], view) for each in resumed(known, seen, ctx))
-        if not preview:
+        if preview:
+            passes = self._hindered(passes)
+        else:
             passes = self._after_what_it_is_made_of(passes)
             self._keep(passes, brake)
             passes = self._trials.judge(passes, looked=True)
@@ -116,6 +118,19 @@ class Reconciler:
             return list(passes)
         around = {each.key: found for each in work if (found := changing & self._index.dependencies(each.key))}
         return [_waiting(each, around[each.key]) if each.key in around else each for each in passes]
+
+    def _hindered(self, passes: Sequence[Pass]) -> list[Pass]:
+        """In a preview: what would be refused as things are, unless something that it depends on is still to be made."""
+        ready = {each.key: each.verdict is Verdict.READY for each in passes}
+
+        def judged(each: Pass) -> Pass:
+            why = each.seen.hindered if each.seen and subject_of(each).entry and each.verdict is Verdict.WORK else None
+            before = self._index.dependencies(each.key)
+            if why is None or not all(ready[key] if key in ready else self._is_ready(key) for key in before):
+                return each
+            return replace(each, verdict=Verdict.STALLED, reason=why.reason, message=why.message, step=None)
+
+        return [judged(each) for each in passes]
 
     def _keep(self, passes: Sequence[Pass], brake: Brake | None) -> None:
         """Writes down what was seen. What an interrupted change has left is cleared away first, so not with a brake on."""
@@ -248,22 +263,21 @@ class Reconciler:
         return self._work(subject, plan, seen, view)
 
     def _work(self, subject: Subject, plan: Plan, seen: Seen[Any], view: _View) -> Pass:
-        """The guards before a change: data, policy, what hinders it, brakes, dependencies, patience with what does not help."""
+        """The guards before a change: data, policy, brakes, dependencies, what hinders it, patience with what does not help."""
         key, policy = subject.key, subject.resource.spec.driftPolicy
         if _loses_data(subject, plan) and key not in view.confirmed:
             return concluded(subject, Verdict.STALLED, plan, Reason.IMMUTABLE, _immutable(key, plan), seen)
         if not subject.edited and policy is DriftPolicy.REPORT:
             why = f"differs in {_fields(plan)}; driftPolicy is Report"
             return concluded(subject, Verdict.REPORTED, plan, Reason.DRIFTED, why, seen)
-        if seen.hindered:
-            return concluded(subject, Verdict.STALLED, plan, seen.hindered.reason, seen.hindered.message, seen)
         if view.preview:
             return concluded(subject, Verdict.WORK, plan, seen=seen)
         if view.brake:
             return self._vain(subject, plan, seen, view) or _withheld(
                 subject, Verdict.SUSPENDED, plan, view.brake, seen
             )
-        gated = plan.updates or (subject.edited and not subject.going_back)
+        # A dependency may make what is missing: what hinders a change counts only when there is none to wait for.
+        gated = plan.updates or bool(seen.hindered) or (subject.edited and not subject.going_back)
         if gated and (waiting_for := self.waits_for(key)):
             why = f"waits for {waiting_for.short} to be Ready"
             return concluded(subject, Verdict.BLOCKED, plan, Reason.DEPENDENCY_NOT_READY, why, seen)
@@ -272,6 +286,8 @@ class Reconciler:
             return concluded(subject, Verdict.BLOCKED, plan, Reason.DEPENDENCY_NOT_READY, why, seen, SOON)
         if around := self._changing_around(key):
             return _waiting(concluded(subject, Verdict.WORK, plan, seen=seen), around)
+        if seen.hindered:
+            return concluded(subject, Verdict.STALLED, plan, seen.hindered.reason, seen.hindered.message, seen)
         if vain := self._vain(subject, plan, seen, view):
             return vain
         if not subject.edited and seen.health.ended and self._patience.ends_again(key):
@@ -318,11 +334,11 @@ class Reconciler:
 
     def waits_for(self, key: Key) -> Key | None:
         """A dependency of `key` that is not Ready, if there is one."""
-        for dependency in sorted(self._index.dependencies(key)):
-            theirs = self._index.find(dependency)
-            if theirs is None or not self._board.ready(dependency, theirs.generation):
-                return dependency
-        return None
+        return next((each for each in sorted(self._index.dependencies(key)) if not self._is_ready(each)), None)
+
+    def _is_ready(self, key: Key) -> bool:
+        entry = self._index.find(key)
+        return entry is not None and self._board.ready(key, entry.generation)
 
     def _updated_first(self, subject: Subject, view: _View) -> Key | None:
         """A dependency that the same update concerns, and that nobody has begun to update: an edit would show in its status."""

@@ -33,6 +33,6 @@ def _differs(directory: str, commit: str) -> bool | None:
         return None
     try:
         tree = work_tree_of(Path(directory))
-    except CannotRestore:
+        return tree.differs(commit, Path(directory)) if tree else None
+    except CannotRestore:  # git does not look here, or took too long
         return None
-    return tree.differs(commit, Path(directory)) if tree else None

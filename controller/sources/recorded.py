@@ -1,7 +1,7 @@
 """A source as it was in a revision of the history: its texts are read from there instead of from the disk.
 
-`wiring/workspace.py` makes one for `p2 diff --revision`. What lies outside of the source's directory is not in the history
-and is taken as it is now.
+`wiring/workspace.py` makes one for `p2 diff --revision`. What the history has no text of is taken as it is now: what may hold
+secrets or is too long, and of what lies outside of the source's directory all but the bases of an overlay and Compose files.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from controller.engine.history import Kept
@@ -20,6 +21,8 @@ from controller.sources.recorded import is_declaring
 from controller.sources.texts import base_of, digest_of
 from controller.sources.tree import is_overlay, walk
 from controller.sources.worktree import CannotRestore, Upstream, WorkTree, command, named, work_tree_of
+
+_NAMED = 5  # files in a command that is to be typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +103,28 @@ class Restoring:
 
     def _refuse_elsewhere(self, commit: str) -> None:
         """Bases of an overlay, and Compose files. Others may use them, too: who rolls back this source does not mean those."""
-        outside = [str(path) for path in self._texts if not path.is_relative_to(self._base)]
-        if outside:
-            raise CannotRestore(
-                "cannot roll back: files that lie outside of the source are others than then, and others may use them: "
-                f"{named(outside, self._root)}; put those back by themselves, "
-                f"then roll back to revision {self._number}{self._how(outside, commit)}"
-            )
+        outside = {path: text for path, text in self._texts.items() if not path.is_relative_to(self._base)}
+        if not outside:
+            return
+        new = [str(path) for path, text in outside.items() if text is None]
+        old = [path for path, text in outside.items() if text is not None]
+        put_back = "put those back by themselves, " if old else ""
+        removed = f"remove what was not there then ({named(new, self._root)}), " if new else ""
+        raise CannotRestore(
+            "cannot roll back: files that lie outside of the source are others than then, and others may use them: "
+            f"{named([*map(str, outside)], self._root)}; {put_back}{removed}"
+            f"then roll back to revision {self._number}{self._how(old, commit)}"
+        )
 
-    def _how(self, outside: list[str], commit: str) -> str:
-        """The command for it, where they are in git; our commit is one of their repository only if that is ours, too."""
-        tree, ours = work_tree_of(Path(outside[0])), work_tree_of(self._root)
+    def _how(self, old: list[Path], commit: str) -> str:
+        """The command for those of one work tree; our commit is one of that repository only if it is ours, too."""
+        tree, ours = next(filter(None, map(work_tree_of, old)), None), work_tree_of(self._root)
         if tree is None:
             return ""
+        alike = list(islice((path for path in old if work_tree_of(path) == tree), _NAMED))
         source = commit if commit and ours and ours.root == tree.root else "COMMIT"
-        return f":\n  {command('-C', str(tree.root), 'restore', f'--source={source}', '--', *outside[:5])}"
+        words = command("-C", str(tree.root), "restore", f"--source={source}", "--", *map(str, alike))
+        return f":\n  {words}" + (f"\n  and {len(old) - len(alike)} more" if len(old) > len(alike) else "")
 
     def _refuse_outside(self) -> None:
         for path in self._texts:

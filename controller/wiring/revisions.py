@@ -51,21 +51,47 @@ class Revisions:
         )
 
     def last_other(self) -> int:
-        """The newest revision whose files are others than those there are now. Raises UnknownRevision."""
+        """The newest revision whose files are others than those there are now. Raises UnknownRevision.
+
+        One that only files without a text differ from ends the search where one of them may have been the last edit.
+        """
+        passed, ours = "", None
         for entry in self._history.entries(source=str(self.root), limit=_ALL):
             if entry.cause is Cause.DRIFT:
                 continue
-            found = self.difference(entry.number)
-            if not found and found.not_kept:
-                raise UnknownRevision(_not_kept(entry.number, found.not_kept))
-            if found:
+            if found := self.difference(entry.number):
                 return entry.number
+            if not found.not_kept:
+                continue
+            # All of these revisions have the same resources as the files have now: what those are made from is found once.
+            ours = self._ours(entry.number) if ours is None else ours
+            told = _not_kept(entry.number, found.not_kept)
+            if any(map(ours, found.not_kept)):
+                raise UnknownRevision(told)
+            passed = passed or told
+        if passed:
+            raise UnknownRevision(passed)
         if not self._history.range(str(self.root))[1]:
             raise UnknownRevision(f"cannot roll back {self.root}: nothing was recorded of it yet; p2 apply records it")
         raise UnknownRevision(
             f"cannot roll back: no recorded revision of {self.root} differs from the files as they are (what images are "
             f"built from is not in the history); p2 history -s {self.root} lists what there is"
         )
+
+    def _ours(self, number: int) -> Callable[[str], bool]:
+        """Tells edits of the source: a file lies there, or resources are made from it. Others change by themselves."""
+        from controller.sources.texts import base_of
+
+        revision, base = self.read(self.texts(number)), base_of(self.root)
+        there = [each for documents in revision.documents.values() for each in documents if each.resource.expands]
+        files = {str(path) for each in there for path in (*each.read, *each.resource.confidential())}
+        made_from = {os.path.relpath(os.path.realpath(file), base) for file in files}
+
+        def ours(path: str) -> bool:
+            # With a file that can't be read it is not known what resources are made from.
+            return not path.startswith("../") or path in made_from or bool(revision.problems)
+
+        return ours
 
     def texts(self, number: int) -> Mapping[str, bytes]:
         """The files as they were, by their paths within the source; without those whose content is not kept."""

@@ -179,3 +179,15 @@ def test_it_goes_on_beside_whoever_holds_the_home(applied: Story, yard: Yard) ->
         assert executed(applied, yard.key("web"), "--", "echo", "hello").stdout == b"hello\n"
     finally:
         controller.close()
+
+
+def test_ctrl_c_that_comes_after_the_end_of_the_program_loses_none_of_its_output(applied: Story, yard: Yard) -> None:
+    script = "echo begun; until [ -e /go ]; do sleep 0.1; done; head -c 90000 /dev/zero | tr '\\0' x; exit 0 # once"
+    with running(applied, yard, script) as person:
+        person.send_signal(signal.SIGSTOP)  # the program ends while nobody reads what it writes
+        yard.engine.exec_start(yard.engine.exec_create(yard.inspect("web")["Id"], ["touch", "/go"]))
+        eventually(lambda: not runs(yard, "# once"), "the program has ended")
+        person.send_signal(signal.SIGINT)
+        person.send_signal(signal.SIGCONT)
+        out, err = person.communicate(timeout=60)
+    assert (person.returncode, len(out), err) == (0, 90_000, "")

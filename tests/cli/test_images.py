@@ -100,6 +100,22 @@ def test_container_waits_for_its_image_and_is_made_anew_from_each_next_one(shop:
     assert story.p2("diff").code == 0
 
 
+def test_build_waits_for_the_container_that_fetches_its_context(shop: Shop, yard: Yard) -> None:
+    story, there = shop.story, shop.context.with_name("fetched")
+    shop.context.rename(there)
+    fetch = f"mkdir {shop.context} && cp {there}/* {shop.context}/; exit"
+    root = {"type": "bind", "source": str(story.root), "target": str(story.root)}
+    clone = yard.container("clone", fetch, state="completed", volumes=[root])
+    image = json.loads(shop.image())
+    image["spec"]["dependsOn"] = [f"Container/{yard.name('clone')}"]
+    story.write("shop.yaml", clone, json.dumps(image), shop.container())
+    shown = story.p2("diff")
+    assert (shown.code, "3 to create" in shown.out) == (1, True), shown.out
+    shown = story.p2("apply")
+    assert (shown.code, shop.serves()) == (0, "hello"), shown.out
+    assert story.p2("diff").code == 0
+
+
 def test_failed_build_leaves_the_container_as_it_is(shop: Shop) -> None:
     story = shop.story
     assert story.p2("apply").code == 0

@@ -302,6 +302,30 @@ def test_an_edit_whose_text_is_not_in_the_history_is_not_passed_over(story: Stor
     assert "left as it is: ../shop/.env, which was another then" in done.err
 
 
+def test_a_file_elsewhere_that_changes_by_itself_does_not_hold_up_the_last_edit(story: Story) -> None:
+    generated = story.root / "list.txt"
+    generated.write_text("1")
+    story.write("list.yaml", story.file("list").replace("content: hello", "source: ../list.txt"))
+    apply(story, "first", "second")
+    for text in "23":  # what the loop took in by itself, and what it did not
+        assert story.p2("apply").code == 0
+        generated.write_text(text)
+    done = story.p2("rollback")
+    assert (done.code, (story.world / "one").read_text()) == (0, "first"), done.err
+    assert "left as it is: ../list.txt, which was another then" in done.err
+    assert (story.world / "list").read_text() == "3"
+
+
+def test_where_nothing_but_a_file_elsewhere_differs_it_is_named(story: Story) -> None:
+    generated = story.root / "list.txt"
+    generated.write_text("1")
+    story.write("list.yaml", story.file("list").replace("content: hello", "source: ../list.txt"))
+    assert story.p2("apply").code == 0
+    generated.write_text("2")
+    done = story.p2("rollback")
+    assert (done.code, "cannot roll back to revision 1: only ../list.txt differs from it" in done.err) == (2, True)
+
+
 def test_a_file_elsewhere_that_came_since_is_named(story: Story) -> None:
     directory = project(story)
     story.write("a.yaml", story.file("one", "first"))

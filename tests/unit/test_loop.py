@@ -5,6 +5,7 @@ They end on the state of the world, and steady ones look again and see that noth
 
 from __future__ import annotations
 
+from pathlib import Path
 from threading import Event as Flag
 
 import pytest
@@ -13,12 +14,16 @@ import resources.kinds
 from controller.engine.agent import Done, Health, Mark, Seen, Step
 from controller.engine.errand import Errand
 from controller.engine.manager import Manager
+from controller.engine.prune import Pruning
 from controller.engine.revision import Condition, Revision
+from controller.wiring.preview import preview_of
 from resources.conditions import Reason
 from resources.meta import DeletionPolicy, DriftPolicy, Key, Problem
 from resources.plan import Action, Plan
 from tests.unit.test_running import eventually
 from tests.unit.world import Gadget, GadgetAgent, Loop, Thing, Vault, declare, gadget
+
+NONE = Pruning(frozenset(), ())
 
 
 @pytest.fixture(autouse=True)
@@ -111,6 +116,37 @@ def test_dependencies_are_made_first_and_dependents_wait_until_they_are_ready(lo
     loop.agent.unhealthy.clear()
     assert loop.converge()
     assert loop.agent.log == ["create base", "create app"]
+
+
+def test_what_cannot_be_made_yet_is_made_once_its_dependency_is_there(loop: Loop) -> None:
+    loop.agent.needs["app"] = "base"
+    both = gadget("app", dependsOn=["Gadget/base"]), gadget("base")
+    loop.take(declare(*both))
+    preview, _ = preview_of(loop.parts, Manager(loop.parts).reconciler, [key("app"), key("base")], NONE)
+    assert ([plan.key.name for plan in preview.plans], dict(preview.failures)) == (["base", "app"], {})
+    assert loop.apply(*both)
+    assert loop.agent.log == ["create base", "create app"]
+
+
+def test_what_was_missing_is_looked_for_again_when_its_dependency_was_healed(loop: Loop, tmp_path: Path) -> None:
+    loop.agent.needs["app"] = "base"
+    both = gadget("app", dependsOn=["Gadget/base"], directory=str(tmp_path)), gadget("base")
+    assert loop.apply(*both)
+    loop.agent.world.clear()
+    assert loop.converge()
+    assert loop.agent.log[2:] == ["create base", "create app"]
+
+
+def test_what_cannot_be_made_although_its_dependencies_are_there_stalls_and_is_seen_before(loop: Loop) -> None:
+    loop.agent.needs["app"] = "elsewhere"
+    assert loop.apply(gadget("base"))
+    both = gadget("app", dependsOn=["Gadget/base"]), gadget("base")
+    loop.take(declare(*both))
+    for keys in ([key("app"), key("base")], [key("app")]):
+        preview, _ = preview_of(loop.parts, Manager(loop.parts).reconciler, keys, NONE)
+        assert (preview.plans, preview.failures[key("app")].reason) == ((), "Lacking")
+    loop.apply(*both)
+    assert (set(loop.agent.world), loop.reason("app")) == ({"base"}, "Lacking")
 
 
 def test_a_dependency_that_is_not_ready_never_stops_healing(loop: Loop) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,14 @@ def test_where_git_cannot_say_it_is_not_known(context: Path) -> None:
     assert since(context, "0" * 40) == [(str(context), False)]
     (context.parent / ".git").rename(context.parent / "away")
     assert since(context, "HEAD") == [(str(context), False)]
+
+
+def test_git_that_fails_in_the_middle_ends_nothing(context: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = git(context, "rev-parse", "HEAD").strip()
+    programs = context.parent / "bin"
+    programs.mkdir()
+    fake = programs / "git"
+    fake.write_text(f'#!/bin/sh\ncase "$*" in *status*) exit 128;; esac\nexec {shutil.which("git")} "$@"\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    assert since(context, commit) == [(str(context), False)]

@@ -33,7 +33,7 @@ from controller.engine.stores import Silent
 from controller.sources.inputs import Inputs, together
 from controller.store.stores import open_stores
 from controller.wiring.past import Generations
-from resources.meta import About, Claim, Declared, Key, Metadata, Origin, Read, Resource, Spec, seconds
+from resources.meta import About, Claim, Declared, Key, Metadata, Origin, Read, Resource, Spec, Tree, seconds
 from resources.parsed import digest_of
 
 SOURCE = "/desired"
@@ -46,6 +46,7 @@ class GadgetSpec(Spec):
     parts: tuple[str, ...] = ()
     readyTimeout: str | None = None
     rollback: bool | None = None
+    directory: str | None = None
 
 
 class Gadget(Resource):
@@ -62,6 +63,9 @@ class Gadget(Resource):
 
     def rolls_back(self) -> bool | None:
         return self.spec.rollback
+
+    def trees(self) -> Iterable[Tree]:
+        return (Tree(self.spec.directory),) if self.spec.directory else ()
 
     def expand(self, read: Read) -> Iterable[Resource]:
         return [gadget(f"{self.metadata.name}-{part}", color=self.spec.color) for part in self.spec.parts]
@@ -94,6 +98,7 @@ class Thing:
     parts: tuple[str, ...] = ()
     readyTimeout: str | None = None  # echoed, for it is not a matter of the world
     rollback: bool | None = None
+    directory: str | None = None
 
 
 @dataclass
@@ -107,6 +112,7 @@ class GadgetAgent(SingleAgent[Gadget, Thing]):
     unhealthy: dict[str, Health] = field(default_factory=dict)
     ill: dict[str, Health] = field(default_factory=dict)  # by color
     writes: dict[str, str] = field(default_factory=dict)
+    needs: dict[str, str] = field(default_factory=dict)  # name -> that of one without which it can't be made
     looks: list[int] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
 
@@ -120,9 +126,10 @@ class GadgetAgent(SingleAgent[Gadget, Thing]):
         name, spec = resource.metadata.name, resource.spec
         thing = self.world.get(name)
         if thing is None:
-            return Seen(None)
+            lacks = self.needs.get(name, name) not in {name, *self.world}
+            return Seen(None, hindered=Stalled("Lacking", f"cannot make {name}: make what it needs") if lacks else None)
         health = self.unhealthy.get(name) or self.ill.get(thing.color or "", Health())
-        seen = replace(thing, readyTimeout=spec.readyTimeout, rollback=spec.rollback)
+        seen = replace(thing, readyTimeout=spec.readyTimeout, rollback=spec.rollback, directory=spec.directory)
         return Seen(seen, str(thing.serial), thing.mark, health, writes=self.writes.get(name, ""))
 
     def create(self, step: Step[Gadget, Thing], ctx: Context) -> Done:

@@ -17,11 +17,13 @@ from controller.agents.docker.failures import explained
 from controller.agents.docker.frames import frames
 from controller.agents.docker.interrupting import Interrupting
 from controller.engine.agent import Stalled
-from controller.engine.by_hand import Execution, Streams
+from controller.engine.by_hand import Execution, LeftRunning, Streams
 
 _CHUNK = 32_768
 # Seconds between looks at the size of the terminal, and for a Ctrl-C that came just before the wait began.
 _GLANCE = 0.25
+# Seconds of silence after which the output of a program that has ended is taken for one that somebody else holds open.
+_SILENCE = 2.0
 
 
 def execute(engine: WritableEngine, name: str, live: Json, execution: Execution, streams: Streams) -> int:
@@ -115,17 +117,35 @@ class _Talk:
             wanted: list[Any] = [self._connection, *(each for each in (self._read, interrupts) if each is not None)]
             ready, _, _ = select.select(wanted, [], [], _GLANCE)
             if interrupts is not None and interrupts in ready and os.read(interrupts, 1) and not self._interrupted():
+                yield from self._rest(interrupts)
                 return
             if self._read is not None and self._read in ready:
                 self._pass_on(self._read)
             if self._connection in ready:
-                try:
-                    piece = self._connection.recv(_CHUNK)
-                except ConnectionResetError:
-                    return
-                if not piece:
+                if not (piece := self._piece()):
                     return
                 yield piece
+
+    def _rest(self, interrupts: int) -> Iterator[bytes]:
+        """What a program that has ended has left to read. Raises LeftRunning where that does not end, or at one more Ctrl-C."""
+        wanted: list[Any] = [self._connection, interrupts]
+        while True:
+            ready, _, _ = select.select(wanted, [], [], _SILENCE)
+            if self._connection not in ready or interrupts in ready:
+                raise LeftRunning(
+                    "the program has ended, and its output has not: something that it started goes on with it, "
+                    "so what is here may not be all"
+                )
+            if not (piece := self._piece()):
+                return
+            yield piece
+
+    def _piece(self) -> bytes:
+        """Empty at the end."""
+        try:
+            return self._connection.recv(_CHUNK)
+        except ConnectionResetError:
+            return b""
 
     def _pass_on(self, descriptor: int) -> None:
         typed = os.read(descriptor, _CHUNK)

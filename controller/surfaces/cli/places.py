@@ -5,8 +5,9 @@ The agent's own must answer. Of another one that does not, it is said; it takes 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 10.0  # seconds for which another system is waited for: it may be one that hangs
 
+_LATE = f"cannot wait for its answer: there was none within {PATIENCE:g} s"
+
 T = TypeVar("T")
 
 
@@ -24,8 +27,8 @@ T = TypeVar("T")
 class Answers(Generic[T]):
     """By place; empty: the agent's own system. `away`: why there is nothing of a place."""
 
-    found: dict[str, list[T]] = field(default_factory=dict)
-    away: dict[str, str] = field(default_factory=dict)
+    found: dict[str, list[T]]
+    away: dict[str, str]
 
 
 def agents_of(workspace: Workspace, capability: type) -> list[Mapping[str, Any]]:
@@ -47,29 +50,48 @@ def ask_all(
     agents: list[Mapping[str, Any]], ask: Callable[[Any, str], list[T]], without: Mapping[str, str]
 ) -> Answers[T]:
     """What `ask` gives for each agent and its place. `without`: places that are not asked. Raises Refused."""
-    from controller.engine.agent import Retry, Stalled
-
-    answers: Answers[T] = Answers(away=dict(without))
-
-    def find(agent: Any, place: str) -> None:
-        try:
-            answers.found.setdefault(place, []).extend(ask(agent, place))
-        except (Retry, Stalled) as failure:
-            answers.away[place] = failure.message
-
-    asked = [(agent, place) for places in agents for place, agent in places.items() if place not in without]
-    own = [each for each in asked if not each[1]]
+    answers = [
+        _Answer(place, agent, ask) for places in agents for place, agent in places.items() if place not in without
+    ]
+    own, others = [each for each in answers if not each.place], [each for each in answers if each.place]
     # Daemons: the command need not wait for one that hangs when it ends.
-    threads = [(place, Thread(target=find, args=(agent, place), daemon=True)) for agent, place in asked if place]
-    for _, thread in threads:
+    threads = [Thread(target=each.find, daemon=True) for each in others]
+    for thread in threads:
         thread.start()
-    for agent, place in own:
-        find(agent, place)
-        if place in answers.away:
-            raise Refused(answers.away[place])
-    for place, thread in threads:
-        thread.join(PATIENCE)
-        if thread.is_alive():
-            answers.away.setdefault(place, f"cannot wait for its answer: there was none within {PATIENCE:g} s")
-    found = {place: list(each) for place, each in answers.found.items() if place not in answers.away}
-    return Answers(dict(sorted(found.items())), dict(answers.away))
+    given_up = time.monotonic() + PATIENCE
+    for each in own:
+        each.find()
+        if each.away:
+            raise Refused(each.away)
+    for thread in threads:
+        thread.join(max(0.0, given_up - time.monotonic()))
+    found: dict[str, list[T]] = {}
+    away = dict(without)
+    for each in sorted(answers, key=lambda each: each.place):
+        got = each.found
+        if got is None:
+            away.setdefault(each.place, each.away or _LATE)
+        else:
+            found.setdefault(each.place, []).extend(got)
+    return Answers({place: items for place, items in found.items() if place not in away}, away)
+
+
+class _Answer(Generic[T]):
+    """Of one agent, written by one thread and left alone by all others: a late one changes nothing that is read."""
+
+    def __init__(self, place: str, agent: Any, ask: Callable[[Any, str], list[T]]) -> None:
+        self.place, self.away = place, ""
+        self.found: list[T] | None = None
+        self._agent, self._ask = agent, ask
+
+    def find(self) -> None:
+        from controller.engine.agent import Retry, Stalled
+
+        try:
+            self.found = self._ask(self._agent, self.place)
+        except (Retry, Stalled) as failure:
+            self.away = failure.message
+        except Exception as error:  # a mistake of ours about one place takes nothing from the others
+            if not self.place:
+                raise
+            self.away = f"cannot make sense of its answer: {error!r}"
