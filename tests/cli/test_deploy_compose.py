@@ -35,9 +35,9 @@ def project(shop: Shop) -> Shop:
     return shop
 
 
-def declared(shop: Shop, **spec: object) -> str:
-    fields = {"directory": "../../web", "project": shop.yard.prefix, **spec}
-    metadata = {"name": "shop", "annotations": {"pegasus2.dev/smoke": shop.address}}
+def declared(shop: Shop, *, answers: bool = True) -> str:
+    fields = {"directory": "../../web", "project": shop.yard.prefix}
+    metadata = {"name": "shop", "annotations": {"pegasus2.dev/smoke": shop.address} if answers else {}}
     return json.dumps({"apiVersion": "pegasus2.dev/v1", "kind": "Compose", "metadata": metadata, "spec": fields})
 
 
@@ -129,6 +129,31 @@ def test_services_that_build_several_tags_of_one_repository_are_told_apart(proje
     assert found["more"] != found["web"]
     other = project.yard.inspect("more")["Image"]
     assert found["more"] == f"{project.image}:p2-{other.removeprefix('sha256:')[:12]}"
+
+
+@pytest.mark.parametrize("also", [False, True])
+def test_a_service_keeps_its_tag_while_another_of_that_repository_is_rolled_out(project: Shop, also: bool) -> None:
+    """`also`: a container runs the other."""
+    project.yard.engine.tag(IMAGE, project.image, "1")
+    service = {
+        "image": f"{project.image}:1",
+        "command": "sleep 600",
+        "network_mode": "bridge",
+        "stop_grace_period": "1s",
+    }
+    project.change("web/compose.yaml", json.dumps({"services": {"old": {**service, "container_name": project.name}}}))
+    image = json.loads(project.declared_image())
+    image["spec"]["image"] = f"{project.image}:2"
+    runs = {"image": f"{project.image}:2", "containerName": project.yard.name("new"), "stopGracePeriod": "1s"}
+    container = {"apiVersion": "pegasus2.dev/v1", "kind": "Container", "metadata": {"name": "new"}, "spec": runs}
+    documents = [declared(project, answers=False), json.dumps(image), *([json.dumps(container)] if also else [])]
+    project.edit("state/base/shop.yaml", "\n---\n".join(documents))
+    done = project.deploy()
+    assert done.code == 0, done.out + done.err
+    assert not (project.overlay / "deployed.yaml").exists()
+    assert project.running() == project.yard.engine.inspect_image(IMAGE)["Id"]
+    if also:
+        assert project.yard.inspect("new")["Config"]["Image"].startswith(f"{project.image}:p2-")
 
 
 def test_a_patch_of_that_name_which_is_somebodys_own_is_left_alone(project: Shop) -> None:

@@ -24,6 +24,7 @@ class Service:
 
     project: Id
     name: str
+    reference: str  # its image, as the files have it
     said: bool
 
 

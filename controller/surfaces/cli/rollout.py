@@ -11,6 +11,7 @@ from controller.engine.history import Ending
 from controller.surfaces.cli.command import Refused
 from controller.surfaces.cli.environment import taken_back
 from controller.surfaces.cli.pinning import Service, Wanted, images_in
+from resources.notation import canonical_image
 
 if TYPE_CHECKING:
     from controller.engine.by_hand import Pinned, Pins
@@ -33,19 +34,26 @@ def wanted(entries: Mapping[Key, Entry], environment: Environment, overrides: It
         raise Refused(f"cannot set the image {unknown[0]}: nothing in this environment is called so; {there}")
     found = {name: replace(named[name], reference=reference) for name, reference in given.items()}
     for key, entry in sorted(entries.items()):
-        if key.kind != IMAGE:
-            continue
-        spec: Any = entry.resource.spec
-        name = spec.image if spec.image in named else _repository(spec.image)
-        if name not in named or name in given:
-            continue
-        if (other := found.get(name)) and other.reference != spec.image:
-            raise Refused(
-                f"cannot tell which image to roll out as {name}: {other.reference} and {spec.image} are both declared; "
-                "give them different names, for images: in a kustomization knows no tags"
-            )
-        found[name] = replace(named[name], reference=spec.image, resource=entry.resource)
+        runs = (_rolled(one, entry.resource) for name, one in named.items() if key.kind == IMAGE and name not in given)
+        for image in filter(None, runs):
+            if (other := found.get(image.name)) and other.reference != image.reference:
+                raise Refused(
+                    f"cannot tell which image to roll out as {image.name}: {other.reference} and {image.reference} are both "
+                    "declared; give them different names, for images: in a kustomization knows no tags"
+                )
+            found[image.name] = image
     return [found[name] for name in sorted(found)]
+
+
+def _rolled(one: Wanted, declared: Any) -> Wanted | None:
+    """What of `one` is made from a declared Image: services that run just that, and what a kustomization finds by repository."""
+    names = frozenset(map(canonical_image, (declared.spec.image, *declared.tags)))
+    listed = one.listed and one.name == _repository(declared.spec.image)
+    services = tuple(service for service in one.services if canonical_image(service.reference) in names)
+    if not listed and not services:
+        return None
+    image = declared.spec.image
+    return replace(one, reference=image, resource=declared, listed=listed, services=services)
 
 
 def _named(entries: Mapping[Key, Entry], environment: Environment) -> dict[str, Wanted]:
@@ -78,7 +86,7 @@ def _services(entries: Mapping[Key, Entry], environment: Environment) -> Iterato
         metadata, said = project.metadata, project.spec.images or {}
         last = Id(project.apiVersion, project.kind, metadata.namespace, metadata.name)
         for name, image in project.services(Path.read_bytes).items():
-            service = Service(names.get(last, last), name, name in said)
+            service = Service(names.get(last, last), name, image, name in said)
             yield Wanted(_repository(image), image, project, listed=False, services=(service,))
 
 
@@ -89,7 +97,7 @@ def _called(named: Collection[str], services: Iterable[Wanted]) -> dict[str, lis
         of_repository.setdefault(each.name, []).append(each)
     found: dict[str, list[Wanted]] = {}
     for name, uses in of_repository.items():
-        alike = name in named or len({each.reference for each in uses}) == 1
+        alike = name in named or len({canonical_image(each.reference) for each in uses}) == 1
         for each in uses:
             found.setdefault(name if alike else each.reference, []).append(each)
     return found
