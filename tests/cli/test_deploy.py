@@ -169,6 +169,17 @@ def test_even_the_first_deployment_goes_back_to_what_ran_before(shop: Shop) -> N
     assert (shop.page(), shop.running()) == ("one", running)
 
 
+def test_a_first_deployment_of_an_image_that_was_named_goes_back_to_what_ran_before(shop: Shop) -> None:
+    assert shop.story.p2("apply", "state/overlays/staging").code == 0
+    running = shop.running()
+    deaf = shop.build_deaf("deaf")
+    done = shop.deploy("--image", f"{shop.image}=:deaf", "--smoke-timeout", "1s")
+    assert (done.code, "there is nothing to go back to" in done.err) == (1, False), done.out + done.err
+    assert deaf in git(shop.root, "log", "-1", "--skip=1", "--format=%b")
+    assert (shop.page(), shop.running()) == ("one", running)
+    assert shop.clean()
+
+
 def test_names_of_images_that_nothing_needs_any_more_are_taken_away(shop: Shop) -> None:
     for page in ("one", "two", "three"):
         shop.change("web/page", page)

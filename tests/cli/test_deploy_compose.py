@@ -100,6 +100,25 @@ def test_even_the_first_deployment_of_a_service_goes_back_to_what_ran_before(pro
     assert deployed(project) == {"web": pinned(project)}
 
 
+def test_a_first_deployment_of_an_image_that_was_named_goes_back_to_what_each_service_ran(project: Shop) -> None:
+    compose = json.loads((project.root / "web/compose.yaml").read_text())
+    more = {"image": f"{project.image}:2", "command": "sleep 600", "stop_grace_period": "1s", "network_mode": "bridge"}
+    compose["services"]["more"] = {**more, "container_name": project.yard.name("more")}
+    project.yard.engine.tag(IMAGE, project.image, "2")
+    spec = {"image": f"{project.image}:2", "command": ["sleep", "600"], "stopSignal": "SIGKILL"}
+    container: dict[str, object] = {"apiVersion": "pegasus2.dev/v1", "kind": "Container", "metadata": {"name": "new"}}
+    container["spec"] = {**spec, "containerName": project.yard.name("new")}
+    project.change("state/base/shop.yaml", f"{declared(project)}\n---\n{json.dumps(container)}")
+    project.edit("web/compose.yaml", json.dumps(compose))
+    assert project.story.p2("apply", "state/overlays/staging").code == 0
+    before = [project.yard.inspect(name)["Image"] for name in ("shop", "more", "new")]
+    project.build_deaf("deaf")
+    done = project.deploy("--image", f"{project.image}=:deaf", "--smoke-timeout", "1s")
+    assert (done.code, project.subjects()[0]) == (1, 'Take back "Deploy to staging"'), done.out + done.err
+    assert [project.yard.inspect(name)["Image"] for name in ("shop", "more", "new")] == before
+    assert project.page() == "one"
+
+
 def test_where_nothing_ran_before_a_failed_deployment_leaves_no_trace_in_the_files(project: Shop) -> None:
     text = project.kustomization.read_text()
     project.edit("web/serve", DEAF)

@@ -108,7 +108,7 @@ class Deploying:
             refuse_uncommitted(places, files, files | rollout.made_from(self.environment))
             smoke.checks(resources)
             self.images = rollout.wanted(entries, self.environment, self.order.image)
-            self.unsaid = [unsaid for image in self.images if (unsaid := self.former.unsaid(image))]
+            self.unsaid = [unsaid for image in self.images for unsaid in self.former.unsaid(image)]
             self.before = self._asked(lambda: rollout.pinned(workspace, self.unsaid, bring=False))
             if keys := frozenset(key for key in entries if key.kind == rollout.IMAGE):
                 self._step(f"bringing the images of {self.environment.name}")

@@ -52,8 +52,8 @@ def _rolled(one: Wanted, declared: Any) -> Wanted | None:
     services = tuple(service for service in one.services if canonical_image(service.reference) in names)
     if not listed and not services:
         return None
-    image = declared.spec.image
-    return replace(one, reference=image, resource=declared, listed=listed, services=services)
+    image, former = declared.spec.image, one.former or declared.spec.image
+    return replace(one, reference=image, resource=declared, listed=listed, services=services, former=former)
 
 
 def _named(entries: Mapping[Key, Entry], environment: Environment) -> dict[str, Wanted]:
@@ -66,8 +66,10 @@ def _named(entries: Mapping[Key, Entry], environment: Environment) -> dict[str, 
         template = getattr(spec, "template", None)
         image = getattr(spec, "image", None) or getattr(template, "image", None)
         if key.kind != IMAGE and entry.owner is None and isinstance(image, str):
-            name = _repository(image)
-            found.setdefault(back.get(name, name), Wanted(back.get(name, name), image, entry.resource))
+            name = back.get(_repository(image), _repository(image))
+            one = found.setdefault(name, Wanted(name, image, entry.resource, former=image))
+            if one.former != image:
+                found[name] = replace(one, former="")
     for name, uses in _called(found, _services(entries, environment)).items():
         one = found.setdefault(name, Wanted(name, uses[0].reference, uses[0].resource, listed=False))
         found[name] = replace(one, services=tuple(service for use in uses for service in use.services))
