@@ -136,6 +136,30 @@ def test_the_image_of_a_service_is_chosen_on_the_command_line(project: Shop) -> 
     assert (project.page(), project.running()) == ("one", first)
 
 
+def test_services_of_tests_run_what_is_about_to_be_rolled_out(project: Shop) -> None:
+    project.edit("web/page", "bad")
+    assert project.deploy().code == 0
+    project.yard.engine.tag(project.running(), project.image, "bad")
+    (project.overlay / "tests").mkdir()
+    project.change("state/overlays/staging/tests/kustomization.yaml", "resources: [test.yaml]\n")
+    service = {"image": f"{project.image}:1", "network_mode": "none", "restart": "no"}
+    look = {**service, "container_name": project.yard.name("test"), "command": ["sh", "-c", "! grep -q bad /page"]}
+    wait = {**service, "container_name": project.yard.name("wait"), "command": "sleep 600", "stop_grace_period": "1s"}
+    wait["depends_on"] = {"look": {"condition": "service_completed_successfully"}}
+    compose = json.dumps({"services": {"look": look, "wait": wait}})
+    project.change("state/overlays/staging/tests/compose.yaml", compose)
+    test = json.loads(declared(project, answers=False))
+    test["metadata"]["name"] = "test"
+    test["spec"] = {"directory": ".", "project": f"{project.yard.prefix}-test"}
+    project.change("state/overlays/staging/tests/test.yaml", json.dumps(test))
+    project.edit("web/page", "good")
+    done = project.deploy("--run-tests")
+    assert (done.code, project.page()) == (0, "good"), done.out + done.err
+    done = project.deploy("--run-tests", "--image", f"{project.image}=:bad")
+    assert (done.code, project.page()) == (1, "good"), done.out + done.err
+    assert "the tests of staging failed" in done.err
+
+
 def test_services_that_build_several_tags_of_one_repository_are_told_apart(project: Shop) -> None:
     compose = json.loads((project.root / "web/compose.yaml").read_text())
     build = {"dockerfile_inline": f"FROM {IMAGE}\nLABEL test={project.yard.prefix}\nENV A=1\n"}

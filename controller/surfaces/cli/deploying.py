@@ -128,7 +128,7 @@ class Deploying:
         from controller.surfaces.cli.trial_run import TrialRun
 
         self._step(f"running the tests of {self.environment.name}")
-        summary = TrialRun(self.app, self.environment, self.pins, self.order.timeout).run()
+        summary = TrialRun(self.app, self.environment, self.images, self.pins, self.order.timeout).run()
         self._go_on(summary)
         self.tests = "passed" if summary.converged else "failed"
         if not summary.converged:

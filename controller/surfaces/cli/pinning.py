@@ -38,6 +38,16 @@ class Wanted:
     listed: bool = True  # resources of the kustomization name it, so that its `images:` sets it
     services: tuple[Service, ...] = ()  # those that run it
     former: str = ""  # what those resources name now; empty where they name several
+    names: frozenset[str] = frozenset()  # what a declared one is built or pulled as; empty: it is chosen by --image
+
+    def meant_by(self, reference: str) -> bool:
+        """Whether a Compose file that says `reference` means this one."""
+        from resources.kustomize.images import split
+        from resources.notation import canonical_image
+
+        if self.names:
+            return canonical_image(reference) in self.names
+        return self.name in (reference, split(reference)[0])
 
 
 @dataclass(frozen=True)

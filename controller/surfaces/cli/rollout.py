@@ -53,7 +53,9 @@ def _rolled(one: Wanted, declared: Any) -> Wanted | None:
     if not listed and not services:
         return None
     image, former = declared.spec.image, one.former or declared.spec.image
-    return replace(one, reference=image, resource=declared, listed=listed, services=services, former=former)
+    return replace(
+        one, reference=image, resource=declared, listed=listed, services=services, former=former, names=names
+    )
 
 
 def _named(entries: Mapping[Key, Entry], environment: Environment) -> dict[str, Wanted]:
@@ -90,6 +92,13 @@ def _services(entries: Mapping[Key, Entry], environment: Environment) -> Iterato
         for name, image in project.services(Path.read_bytes).items():
             service = Service(names.get(last, last), name, image, name in said)
             yield Wanted(_repository(image), image, project, listed=False, services=(service,))
+
+
+def in_tests(entries: Mapping[Key, Entry], around: Environment, images: Iterable[Wanted]) -> list[Wanted]:
+    """The services of Compose resources that run one of these images, for a patch in the kustomization `around` them."""
+    services = list(_services(entries, around))
+    found = ((image, each) for image in images for each in services if image.meant_by(each.reference))
+    return [replace(image, listed=False, services=each.services) for image, each in found]
 
 
 def _called(named: Collection[str], services: Iterable[Wanted]) -> dict[str, list[Wanted]]:
