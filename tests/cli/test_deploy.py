@@ -127,11 +127,11 @@ def test_what_was_just_taken_back_is_not_tried_again_for_nothing(shop: Shop) -> 
     running = shop.running()
     shop.edit("web/serve", DEAF)
     assert shop.deploy("--smoke-timeout", "1s").code == 1
-    commits = shop.subjects()
+    commits, tags = shop.subjects(), shop.tags()
     again = shop.deploy("--smoke-timeout", "1s")
     assert (again.code, "that was deployed last, and taken back" in again.err) == (2, True), again.err
     assert "with --force" in again.err
-    assert (shop.subjects(), shop.running()) == (commits, running)
+    assert (shop.subjects(), shop.running(), shop.tags()) == (commits, running, tags)
     assert shop.deploy("--smoke-timeout", "1s", "--force").code == 1
     assert len(shop.subjects()) == len(commits) + 2
     shop.edit("web/serve", SERVE)

@@ -120,7 +120,7 @@ class Deploying:
                     raise _Failed("an image could not be brought; nothing that runs was changed")
             self.pins = self._asked(lambda: rollout.pinned(workspace, self.images, bring=True))
             if not self.order.force:
-                rollout.refuse_again(workspace, self.environment, self.pins)
+                self._asked(lambda: rollout.refuse_again(workspace, self.environment, self.images, self.pins))
         for name, pin in sorted(self.pins.items()):
             self.app.console.print(f"  {name}: {pin.reference}")
 

@@ -156,17 +156,23 @@ def pinned(workspace: Workspace, images: Iterable[Wanted], *, bring: bool) -> di
     return {name: pin for name, pin in found.items() if pin is not None}
 
 
-def refuse_again(workspace: Workspace, environment: Environment, pins: Mapping[str, Pinned]) -> None:
-    """Raises Refused for just what was deployed last, and taken back, where nothing was committed since."""
+def refuse_again(
+    workspace: Workspace, environment: Environment, images: Iterable[Wanted], pins: Mapping[str, Pinned]
+) -> None:
+    """Raises Refused for just what was deployed last, and taken back, where nothing was committed since.
+
+    Then the names of `pins` are gone again, but those that the files have. Raises Retry and Stalled.
+    """
     entries = workspace.stores.history.entries(source=workspace.source.name, limit=_MANY)
     last = next((entry for entry in entries if entry.deployment), None)
     if last is None or last.deployment is None or last.ending is not Ending.FAILED:
         return
     failed = {(image.name, image.identity) for image in last.deployment.images}
     if failed == {(name, pin.identity) for name, pin in pins.items()} and taken_back(environment, last.commit):
-        images = ", ".join(sorted(pin.reference for pin in pins.values()))
+        unpin(workspace, images, pins, environment.written.tags())
+        references = ", ".join(sorted(pin.reference for pin in pins.values()))
         raise Refused(
-            f"cannot deploy {images} to {environment.name} again: that was deployed last, and taken back ({last.message}); "
+            f"cannot deploy {references} to {environment.name} again: that was deployed last, and taken back ({last.message}); "
             f"p2 history --revision {last.number} has all of it. Change something and commit that, name another image with "
             "--image, or roll out the same once more with --force"
         )
