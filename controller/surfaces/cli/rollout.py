@@ -47,15 +47,16 @@ def wanted(entries: Mapping[Key, Entry], environment: Environment, overrides: It
 
 def _rolled(one: Wanted, declared: Any) -> Wanted | None:
     """What of `one` is made from a declared Image: services that run just that, and what a kustomization finds by repository."""
-    names = frozenset(map(canonical_image, (declared.spec.image, *declared.tags)))
-    listed = one.listed and one.name == _repository(declared.spec.image)
-    services = tuple(service for service in one.services if canonical_image(service.reference) in names)
-    if not listed and not services:
-        return None
-    image, former = declared.spec.image, one.former or declared.spec.image
-    return replace(
-        one, reference=image, resource=declared, listed=listed, services=services, former=former, names=names
+    image = replace(
+        one,
+        reference=declared.spec.image,
+        resource=declared,
+        listed=one.listed and one.name == _repository(declared.spec.image),
+        former=one.former or declared.spec.image,
+        names=frozenset(map(canonical_image, (declared.spec.image, *declared.tags))),
     )
+    services = tuple(service for service in one.services if image.meant_by(service.reference))
+    return replace(image, services=services) if image.listed or services else None
 
 
 def _named(entries: Mapping[Key, Entry], environment: Environment) -> dict[str, Wanted]:
