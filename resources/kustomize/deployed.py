@@ -56,6 +56,11 @@ def _document(id: Id, images: Mapping[str, str]) -> dict[str, Any]:
     return {"apiVersion": API_VERSION, "kind": _KIND, "metadata": metadata, "spec": {"images": dict(images)}}
 
 
+def of_deployments(file: str, id: Id) -> bool:
+    """Whether a patch in `file` for this resource is one that `p2 deploy` writes."""
+    return Path(file).name == NAME and id.kind == _KIND
+
+
 def names_before(directory: Path, read: Read) -> dict[Id, Id]:
     """What each Compose resource of an overlay is called in its patches, by what it is called in the end. Raises Unresolvable."""
     items = [item for item in resolve(directory, read).items if item.id.kind == _KIND]

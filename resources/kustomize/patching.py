@@ -73,8 +73,22 @@ def _named(items: list[Item], text: Script, document: Document) -> Item:
             f"cannot tell which {wanted.shown} is meant: {' and '.join(item.id.shown for item in found)} were called so"
         )
     else:
-        reason = f"cannot patch {wanted.shown}: no resource here is called so{_near(items, wanted)}"
+        reason = (
+            f"cannot patch {wanted.shown}: no resource here is called so{_left(text, wanted)}{_near(items, wanted)}"
+        )
     raise Unresolvable(text.problem(reason, document.line, ("metadata", "name"), "metadata.name"))
+
+
+def _left(text: Script, wanted: Id) -> str:
+    """What to do about a document of ours, which nobody has seen being written."""
+    from resources.kustomize.deployed import of_deployments  # which reads kustomizations itself
+
+    if not of_deployments(text.file, wanted):
+        return ""
+    return (
+        "; p2 deploy wrote this for a resource that has left: remove this document (with the last one the file, and its entry "
+        "under patches), or give it the resource's new name"
+    )
 
 
 def _near(items: list[Item], wanted: Id) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import urllib.request
 from contextlib import suppress
@@ -97,6 +98,14 @@ class Shop:
     def commit(self, message: str) -> None:
         git(self.root, "add", "-A")
         git(self.root, "commit", "-qm", message)
+
+    def build_deaf(self, tag: str) -> str:
+        """An image that answers nobody. Returns its id."""
+        text = f"FROM {IMAGE}\nLABEL test={self.yard.prefix}\nCMD sleep 600\n"
+        reference = f"{self.image}:{tag}"
+        for message in self.yard.engine.build(fileobj=io.BytesIO(text.encode()), tag=reference, rm=True, decode=True):
+            assert "error" not in message, message
+        return str(self.yard.engine.inspect_image(reference)["Id"])
 
     def edit(self, file: str, content: str) -> None:
         """Changes a file, and commits that."""

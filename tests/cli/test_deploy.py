@@ -127,11 +127,11 @@ def test_what_was_just_taken_back_is_not_tried_again_for_nothing(shop: Shop) -> 
     running = shop.running()
     shop.edit("web/serve", DEAF)
     assert shop.deploy("--smoke-timeout", "1s").code == 1
-    commits = shop.subjects()
+    commits, tags = shop.subjects(), shop.tags()
     again = shop.deploy("--smoke-timeout", "1s")
     assert (again.code, "that was deployed last, and taken back" in again.err) == (2, True), again.err
     assert "with --force" in again.err
-    assert (shop.subjects(), shop.running()) == (commits, running)
+    assert (shop.subjects(), shop.running(), shop.tags()) == (commits, running, tags)
     assert shop.deploy("--smoke-timeout", "1s", "--force").code == 1
     assert len(shop.subjects()) == len(commits) + 2
     shop.edit("web/serve", SERVE)
@@ -167,6 +167,17 @@ def test_even_the_first_deployment_goes_back_to_what_ran_before(shop: Shop) -> N
     shop.edit("web/serve", DEAF)
     assert shop.deploy("--smoke-timeout", "3s").code == 1
     assert (shop.page(), shop.running()) == ("one", running)
+
+
+def test_a_first_deployment_of_an_image_that_was_named_goes_back_to_what_ran_before(shop: Shop) -> None:
+    assert shop.story.p2("apply", "state/overlays/staging").code == 0
+    running = shop.running()
+    deaf = shop.build_deaf("deaf")
+    done = shop.deploy("--image", f"{shop.image}=:deaf", "--smoke-timeout", "1s")
+    assert (done.code, "there is nothing to go back to" in done.err) == (1, False), done.out + done.err
+    assert deaf in git(shop.root, "log", "-1", "--skip=1", "--format=%b")
+    assert (shop.page(), shop.running()) == ("one", running)
+    assert shop.clean()
 
 
 def test_names_of_images_that_nothing_needs_any_more_are_taken_away(shop: Shop) -> None:

@@ -10,6 +10,7 @@ import pytest
 from resources.kustomize.deployed import NAME, images_of, names_before, text_of
 from resources.kustomize.editing import CannotEdit, add_patch
 from resources.kustomize.items import Id
+from resources.kustomize.scripts import Unresolvable
 from resources.meta import API_VERSION
 from tests.kustomize.archive import ours, theirs
 
@@ -76,6 +77,17 @@ def environment(root: Path, prefixes: tuple[str, ...]) -> Path:
     text = f"resources: [{bases}]\nnamePrefix: staging-\nnamespace: test\n"
     (root / "overlay/kustomization.yaml").write_text(add_patch(text, NAME))
     return root / "overlay"
+
+
+def test_what_was_written_for_a_resource_that_has_left_says_what_to_do(tmp_path: Path) -> None:
+    overlay = environment(tmp_path, ("a",))
+    (overlay / NAME).write_text(text_of({project("gone"): {"web": "shop-web:1"}}))
+    with pytest.raises(Unresolvable, match=r"p2 deploy wrote this .* remove this document .*; there is Compose/a-shop"):
+        names_before(overlay, Path.read_bytes)
+    own = (overlay / NAME).rename(overlay / "own.yaml")
+    (overlay / "kustomization.yaml").write_text(add_patch("resources: [../a]\n", own.name))
+    with pytest.raises(Unresolvable, match="cannot patch Compose/gone: no resource here is called so; there is"):
+        names_before(overlay, Path.read_bytes)
 
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")

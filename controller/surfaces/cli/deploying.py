@@ -108,7 +108,7 @@ class Deploying:
             refuse_uncommitted(places, files, files | rollout.made_from(self.environment))
             smoke.checks(resources)
             self.images = rollout.wanted(entries, self.environment, self.order.image)
-            self.unsaid = [unsaid for image in self.images if (unsaid := self.former.unsaid(image))]
+            self.unsaid = [unsaid for image in self.images for unsaid in self.former.unsaid(image)]
             self.before = self._asked(lambda: rollout.pinned(workspace, self.unsaid, bring=False))
             if keys := frozenset(key for key in entries if key.kind == rollout.IMAGE):
                 self._step(f"bringing the images of {self.environment.name}")
@@ -120,7 +120,7 @@ class Deploying:
                     raise _Failed("an image could not be brought; nothing that runs was changed")
             self.pins = self._asked(lambda: rollout.pinned(workspace, self.images, bring=True))
             if not self.order.force:
-                rollout.refuse_again(workspace, self.environment, self.pins)
+                self._asked(lambda: rollout.refuse_again(workspace, self.environment, self.images, self.pins))
         for name, pin in sorted(self.pins.items()):
             self.app.console.print(f"  {name}: {pin.reference}")
 
@@ -128,7 +128,7 @@ class Deploying:
         from controller.surfaces.cli.trial_run import TrialRun
 
         self._step(f"running the tests of {self.environment.name}")
-        summary = TrialRun(self.app, self.environment, self.pins, self.order.timeout).run()
+        summary = TrialRun(self.app, self.environment, self.images, self.pins, self.order.timeout).run()
         self._go_on(summary)
         self.tests = "passed" if summary.converged else "failed"
         if not summary.converged:

@@ -24,18 +24,30 @@ class Service:
 
     project: Id
     name: str
+    reference: str  # its image, as the files have it
     said: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """An image to roll out: what it is called, and what it is to be."""
+    """An image to roll out: what it is called, and what it is to be. Services have what they were of their own."""
 
     name: str
     reference: str
     resource: Resource  # what declares it, or names it
     listed: bool = True  # resources of the kustomization name it, so that its `images:` sets it
     services: tuple[Service, ...] = ()  # those that run it
+    former: str = ""  # what those resources name now; empty where they name several
+    names: frozenset[str] = frozenset()  # what a declared one is built or pulled as; empty: it is chosen by --image
+
+    def meant_by(self, reference: str) -> bool:
+        """Whether a Compose file that says `reference` means this one."""
+        from resources.kustomize.images import split
+        from resources.notation import canonical_image
+
+        if self.names:
+            return canonical_image(reference) in self.names
+        return self.name in (reference, split(reference)[0])
 
 
 @dataclass(frozen=True)
@@ -64,11 +76,14 @@ class Written:
             patch = self.patch if text_of(said) == before else text_of(said)
             return Written(add_patch(text, NAME), patch)
 
-    def unsaid(self, image: Wanted) -> Wanted | None:
-        """Where nothing says so far which image that is; None if it is said everywhere."""
-        listed = image.listed and not _set_version(images_in(self.kustomization).get(image.name))
-        services = tuple(service for service in image.services if not service.said)
-        return replace(image, listed=listed, services=services) if listed or services else None
+    def unsaid(self, image: Wanted) -> Iterator[Wanted]:
+        """Where nothing says so far which image that is: as it was. Services have names of their own, for they may differ."""
+        if image.listed and image.former and not _set_version(images_in(self.kustomization).get(image.name)):
+            yield replace(image, reference=image.former, services=())
+        for service in image.services:
+            if not service.said:
+                name = f"{service.project.shown} {service.name}"
+                yield replace(image, name=name, reference=service.reference, listed=False, services=(service,))
 
     def tags(self) -> set[str]:
         """All that are written here."""

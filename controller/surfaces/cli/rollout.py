@@ -11,6 +11,7 @@ from controller.engine.history import Ending
 from controller.surfaces.cli.command import Refused
 from controller.surfaces.cli.environment import taken_back
 from controller.surfaces.cli.pinning import Service, Wanted, images_in
+from resources.notation import canonical_image
 
 if TYPE_CHECKING:
     from controller.engine.by_hand import Pinned, Pins
@@ -33,19 +34,29 @@ def wanted(entries: Mapping[Key, Entry], environment: Environment, overrides: It
         raise Refused(f"cannot set the image {unknown[0]}: nothing in this environment is called so; {there}")
     found = {name: replace(named[name], reference=reference) for name, reference in given.items()}
     for key, entry in sorted(entries.items()):
-        if key.kind != IMAGE:
-            continue
-        spec: Any = entry.resource.spec
-        name = spec.image if spec.image in named else _repository(spec.image)
-        if name not in named or name in given:
-            continue
-        if (other := found.get(name)) and other.reference != spec.image:
-            raise Refused(
-                f"cannot tell which image to roll out as {name}: {other.reference} and {spec.image} are both declared; "
-                "give them different names, for images: in a kustomization knows no tags"
-            )
-        found[name] = replace(named[name], reference=spec.image, resource=entry.resource)
+        runs = (_rolled(one, entry.resource) for name, one in named.items() if key.kind == IMAGE and name not in given)
+        for image in filter(None, runs):
+            if (other := found.get(image.name)) and other.reference != image.reference:
+                raise Refused(
+                    f"cannot tell which image to roll out as {image.name}: {other.reference} and {image.reference} are both "
+                    "declared; give them different names, for images: in a kustomization knows no tags"
+                )
+            found[image.name] = image
     return [found[name] for name in sorted(found)]
+
+
+def _rolled(one: Wanted, declared: Any) -> Wanted | None:
+    """What of `one` is made from a declared Image: services that run just that, and what a kustomization finds by repository."""
+    image = replace(
+        one,
+        reference=declared.spec.image,
+        resource=declared,
+        listed=one.listed and one.name == _repository(declared.spec.image),
+        former=one.former or declared.spec.image,
+        names=frozenset(map(canonical_image, (declared.spec.image, *declared.tags))),
+    )
+    services = tuple(service for service in one.services if image.meant_by(service.reference))
+    return replace(image, services=services) if image.listed or services else None
 
 
 def _named(entries: Mapping[Key, Entry], environment: Environment) -> dict[str, Wanted]:
@@ -58,8 +69,10 @@ def _named(entries: Mapping[Key, Entry], environment: Environment) -> dict[str, 
         template = getattr(spec, "template", None)
         image = getattr(spec, "image", None) or getattr(template, "image", None)
         if key.kind != IMAGE and entry.owner is None and isinstance(image, str):
-            name = _repository(image)
-            found.setdefault(back.get(name, name), Wanted(back.get(name, name), image, entry.resource))
+            name = back.get(_repository(image), _repository(image))
+            one = found.setdefault(name, Wanted(name, image, entry.resource, former=image))
+            if one.former != image:
+                found[name] = replace(one, former="")
     for name, uses in _called(found, _services(entries, environment)).items():
         one = found.setdefault(name, Wanted(name, uses[0].reference, uses[0].resource, listed=False))
         found[name] = replace(one, services=tuple(service for use in uses for service in use.services))
@@ -78,8 +91,15 @@ def _services(entries: Mapping[Key, Entry], environment: Environment) -> Iterato
         metadata, said = project.metadata, project.spec.images or {}
         last = Id(project.apiVersion, project.kind, metadata.namespace, metadata.name)
         for name, image in project.services(Path.read_bytes).items():
-            service = Service(names.get(last, last), name, name in said)
+            service = Service(names.get(last, last), name, image, name in said)
             yield Wanted(_repository(image), image, project, listed=False, services=(service,))
+
+
+def in_tests(entries: Mapping[Key, Entry], around: Environment, images: Iterable[Wanted]) -> list[Wanted]:
+    """The services of Compose resources that run one of these images, for a patch in the kustomization `around` them."""
+    services = list(_services(entries, around))
+    found = ((image, each) for image in images for each in services if image.meant_by(each.reference))
+    return [replace(image, listed=False, services=each.services) for image, each in found]
 
 
 def _called(named: Collection[str], services: Iterable[Wanted]) -> dict[str, list[Wanted]]:
@@ -89,7 +109,7 @@ def _called(named: Collection[str], services: Iterable[Wanted]) -> dict[str, lis
         of_repository.setdefault(each.name, []).append(each)
     found: dict[str, list[Wanted]] = {}
     for name, uses in of_repository.items():
-        alike = name in named or len({each.reference for each in uses}) == 1
+        alike = name in named or len({canonical_image(each.reference) for each in uses}) == 1
         for each in uses:
             found.setdefault(name if alike else each.reference, []).append(each)
     return found
@@ -137,17 +157,23 @@ def pinned(workspace: Workspace, images: Iterable[Wanted], *, bring: bool) -> di
     return {name: pin for name, pin in found.items() if pin is not None}
 
 
-def refuse_again(workspace: Workspace, environment: Environment, pins: Mapping[str, Pinned]) -> None:
-    """Raises Refused for just what was deployed last, and taken back, where nothing was committed since."""
+def refuse_again(
+    workspace: Workspace, environment: Environment, images: Iterable[Wanted], pins: Mapping[str, Pinned]
+) -> None:
+    """Raises Refused for just what was deployed last, and taken back, where nothing was committed since.
+
+    Then the names of `pins` are gone again, but those that the files have. Raises Retry and Stalled.
+    """
     entries = workspace.stores.history.entries(source=workspace.source.name, limit=_MANY)
     last = next((entry for entry in entries if entry.deployment), None)
     if last is None or last.deployment is None or last.ending is not Ending.FAILED:
         return
     failed = {(image.name, image.identity) for image in last.deployment.images}
     if failed == {(name, pin.identity) for name, pin in pins.items()} and taken_back(environment, last.commit):
-        images = ", ".join(sorted(pin.reference for pin in pins.values()))
+        unpin(workspace, images, pins, environment.written.tags())
+        references = ", ".join(sorted(pin.reference for pin in pins.values()))
         raise Refused(
-            f"cannot deploy {images} to {environment.name} again: that was deployed last, and taken back ({last.message}); "
+            f"cannot deploy {references} to {environment.name} again: that was deployed last, and taken back ({last.message}); "
             f"p2 history --revision {last.number} has all of it. Change something and commit that, name another image with "
             "--image, or roll out the same once more with --force"
         )

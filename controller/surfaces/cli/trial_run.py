@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from controller.surfaces.cli.words import place
 
 if TYPE_CHECKING:
     from controller.engine.by_hand import Pinned
+    from controller.surfaces.cli.pinning import Wanted
     from controller.wiring.outcome import Summary
 
 _LINES = 200  # of the log of a test that has failed
@@ -39,6 +40,7 @@ def refuse_without(environment: Environment) -> None:
 class TrialRun:
     app: App
     environment: Environment
+    images: Sequence[Wanted]
     pins: Mapping[str, Pinned]
     timeout: float  # seconds
 
@@ -48,10 +50,12 @@ class TrialRun:
         from controller.surfaces.cli.settling import settled, tell_logs_of_failed
 
         app = self.app
-        directory = self._around()
+        around = self._around()
+        directory = around.overlay
         listener = progress_on(app.console)
         self._take_away(directory)  # of an earlier run that was killed
         try:
+            self._patch(around)
             with app.open(directory, read_only=False, listener=listener, request=app.request()) as workspace:
                 load(app, workspace, keep_going=False)
                 summary = settled(app, workspace, listener, workspace.preview(), self.timeout)
@@ -61,14 +65,25 @@ class TrialRun:
             self._take_away(directory)
         return summary
 
-    def _around(self) -> Path:
+    def _around(self) -> Environment:
         """The kustomization around that of the tests, which sets the images."""
         directory = self.app.home(read_only=True).path / "deploy" / self.environment.name
         directory.mkdir(parents=True, exist_ok=True)
         tests = os.path.relpath(self.environment.tests.resolve(), directory.resolve())
         text = with_images(f"resources:\n- {json.dumps(tests)}\n", self.pins)
-        (directory / "kustomization.yaml").write_text(text, encoding="utf-8")
-        return directory
+        around = Environment(self.environment.name, directory, directory, directory / "kustomization.yaml")
+        around.kustomization.write_text(text, encoding="utf-8")
+        around.patch.unlink(missing_ok=True)
+        return around
+
+    def _patch(self, around: Environment) -> None:
+        """Sets the images of services of Compose resources, too."""
+        from controller.surfaces.cli import rollout
+
+        with self.app.open(around.overlay, read_only=True) as workspace:
+            load(self.app, workspace, keep_going=False)
+            services = rollout.in_tests(workspace.entries(), around, self.images)
+        around.write(around.written.with_pins(services, self.pins))
 
     def _take_away(self, directory: Path) -> None:
         from controller.engine.requests import Cause
