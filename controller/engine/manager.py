@@ -501,6 +501,8 @@ class Manager:
         made |= {key for each in anew for key in self._index.dependencies(each) if self._rolls_out(key)}
         for errand in self._errands if made else ():
             errand.reopen(made & errand.everything)
+        if not self._patient:  # a command changes nothing but what it is about
+            made &= {key for errand in self._errands for key in errand.everything}
         self._add(made, Priority.DRIFT)
 
     def _rolls_out(self, key: Key) -> bool:

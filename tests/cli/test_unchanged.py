@@ -197,11 +197,11 @@ def test_apply_that_cannot_be_written_down_is_left_to_the_whole_program(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
-    monkeypatch.setattr(SqliteAudit, "begin", _not_kept)
-    assert desk.unchanged() is None
+    with monkeypatch.context() as full:
+        full.setattr(SqliteAudit, "begin", _not_kept)
+        assert desk.unchanged() is None
     assert capsys.readouterr().out == ""
     assert _starts(desk)  # the database is not behind: else the next start would take it for an older copy
-    monkeypatch.undo()
     assert main(["apply"]) == 0
     assert REBUILD not in dict(_rows(desk, "meta"))
 

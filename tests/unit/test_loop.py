@@ -352,6 +352,22 @@ def test_a_thing_that_does_not_last_is_not_ready_because_it_was_seen_in_a_good_m
     assert loop.reason("a") == Reason.DIFF_PERSISTS
 
 
+def test_a_command_about_some_makes_nothing_of_what_is_made_from_them(loop: Loop) -> None:
+    """They are only looked at again by whoever is about them, too."""
+    loop.agent.rolls_out = True
+    loop.take(declare(gadget("a"), gadget("b", dependsOn=["Gadget/a"]), gadget("slow")))
+    make = loop.agent._make
+
+    def takes_its_time(step: Step[Gadget, Thing], verb: str) -> Done:
+        if step.key.name == "slow":
+            Flag().wait(0.3)
+        return make(step, verb)
+
+    loop.agent._make = takes_its_time  # type: ignore[method-assign]
+    assert Manager(loop.parts).converge(Errand({key("a"), key("slow")}, Flag()), 20.0)
+    assert sorted(loop.agent.world) == ["a", "slow"]
+
+
 def test_what_is_finished_after_a_cancel_counts_as_done(loop: Loop) -> None:
     manager, cancelled = Manager(loop.parts), Flag()
     loop.take(declare(gadget("a"), gadget("b", dependsOn=["Gadget/a"])))

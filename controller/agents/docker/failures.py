@@ -36,7 +36,7 @@ def failure(doing: str, error: EngineError) -> Retry | Stalled:
     message = f"cannot {doing}: {error.message}"
     if "bind source path does not exist" in error.message:
         return Retry("BindSourceMissing", f"{message}; create it, or declare it as a File of type directory")
-    if _ambiguous(error):
+    if is_ambiguous(error):
         return Retry("NetworkAmbiguous", f"{message}; {_DOUBLES}")
     if error.status == 400:
         return Stalled("Refused", f"{message}; correct the spec")
@@ -57,7 +57,7 @@ def start_failure(name: str, error: EngineError) -> Retry | Stalled:
         return Retry("PortTaken", f"{message}; free the port, or publish another one in ports")
     if _left_behind(error.message):
         return Retry(TASK_LEFT_BEHIND, f"{message}; remove the container, so that it is made anew")
-    if _ambiguous(error):
+    if is_ambiguous(error):
         return Retry("NetworkAmbiguous", f"{message}; {_DOUBLES}")
     if error.status == 404 and "network" in error.message:
         return Retry("NetworkMissing", f"{message}; create the network, or declare it as a Network")
@@ -68,7 +68,7 @@ def start_failure(name: str, error: EngineError) -> Retry | Stalled:
     return Retry("StartFailed", message)
 
 
-def _ambiguous(error: EngineError) -> bool:
+def is_ambiguous(error: EngineError) -> bool:
     """Whether there are two networks of one name, as a process leaves them that was killed while one was made."""
     return "network" in error.message and "is ambiguous" in error.message
 

@@ -14,7 +14,7 @@ from controller.agents.docker import paths
 from controller.agents.docker.addressing import network_config, observed_network
 from controller.agents.docker.client import Engine, EngineError, Json, WritableEngine, engine_health, writable
 from controller.agents.docker.events import attributes, hints
-from controller.agents.docker.failures import explained, failure, tolerated
+from controller.agents.docker.failures import explained, failure, is_ambiguous, tolerated
 from controller.agents.docker.marks import KEY, labels_of, mark_in, marked_by, owned_in
 from controller.agents.docker.reconnection import Endpoint, Reconnections, endpoints_of
 from controller.engine.agent import (
@@ -29,6 +29,7 @@ from controller.engine.agent import (
     Seen,
     Setup,
     SingleAgent,
+    Stalled,
     Step,
 )
 from controller.engine.diff import changed_fields, within
@@ -56,6 +57,8 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
         name, doubles = resource.network_name, list[str]()
         if isinstance(live, EngineError):
             alike = self._alike(resource)
+            if not alike and is_ambiguous(live):
+                return Stalled("Ambiguous", f"cannot look at the network {name}: {live.message}; remove one of them")
             if not alike:
                 return failure(f"look at the network {name}", live)
             live, *others = alike
