@@ -17,7 +17,8 @@ from tests.stories.mode import FilesMode, KubeMode, Mode
 WORLDS = {kind: world for kind, world in worlds().items() if kind in built_in()}
 
 
-@pytest.fixture(scope="session", params=[FilesMode.name, pytest.param(KubeMode.name, marks=pytest.mark.kube)])
+# Not for the whole session: other tests of the same cluster would find an operator at work.
+@pytest.fixture(scope="module", params=[FilesMode.name, pytest.param(KubeMode.name, marks=pytest.mark.kube)])
 def mode(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mode]:
     """A running program, and the way to tell it what is desired."""
     root = tmp_path_factory.mktemp(f"mode-{request.param}")
