@@ -49,6 +49,10 @@ def _systemd_missing() -> str:
     return "" if shutil.which("systemd-analyze") else "no systemd-analyze on the PATH (Debian package systemd)"
 
 
+def _kubectl_missing() -> str:
+    return "" if shutil.which("kubectl") else "no kubectl on the PATH"
+
+
 def _kube_missing() -> str:
     from tests import apiserver
 
@@ -58,6 +62,7 @@ def _kube_missing() -> str:
 SYSTEMS: dict[str, Callable[[], str]] = {
     "docker": cache(_docker_missing),
     "kube": cache(_kube_missing),
+    "kubectl": _kubectl_missing,
     "promtool": _promtool_missing,
     "registry": _registry_missing,
     "ssh": _ssh_missing,

@@ -87,9 +87,7 @@ class Seen(Generic[O]):
     age: float = 0.0  # seconds since the system was really asked
     cost: int = 0  # requests out of the system's budget
     writes: str = ""  # where the thing writes what outlives it (a mount, for people); empty: nowhere
-    hindered: Stalled | None = (
-        None  # why a create or update would be refused as things are; the thing was seen all the same
-    )
+    hindered: Stalled | None = None  # why a create or update would be refused as things are, though it was seen
 
 
 @dataclass(frozen=True, slots=True)

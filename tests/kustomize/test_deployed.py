@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -90,7 +89,7 @@ def test_what_was_written_for_a_resource_that_has_left_says_what_to_do(tmp_path:
         names_before(overlay, Path.read_bytes)
 
 
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+@pytest.mark.kubectl
 @pytest.mark.parametrize("prefixes", [("a",), ("a", "b")])
 def test_it_reaches_each_project_through_bases_and_prefixes_as_with_kubectl(
     prefixes: tuple[str, ...], tmp_path: Path

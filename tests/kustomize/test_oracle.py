@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from resources.kustomize.scripts import Unresolvable
 from tests.kustomize.archive import CASES, case_of, ours, theirs
 
-needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
 ACCEPTED = [path for path in CASES if not case_of(path).refused]
 REFUSED = [path for path in CASES if case_of(path).refused]
 
@@ -20,7 +18,7 @@ def test_there_are_cases_of_both_sorts() -> None:
     assert len(REFUSED) >= 40
 
 
-@needs_kubectl
+@pytest.mark.kubectl
 @pytest.mark.parametrize("path", ACCEPTED, ids=lambda path: path.stem)
 def test_it_comes_out_as_with_kubectl(path: Path, tmp_path: Path) -> None:
     directory = case_of(path).unpack(tmp_path)
@@ -38,7 +36,7 @@ def test_it_is_refused_with_the_place_and_the_reason(path: Path, tmp_path: Path)
         assert problem.message.startswith(("cannot", "unknown field"))
 
 
-@needs_kubectl
+@pytest.mark.kubectl
 @pytest.mark.parametrize(
     "path", [path for path in REFUSED if case_of(path).kubectl != "any"], ids=lambda path: path.stem
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 
 import pytest
@@ -183,7 +182,7 @@ def test_history_shows_bases_as_they_were_and_a_rollback_leaves_them_to_their_ow
     assert story.p2("diff", STAGING).code == 0
 
 
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+@pytest.mark.kubectl
 def test_build_prints_what_kubectl_makes_of_an_overlay_without_variables(story: Story) -> None:
     environments(story)
     story.write(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from resources.kustomize.scripts import Unresolvable
 from tests.kustomize.archive import ours, theirs
 
-pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+pytestmark = pytest.mark.kubectl
 
 names = st.sampled_from(["a", "b", "c", "image", "0"])
 scalars = st.one_of(st.sampled_from(["", "x", "1", "true"]), st.integers(-3, 3), st.booleans())

@@ -22,8 +22,6 @@ from resources.scalars import resolve
 
 RECORDED: dict[str, Any] = json.loads((Path(__file__).parent / "kubectl_scalars.json").read_text())
 
-needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
-
 
 def ask_kubectl(lines: str) -> Any:
     """What kubectl reads in the list below `spec`; its error message when it reads nothing."""
@@ -59,7 +57,7 @@ def test_plain_scalar_is_read_as_kubectl_reads_it(text: str) -> None:
         assert same(resolve(text), expected), resolve(text)
 
 
-@needs_kubectl
+@pytest.mark.kubectl
 def test_the_record_is_what_kubectl_says() -> None:
     fine = [text for text, value in RECORDED.items() if not isinstance(value, dict)]
     answers = ask_kubectl("\n".join(f"  - {text}" for text in fine))
@@ -68,7 +66,7 @@ def test_the_record_is_what_kubectl_says() -> None:
         assert "unsupported value" in ask_kubectl(f"  - {text}")
 
 
-@needs_kubectl
+@pytest.mark.kubectl
 @settings(max_examples=8, deadline=None)
 @given(st.lists(st.text("0123456789_.+-eExXoObByYnN~:", min_size=1, max_size=9), min_size=100, max_size=200))
 def test_random_scalars_are_read_as_kubectl_reads_them(texts: list[str]) -> None:

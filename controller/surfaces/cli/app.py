@@ -100,9 +100,14 @@ def interruptible() -> AbstractContextManager[Flag]:
     return stoppable(say_stopping)
 
 
+def _ends_when_it_returns(audit: Audit, code: int) -> None:
+    """Nothing: that a command has ended is written down by who runs it."""
+
+
 @dataclass(frozen=True)
 class App:
-    """`stoppable` gives the flag by which the person who waits breaks off.
+    """`stoppable` gives the flag by which the person who waits breaks off. `ended` writes down now how a command ends, which
+    otherwise is done when it returns.
 
     `user` and `typed` say who runs which command: what is changed for it is written down with their names.
     """
@@ -116,9 +121,7 @@ class App:
     now: Callable[[], float] = time.time  # seconds since the epoch
     user: str = ""  # a login name
     typed: str = ""  # the command line: "p2 apply state"
-    ended: Callable[[Audit, int], None] = lambda audit, code: (
-        None
-    )  # how it ends is written down now, and not when it returns
+    ended: Callable[[Audit, int], None] = _ends_when_it_returns
 
     def request(self, cause: Cause | None = None) -> Request:
         """What a workspace that changes something is opened with."""

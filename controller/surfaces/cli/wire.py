@@ -12,7 +12,6 @@ from __future__ import annotations
 
 # A sent command is a matter of milliseconds. json imports re and enum, socket selectors and enum, typing and threading much
 # else, each as long as all that the client has to do; the parts in C under them cost nothing.
-from _json import encode_basestring, make_encoder, make_scanner
 from _socket import SHUT_RDWR
 from _thread import allocate_lock
 
@@ -37,9 +36,25 @@ class _Plain:
     parse_int = int
 
 
-# Called as json.decoder and json.encoder do.
-_scan: Any = make_scanner(_Plain)  # type: ignore[arg-type]
-_pieces = make_encoder(None, repr, encode_basestring, None, ":", ",", False, False, False)
+def _in_c() -> tuple[Any, Any]:
+    """Called as json.decoder and json.encoder do. Raises ImportError and TypeError in a Python that has them otherwise."""
+    from _json import encode_basestring, make_encoder, make_scanner
+
+    scanner: Any = make_scanner(_Plain)  # type: ignore[arg-type]
+    return scanner, make_encoder(None, repr, encode_basestring, None, ":", ",", False, False, False)
+
+
+def _by_json() -> tuple[Any, Any]:
+    """The same, of any Python."""
+    from json import JSONDecoder, JSONEncoder
+
+    return JSONDecoder().raw_decode, JSONEncoder(ensure_ascii=False, separators=(",", ":")).iterencode
+
+
+try:
+    _scan, _pieces = _in_c()
+except (ImportError, TypeError):
+    _scan, _pieces = _by_json()
 
 
 class Line:
