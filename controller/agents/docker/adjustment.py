@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from controller.agents.docker.client import Json, WritableEngine
 from controller.agents.docker.creation import limits, restart_policy
 from controller.agents.docker.failures import explained, tolerated
-from controller.agents.docker.joining import endpoint_arguments, wanted_networks
+from controller.agents.docker.joining import endpoint_of, wanted_networks
 from controller.agents.docker.making import start
 from controller.agents.docker.replacement import take_name
 from controller.agents.docker.stopping import halt
@@ -99,7 +99,7 @@ def _connect(engine: WritableEngine, container: Container, identity: str, live: 
             continue
         if network in before:
             engine.disconnect_network(network, identity)
-        engine.connect_network(network, identity, **endpoint_arguments(container, attachment))
+        engine.connect_network(network, identity, endpoint_of(container, attachment))
     for network in before.keys() - after.keys():
         with tolerated(404):
             engine.disconnect_network(network, identity)

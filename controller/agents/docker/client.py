@@ -254,9 +254,9 @@ class WritableEngine(Engine):
         """`force` kills it first; `volumes` removes the anonymous volumes that were made with it."""
         self._change("DELETE", paths.removal(container, v=int(volumes), force=int(force)))
 
-    def connect_network(self, network: str, container: str, **endpoint: Any) -> None:
-        """`endpoint`: what `_endpoint` takes."""
-        wanted = {"Container": container, "EndpointConfig": _endpoint(**endpoint)}
+    def connect_network(self, network: str, container: str, endpoint: Json) -> None:
+        """`endpoint`: the container's place in the network, in the words of the API."""
+        wanted = {"Container": container, "EndpointConfig": endpoint}
         self._change("POST", paths.network(network, "connect"), wanted)
 
     def disconnect_network(self, network: str, container: str) -> None:
@@ -406,27 +406,6 @@ def _messages(answer: Any) -> Iterator[Json]:
         for line in answer.iter_lines():
             if line:
                 yield json.loads(line)
-
-
-def _endpoint(
-    aliases: Sequence[str] | None = None,
-    links: Sequence[Any] | None = None,
-    ipv4_address: str | None = None,
-    ipv6_address: str | None = None,
-    link_local_ips: Sequence[str] | None = None,
-    driver_opt: Mapping[str, str] | None = None,
-    mac_address: str | None = None,
-) -> Json:
-    """A container's place in a network, as the API has it. `links`: as the API has them, or pairs of name and alias."""
-    addresses = {"IPv4Address": ipv4_address, "IPv6Address": ipv6_address, "LinkLocalIPs": link_local_ips}
-    found = {
-        "Aliases": aliases,
-        "Links": links and [each if isinstance(each, str) else ":".join(each) for each in links],
-        "IPAMConfig": {name: value for name, value in addresses.items() if value},
-        "DriverOpts": driver_opt,
-        "MacAddress": mac_address,
-    }
-    return {name: value for name, value in found.items() if value}
 
 
 def writable(engine: Engine) -> WritableEngine:

@@ -36,9 +36,7 @@ def networking(container: Container, api: tuple[int, int]) -> Json:
         return {}
     first = wanted_networks(spec)[0]
     mac = spec.macAddress or first.macAddress
-    endpoint = {} if first.built_in else _endpoint(first)
-    if spec.links and not first.built_in:
-        endpoint["Links"] = [f"{name}:{alias}" for alias, name in spec.links.items()]
+    endpoint = {} if first.built_in else _endpoint(first) | _given(Links=_links(spec, first))
     found: Json = {"MacAddress": mac} if mac and api < MAC_EACH else {}
     if mac and api >= MAC_EACH:
         endpoint["MacAddress"] = mac
@@ -54,18 +52,16 @@ def default_links(spec: ContainerSpec) -> list[str] | None:
     return [f"{name}:{alias}" for alias, name in spec.links.items()]
 
 
-def endpoint_arguments(container: Container, attachment: Attachment) -> dict[str, Any]:
+def endpoint_of(container: Container, attachment: Attachment) -> Json:
     """For `WritableEngine.connect_network`."""
-    links = {} if attachment.built_in else container.spec.links or {}
-    return {
-        "aliases": list(attachment.aliases or ()) or None,
-        "ipv4_address": attachment.ipv4Address,
-        "ipv6_address": attachment.ipv6Address,
-        "link_local_ips": list(attachment.linkLocalIps or ()) or None,
-        "driver_opt": attachment.driverOpts or None,
-        "mac_address": attachment.macAddress,
-        "links": [(name, alias) for alias, name in links.items()] or None,
-    }
+    return _endpoint(attachment) | _given(Links=_links(container.spec, attachment), MacAddress=attachment.macAddress)
+
+
+def _links(spec: ContainerSpec, attachment: Attachment) -> list[str] | None:
+    """Those that are of each network; by way of the engine's default bridge they are of the container."""
+    if not spec.links or attachment.built_in:
+        return None
+    return [f"{name}:{alias}" for alias, name in spec.links.items()]
 
 
 def _endpoint(attachment: Attachment) -> Json:

@@ -10,7 +10,7 @@ from controller.agents.docker.abilities import refuse_unsupported
 from controller.agents.docker.client import EngineError, Json, WritableEngine
 from controller.agents.docker.creation import NO_LEGACY, Legacy, create_config
 from controller.agents.docker.failures import explained, failure, start_failure
-from controller.agents.docker.joining import endpoint_arguments, wanted_networks
+from controller.agents.docker.joining import endpoint_of, wanted_networks
 from controller.agents.docker.placing import wanted_files
 from controller.agents.docker.pulling import absent, pull
 from controller.agents.docker.stopping import grace
@@ -44,7 +44,7 @@ def make(
     for attachment in wanted_networks(container.spec)[1:]:
         network = container.network_name(attachment)
         with explained(f"connect the container {name} to the network {network}"):
-            engine.connect_network(network, identity, **endpoint_arguments(container, attachment))
+            engine.connect_network(network, identity, endpoint_of(container, attachment))
     if placed.archive:
         with explained(f"put files into the container {name}"):
             engine.place(identity, placed.archive)
@@ -83,7 +83,7 @@ def _rejoin(engine: WritableEngine, container: Container, identity: str) -> None
     for attachment in wanted_networks(container.spec):
         network = container.network_name(attachment)
         engine.disconnect_network(network, identity)
-        engine.connect_network(network, identity, **endpoint_arguments(container, attachment))
+        engine.connect_network(network, identity, endpoint_of(container, attachment))
 
 
 def _create(engine: WritableEngine, container: Container, name: str, config: Json, ctx: Context) -> str:

@@ -190,7 +190,7 @@ class NetworkAgent(SingleAgent[Network, NetworkObserved]):
     def _connect(self, network: str, endpoint: Endpoint) -> str:
         try:
             with tolerated(403, 404):  # connected already, by its own resource; or gone
-                self._writable.connect_network(network, endpoint.container, **endpoint.arguments)
+                self._writable.connect_network(network, endpoint.container, endpoint.place)
         except EngineError as error:
             return f"cannot reconnect {endpoint.name}: {error.message}"
         return ""

@@ -6,7 +6,6 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from controller.agents.docker import paths
 from controller.agents.docker.client import Engine, Json
@@ -14,11 +13,11 @@ from controller.agents.docker.client import Engine, Json
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A container's place in a network. `arguments` are those of `WritableEngine.connect_network`."""
+    """A container's place in a network, in the words of the API."""
 
     container: str  # id
     name: str
-    arguments: dict[str, Any] = field(default_factory=dict)
+    place: Json = field(default_factory=dict)
 
 
 def endpoints_of(engine: Engine, network: str) -> list[Endpoint]:
@@ -30,18 +29,11 @@ def endpoints_of(engine: Engine, network: str) -> list[Endpoint]:
 
 def _endpoint(container: Json, network: str) -> Endpoint:
     found = container["NetworkSettings"]["Networks"].get(network) or {}
-    addresses = found.get("IPAMConfig") or {}
     # Engines before API 1.44 add the short id of the container to its aliases.
     aliases = [alias for alias in found.get("Aliases") or () if alias != container["Id"][:12]]
-    arguments = {
-        "aliases": aliases,
-        "ipv4_address": addresses.get("IPv4Address"),
-        "ipv6_address": addresses.get("IPv6Address"),
-        "links": found.get("Links"),
-        "driver_opt": found.get("DriverOpts"),
-    }
+    kept = {"Aliases": aliases} | {field: found.get(field) for field in ("IPAMConfig", "Links", "DriverOpts")}
     name = container["Name"].removeprefix("/")
-    return Endpoint(container["Id"], name, {option: value for option, value in arguments.items() if value})
+    return Endpoint(container["Id"], name, {field: value for field, value in kept.items() if value})
 
 
 class Reconnections:
@@ -56,7 +48,7 @@ class Reconnections:
             kept = json.loads((self._directory / network).read_text())
         except FileNotFoundError:
             return []
-        return [Endpoint(**each) for each in kept]
+        return [Endpoint(each["container"], each["name"], each.get("place", {})) for each in kept]
 
     def save(self, network: str, endpoints: list[Endpoint]) -> None:
         """Adds to what an interrupted replacement of this network has left to do. Durable when it returns."""
