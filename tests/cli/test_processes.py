@@ -129,6 +129,15 @@ UNSHAKEN = (
 )
 
 
+@pytest.mark.parametrize("words", [["diff"], ["get"], ["apply"], ["--help"]])
+def test_an_output_that_takes_no_more_is_said_once_and_is_no_answer(story: Story, words: list[str]) -> None:
+    story.write("a.yaml", story.file("one"))
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([P2, *words], cwd=story.root, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, done.stderr.count("No space left on device")) == (2, 1), done.stderr
+    assert "Traceback" not in done.stderr
+
+
 class Terminal:
     """A terminal with p2 in it."""
 

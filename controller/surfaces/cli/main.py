@@ -10,7 +10,6 @@ import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -38,9 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         opener = partial(open_workspace, ahead=_ahead(given))
         return run(given, App(Console.standard(), opener, user=person(), typed=as_typed(given)))
-    except BrokenPipeError:
-        # The reader has had enough (p2 get | head -1). What is still buffered must not fail again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader has had enough (p2 get | head -1)
+        _give_up_output()
         return _BROKEN_PIPE
 
 
@@ -49,14 +47,22 @@ def leave(code: int) -> int:
 
     Otherwise returns it. What would be done at an exit, nothing of which is ours, is to wait for threads.
     """
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except AttributeError:  # a stream was closed from the start
+        pass
+    except OSError:  # as was said when it was written
+        _give_up_output()
+        code = code or Exit.REFUSED
     if threading.active_count() == 1:
-        with suppress(
-            OSError, AttributeError
-        ):  # the reader has had enough, or a stream is closed: the interpreter's matter
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
+        os._exit(code)
     return code
+
+
+def _give_up_output() -> None:
+    """What is still buffered must not fail again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run(given: Sequence[str], app: App) -> int:
