@@ -138,6 +138,15 @@ def test_an_output_that_takes_no_more_is_said_once_and_is_no_answer(story: Story
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_changes_nothing_but_what_is_heard(story: Story, closed: str) -> None:
+    story.write("a.yaml", story.file("one"))
+    for words, code in (("diff", 1), ("apply", 0), ("apply", 0), ("diff", 0), ("get", 0)):
+        done = subprocess.run(["sh", "-c", f"exec {P2} {words} {closed}"], cwd=story.root, timeout=60)
+        assert done.returncode == code, words
+    assert (story.world / "one").exists()
+
+
 class Terminal:
     """A terminal with p2 in it."""
 

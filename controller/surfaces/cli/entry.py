@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 def main() -> int:
     """Runs the process's own command line. Returns the exit code."""
     words, begun = sys.argv[1:], time.monotonic()
+    _open_what_is_closed()
     try:
         if (code := _sent(words)) is not None:
             _leave(code)
@@ -36,6 +37,17 @@ def main() -> int:
     from controller.surfaces.cli.main import main as here
 
     return leave(here(words))
+
+
+def _open_what_is_closed() -> None:
+    """Gives each standard stream that is closed one that leads nowhere: else the next file to be opened would be in its place."""
+    for descriptor, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            if nothing != descriptor:
+                os.dup2(nothing, descriptor)
+                os.close(nothing)
+            setattr(sys, name, open(descriptor, mode))  # noqa: SIM115  (for as long as the process)
 
 
 def _stands(words: list[str]) -> int | None:

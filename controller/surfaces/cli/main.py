@@ -50,8 +50,6 @@ def leave(code: int) -> int:
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except AttributeError:  # a stream was closed from the start
-        pass
     except OSError:  # as was said when it was written
         _give_up_output()
         code = code or Exit.REFUSED
